@@ -1,0 +1,184 @@
+"""An execution: one run of a blueprint version, as one value.
+
+The head holds all that is needed to go on: state, variables, open work, timers, kept events.
+``fsm.fold`` is the only code that changes one, entry by entry of its history, so that
+*head = fold(history)* holds by construction (guarantee G11).
+Times are milliseconds since 1970, UTC.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+import orjson
+
+
+
+class Status(StrEnum):
+    """Where an execution stands; the words of the API and of the store are the same."""
+
+    RUNNING = "running"  # a call is in flight, due or between retries
+    WAITING = "waiting"  # open are only events, timers, callbacks
+    PAUSED = "paused"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def ended(self) -> bool:
+        """Tell whether nothing happens any more (retry and goto can open it again)."""
+        return self in ENDED
+
+
+ENDED = frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELLED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """The open attempt of a task: one call to one worker."""
+
+    attempt: int
+    worker: str
+    """The endpoint as it stands in the workers document."""
+    started_at: int
+    fence: int
+    """The seq of its ``attemptStarted``: rises over the execution."""
+    accepted: bool = False
+    """An ``async`` worker took it; the outcome comes to the callback."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """A piece of a state's work: one action, in one visit of the state."""
+
+    name: str
+    action: str
+    kind: str
+    """The action's type."""
+    single: bool = True
+    """The state's work is this one action; its key then carries no task name."""
+    input: Any = None
+    target: dict[str, Any] | None = None
+    """``{"path", "query"}`` that the action adds to its worker's URL."""
+    since: int = 0
+    outcome: str | None = None
+    """None while open; then ``success``, ``error``, ``cancelled`` or the worker's label."""
+    output: Any = None
+    attempts: int = 0
+    """Attempts begun in this visit, over all endpoints."""
+    used: dict[str, int] = field(default_factory=dict)
+    """Attempts that count against the retry budget, by endpoint."""
+    waits: dict[str, int] = field(default_factory=dict)
+    """Not before this time, by endpoint (back-off, Retry-After)."""
+    abandoned: int = 0
+    call: Call | None = None
+    error: dict[str, Any] | None = None
+    """The last failed attempt's."""
+
+    @property
+    def open(self) -> bool:
+        """Tell whether its outcome is still to come."""
+        return self.outcome is None
+
+
+@dataclass(slots=True, kw_only=True)
+class Execution:
+    """One run of a blueprint version. Treat a committed one as a constant; a ``Draft`` copies."""
+
+    id: str
+    project: str
+    activity: str
+    version: int
+    input: Any = None
+    key: str | None = None
+    labels: dict[str, str] = field(default_factory=dict)
+    traceparent: str | None = None
+
+    state: str = "init"
+    visit: int = 0
+    visits: dict[str, int] = field(default_factory=dict)
+    """How often each state was entered."""
+    last_visits: dict[str, int] = field(default_factory=dict)
+    """The newest visit of each state."""
+    status: Status = Status.RUNNING
+    paused: bool = False
+    cancelling: bool = False
+    """A cancel was taken by a row; a second one changes nothing."""
+    seq: int = -1
+    """Of the newest history entry; the API's ``revision``."""
+    at: int = 0
+    """Time of the newest history entry; never falls."""
+    entered_at: int = 0
+    """Time of the last entry into a state."""
+
+    data: dict[str, Any] = field(default_factory=dict)
+    outputs: dict[str, Any] = field(default_factory=dict)
+    """``{state: {"output": ...}}``, last visit."""
+    error: dict[str, Any] | None = None
+    output: Any = None
+    business_status: str | None = None
+
+    tasks: dict[str, Task] = field(default_factory=dict)
+    timers: dict[str, int] = field(default_factory=dict)
+    """Name to due time."""
+    noted: dict[str, Any] | None = None
+    """Work of this visit that is not issued yet: ``{"start": true}`` or ``{"action": name}``."""
+    deferred: list[dict[str, Any]] = field(default_factory=list)
+    """Events kept until the next change of state."""
+    held: list[dict[str, Any]] = field(default_factory=list)
+    """Inputs that came while it was paused."""
+    undigested: dict[str, Any] | None = None
+    """The input whose digestion failed; a retry digests it again."""
+
+    started_at: int = 0
+    finished_at: int | None = None
+    hash: str = ""
+    """Of the last record; the chain makes tampering and bit rot show."""
+
+    @property
+    def ended(self) -> bool:
+        """Tell whether it has reached an end."""
+        return self.status in ENDED
+
+    @property
+    def wake(self) -> int | None:
+        """Return when it has to be looked at next without anybody asking, if ever."""
+        return None if self.paused or not self.timers else min(self.timers.values())
+
+    def open_tasks(self) -> list[Task]:
+        """Return the tasks whose outcome is still to come, in order."""
+        return [task for task in self.tasks.values() if task.outcome is None]
+
+
+def copy(execution: Execution) -> Execution:
+    """Return a private copy: containers that the fold changes are new, JSON values are shared."""
+    new = object.__new__(Execution)
+    for name in _SLOTS:
+        setattr(new, name, getattr(execution, name))
+    for name in _OWN:
+        setattr(new, name, getattr(execution, name).copy())
+    return new
+
+
+_SLOTS = tuple(Execution.__dataclass_fields__)
+_OWN = ("visits", "last_visits", "data", "outputs", "tasks", "timers", "deferred", "held")
+
+
+def encode(execution: Execution) -> bytes:
+    """Return the head as JSON, for the store."""
+    return orjson.dumps(execution)
+
+
+def decode(body: bytes) -> Execution:
+    """Return the head that *body* holds."""
+    fields = orjson.loads(body)
+    fields["status"] = Status(fields["status"])
+    fields["tasks"] = {name: _task(task) for name, task in fields["tasks"].items()}
+    return Execution(**fields)
+
+
+def _task(fields: dict[str, Any]) -> Task:
+    call = fields["call"]
+    if call is not None:
+        fields["call"] = Call(**call)
+    return Task(**fields)

@@ -1,0 +1,91 @@
+"""Group commit: what waits while one commit runs is the next one. No linger timer.
+
+A timer of 3 ms halved the throughput and doubled the median latency when it was measured.
+"""
+
+import asyncio
+from collections import deque
+
+from goflow_py.errors import Unavailable
+from goflow_py.ports import BATCH_BYTES_MAX, BATCH_RECORDS_MAX, Store, Verdict, Write
+
+QUEUE_WRITES_MAX = 20_000
+
+
+class Batcher:
+    """The one writer of executions: collects steps, commits many in one transaction."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._pending: deque[tuple[Write, asyncio.Future[Verdict]]] = deque()
+        self._some = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._stopping = False
+        self.commits = 0
+        self.writes = 0
+
+    def start(self) -> None:
+        """Begin to commit what is written."""
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def stop(self) -> None:
+        """Commit what waits, then end."""
+        self._stopping = True
+        self._some.set()
+        if self._task is not None:
+            await self._task
+
+    @property
+    def full(self) -> bool:
+        """Tell whether new work from outside has to be refused for now."""
+        return len(self._pending) >= QUEUE_WRITES_MAX
+
+    async def write(self, write: Write) -> Verdict:
+        """Return once *write* is durable, or refused. Raises ``Unavailable``: nothing was written.
+
+        A caller that is cancelled takes nothing back: the write is committed all the same.
+        """
+        if self.full:
+            raise Unavailable("too many steps wait to be written; try again", code="busy")
+        future: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
+        self._pending.append((write, future))
+        self._some.set()
+        return await asyncio.shield(future)
+
+    async def _run(self) -> None:
+        while not self._stopping or self._pending:
+            await self._some.wait()
+            batch = self._take()
+            if not self._pending:
+                self._some.clear()
+            if not batch:
+                continue
+            try:
+                verdicts = await self._store.commit([write for write, _ in batch])
+            except Unavailable as error:
+                _fail(batch, error)
+                continue
+            except Exception as error:  # noqa: BLE001  # a store that breaks must not end the writer
+                _fail(batch, Unavailable(f"the store failed: {error}", code="store_failed"))
+                continue
+            self.commits += 1
+            self.writes += len(batch)
+            for (_, future), verdict in zip(batch, verdicts, strict=True):
+                if not future.done():
+                    future.set_result(verdict)
+
+    def _take(self) -> list[tuple[Write, asyncio.Future[Verdict]]]:
+        batch = []
+        size = 0
+        while self._pending and len(batch) < BATCH_RECORDS_MAX and size < BATCH_BYTES_MAX:
+            item = self._pending.popleft()
+            size += len(item[0].head.body) + sum(len(r.entries) for r in item[0].records)
+            batch.append(item)
+        return batch
+
+
+def _fail(batch: list[tuple[Write, asyncio.Future[Verdict]]], error: Unavailable) -> None:
+    for _, future in batch:
+        if not future.done():
+            future.set_exception(error)
+            future.exception()  # a caller that went away does not ask for it

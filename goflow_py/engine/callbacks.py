@@ -1,0 +1,150 @@
+"""Callbacks of ``async`` workers: the outcome of an accepted attempt, and its heartbeats."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import orjson
+
+from goflow_py.domain.blueprint import CallAction
+from goflow_py.domain.execution import Task
+from goflow_py.engine.attempts import arm_callback
+from goflow_py.engine.dispatcher import Dispatcher, Workers
+from goflow_py.engine.owner import Owner
+from goflow_py.engine.tokens import Address, read_token
+from goflow_py.engine.verdict import Definite, Failure, Success, Verdict, labelled
+from goflow_py.errors import Conflict, Gone, Invalid
+from goflow_py.fsm import work
+from goflow_py.fsm.compile import Compiled
+from goflow_py.fsm.draft import Draft
+from goflow_py.ports import Store
+
+HISTORY_PAGE = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallbackBody:
+    """What a worker says: an outcome of its choice, an output, or an error."""
+
+    event: str | None = None
+    output: Any = None
+    error: Any = None
+    retry: bool = False
+
+
+Answer = Literal["applied", "duplicate"]
+
+
+class Callbacks:
+    """Takes the outcomes that come to callback URLs."""
+
+    def __init__(
+        self, *, store: Store, owner: Owner, dispatcher: Dispatcher, token_key: bytes
+    ) -> None:
+        self._store = store
+        self._owner = owner
+        self._dispatcher = dispatcher
+        self._token_key = token_key
+
+    async def complete(self, token: str, body: CallbackBody) -> Answer:
+        """End the attempt of *token*; once, however often it is said.
+
+        Raises ``NotFound`` (wrong token), ``Conflict`` (409: superseded), ``Gone`` (410: ended).
+        """
+        address = read_token(self._token_key, token)
+        verdict = _verdict(body)
+
+        def act(compiled: Compiled, draft: Draft, workers: Workers) -> bool:
+            task = _open_task(draft, address)
+            if task is None:
+                return False
+            self._dispatcher.close(
+                compiled, draft, task, verdict, workers=workers, via="callback"
+            )
+            return True
+
+        _, applied = await self._owner.apply(address.execution, act)
+        if applied:
+            return "applied"
+        await self._late(address)
+        return "duplicate"
+
+    async def heartbeat(self, token: str) -> None:
+        """Note that the worker is alive: its callback is awaited anew."""
+        address = read_token(self._token_key, token)
+
+        def act(compiled: Compiled, draft: Draft, _: Workers) -> bool:
+            task = _open_task(draft, address)
+            if task is None:
+                return False
+            model = compiled.actions[task.action].model
+            timer = f"task:{task.name}:callback"
+            if timer in draft.after.timers and isinstance(model, CallAction):
+                work.cancel_timer(draft, timer)
+                arm_callback(draft, task, model)
+            return True
+
+        _, applied = await self._owner.apply(address.execution, act)
+        if not applied:
+            await self._late(address)
+
+    async def _late(self, address: Address) -> None:
+        """Return for a duplicate; record and refuse what came too late."""
+        if await self._came_before(address):
+            return
+
+        def record(_: Compiled, draft: Draft, __: Workers) -> None:
+            draft.add(
+                "lateIgnored",
+                task=address.task,
+                attempt=address.attempt,
+                visit=address.visit,
+                what="callback",
+            )
+            draft.close_record()
+
+        execution, _ = await self._owner.apply(address.execution, record)
+        if execution.ended:
+            raise Gone(f"the execution has ended ({execution.status}); nothing was changed")
+        raise Conflict(
+            "this attempt was superseded: it timed out, or its state was left; nothing was changed",
+            code="superseded",
+            state=execution.state,
+        )
+
+    async def _came_before(self, address: Address) -> bool:
+        after = -1
+        while records := await self._store.history(
+            address.execution, after=after, limit=HISTORY_PAGE
+        ):
+            for record in records:
+                after = record.seq
+                for entry in orjson.loads(record.entries):
+                    if entry["type"] == "attemptEnded" and entry.get("via") == "callback":
+                        named = (entry["visit"], entry["task"], entry["attempt"])
+                        if named == (address.visit, address.task, address.attempt):
+                            return True
+        return False
+
+
+def _open_task(draft: Draft, address: Address) -> Task | None:
+    """Return the task whose open attempt *address* is; a callback may come before the acceptance."""
+    execution = draft.after
+    task = execution.tasks.get(address.task)
+    if execution.ended or execution.visit != address.visit or task is None or not task.open:
+        return None
+    return task if task.call is not None and task.call.attempt == address.attempt else None
+
+
+def _verdict(body: CallbackBody) -> Verdict:
+    if body.error is not None:
+        error = body.error if isinstance(body.error, dict) else {"message": str(body.error)}
+        code, message = str(error.get("code") or "error"), str(error.get("message") or "it failed")
+        if body.retry:
+            return Failure(code=code[:64], message=message[:500])
+        return Definite(code=code[:64], message=message[:500])
+    if body.event is None:
+        return Success(output=body.output)
+    verdict = labelled(body.event, body.output)
+    if isinstance(verdict, Failure):
+        raise Invalid(verdict.message, code="bad_response")
+    return verdict

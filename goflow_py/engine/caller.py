@@ -1,0 +1,66 @@
+"""Making one call: the request is built, sent, and its reply judged."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from goflow_py.clock import Clock
+from goflow_py.domain.execution import Execution, Task
+from goflow_py.engine.calls import CallContext, build_request
+from goflow_py.engine.catalog import Catalog
+from goflow_py.engine.dispatcher import Workers
+from goflow_py.engine.verdict import Failure, Verdict, judge
+from goflow_py.errors import ExpressionFailed
+from goflow_py.fsm.compile import Compiled
+from goflow_py.ports import Observer, Reply, Transport
+
+
+@dataclass(kw_only=True)
+class Caller:
+    """Sends the open attempts of tasks."""
+
+    transport: Transport
+    catalog: Catalog
+    clock: Clock
+    observer: Observer
+    secret: Callable[[str], str | None]
+    token_key: bytes
+    public_url: str = ""
+
+    async def call(
+        self, compiled: Compiled, execution: Execution, task: Task, workers: Workers
+    ) -> tuple[Reply | None, Verdict]:
+        """Return the reply, and what it means. Never raises for a bad worker."""
+        assert task.call is not None, "a call is made for an open attempt only"
+        endpoint = task.call.worker
+        worker = next(
+            (w for w in workers.get(task.action, ()) if w.worker_endpoint == endpoint), None
+        )
+        if worker is None:
+            gone = Failure(code="no_worker", message=f"the worker '{endpoint}' is gone", again=False)
+            return None, gone
+        began = self.clock.monotonic()
+        try:
+            request = build_request(compiled, execution, task, worker, self._context())
+        except ExpressionFailed as failure:
+            return None, Failure(code=failure.reason, message=failure.detail, again=False)
+        reply = await self.transport.send(request)
+        action = compiled.actions[task.action]
+        verdict = judge(
+            reply,
+            kind=action.kind,
+            raw=getattr(action.model, "raw", False),
+            now_ms=self.clock.now_ms(),
+        )
+        outcome = verdict.code if isinstance(verdict, Failure) else type(verdict).__name__.lower()
+        self.observer.attempt(task.action, outcome, self.clock.monotonic() - began)
+        return reply, verdict
+
+    def _context(self) -> CallContext:
+        return CallContext(
+            resolve=self.catalog.resolve,
+            secret=self.secret,
+            token_key=self.token_key,
+            public_url=self.public_url,
+            span_id=self.clock.token_bytes(8).hex(),
+            now_ms=self.clock.now_ms(),
+        )

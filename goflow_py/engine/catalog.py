@@ -1,0 +1,202 @@
+"""Blueprint versions, workers and endpoint aliases: stored, compiled, cached.
+
+Versions never change, so a compiled one is kept for good (least recently used go first). Workers
+and aliases are not pinned: a change is seen by the next attempt of running executions.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from goflow_py.domain.blueprint import Blueprint, CallAction, Worker, WorkersDocument
+from goflow_py.engine.calls import is_url
+from goflow_py.engine.dispatcher import Workers
+from goflow_py.errors import Invalid, NotFound
+from goflow_py.fsm.compile import Compiled, compile_blueprint
+from goflow_py.ports import BlueprintRow, Store
+
+COMPILED_VERSIONS_MAX = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Activity:
+    """What is known of one activity: its latest version and its workers."""
+
+    latest: Compiled
+    workers: Workers
+    problems: tuple[dict[str, Any], ...] = field(default=())
+    """What keeps an execution of the latest version from being started."""
+
+
+class Catalog:
+    """Every definition that this node has read."""
+
+    def __init__(self, store: Store, *, endpoints: dict[str, str], fallback: str | None) -> None:
+        self._store = store
+        self._settings = dict(endpoints)
+        self._stored: dict[str, str] = {}
+        self.fallback = fallback
+        """The base URL that every unresolved alias points to: the mock workers'."""
+        self._versions: OrderedDict[tuple[str, str, int], Compiled] = OrderedDict()
+        self._activities: dict[tuple[str, str], Activity] = {}
+        self._workers: dict[tuple[str, str], Workers] = {}
+
+    async def load(self) -> None:
+        """Read the endpoint aliases. Everything else is read when it is first needed."""
+        self._stored = await self._store.endpoints()
+
+    # ------------------------------------------------------------ versions
+
+    async def compiled(self, project: str, activity: str, version: int) -> Compiled:
+        """Return a version, compiled. Raises ``NotFound``."""
+        known = self._versions.get((project, activity, version))
+        if known is not None:
+            self._versions.move_to_end((project, activity, version))
+            return known
+        row = await self._store.blueprint(project, activity, version)
+        if row is None:
+            raise NotFound(f"{project}/{activity} has no version {version}")
+        return self._keep(row)
+
+    async def activity(self, project: str, activity: str) -> Activity:
+        """Return an activity as it is to be started now. Raises ``NotFound``."""
+        known = self._activities.get((project, activity))
+        if known is not None:
+            return known
+        row = await self._store.blueprint(project, activity, None)
+        if row is None:
+            raise NotFound(
+                f"there is no activity {project}/{activity}; upload its blueprint to /v1/blueprints"
+            )
+        latest = self._keep(row)
+        workers = await self.workers(project, activity)
+        known = Activity(
+            latest=latest, workers=workers, problems=self.start_problems(latest, workers)
+        )
+        self._activities[project, activity] = known
+        return known
+
+    async def workers(self, project: str, activity: str) -> Workers:
+        """Return the workers by action, by priority."""
+        known = self._workers.get((project, activity))
+        if known is None:
+            body = await self._store.workers(project, activity)
+            known = group_workers(body)
+            self._workers[project, activity] = known
+        return known
+
+    def changed(self, project: str, activity: str) -> None:
+        """Forget what an upload replaced."""
+        self._activities.pop((project, activity), None)
+        self._workers.pop((project, activity), None)
+
+    def _keep(self, row: BlueprintRow) -> Compiled:
+        key = (row.project, row.activity, row.version)
+        known = self._versions.get(key)
+        if known is None:
+            known = compile_row(row)
+            self._versions[key] = known
+            while len(self._versions) > COMPILED_VERSIONS_MAX:
+                self._versions.popitem(last=False)
+        return known
+
+    # ------------------------------------------------------------ endpoints
+
+    def resolve(self, alias: str) -> str | None:
+        """Return the URL that an alias points to: settings first, then what was put, then mocks."""
+        url = self._settings.get(alias) or self._stored.get(alias)
+        if url is None and self.fallback is not None:
+            return f"{self.fallback}/{alias}"
+        return url
+
+    def endpoints(self) -> list[dict[str, Any]]:
+        """Return every alias, where it points and who says so."""
+        rows = {name: (url, "api") for name, url in self._stored.items()}
+        rows |= {name: (url, "settings") for name, url in self._settings.items()}
+        return [
+            {"alias": name, "url": url, "source": source}
+            for name, (url, source) in sorted(rows.items())
+        ]
+
+    async def put_endpoint(self, alias: str, url: str) -> None:
+        """Point an alias to a URL."""
+        await self._store.put_endpoint(alias, url)
+        self._stored[alias] = url
+        self._activities.clear()
+
+    async def delete_endpoint(self, alias: str) -> bool:
+        """Forget an alias."""
+        found = await self._store.delete_endpoint(alias)
+        self._stored.pop(alias, None)
+        self._activities.clear()
+        return found
+
+    # ------------------------------------------------------------ starting
+
+    def start_problems(self, compiled: Compiled, workers: Workers) -> tuple[dict[str, Any], ...]:
+        """Return what keeps an execution from being started: no worker, an alias to nowhere."""
+        problems = []
+        for name in calls_of(compiled):
+            found = workers.get(name, ())
+            if not found:
+                problems.append({"code": "no_worker", "action": name})
+            for worker in found:
+                endpoint = worker.worker_endpoint
+                if not is_url(endpoint) and self.resolve(endpoint) is None:
+                    problems.append(
+                        {"code": "unresolved_alias", "action": name, "alias": endpoint}
+                    )
+        return tuple(problems)
+
+
+def check_startable(activity: Activity, problems: tuple[dict[str, Any], ...]) -> None:
+    """Raise ``Invalid`` that names the first thing that is missing, and lists all."""
+    if not problems:
+        return
+    first = problems[0]
+    name = f"{activity.latest.blueprint.project}/{activity.latest.blueprint.activity}"
+    if first["code"] == "no_worker":
+        detail = (
+            f"action '{first['action']}' of {name} has no worker; add one with "
+            f"PUT /v1/blueprints/{name}/workers"
+        )
+    else:
+        detail = (
+            f"the endpoint alias '{first['alias']}' of action '{first['action']}' points nowhere; "
+            f"set it with PUT /v1/endpoints/{first['alias']}"
+        )
+    raise Invalid(detail, code=first["code"], problems=list(problems))
+
+
+def calls_of(compiled: Compiled) -> list[str]:
+    """Return the actions that need a worker and that a state or a row can reach."""
+    used = {state.work for state in compiled.states.values() if state.work}
+    used |= {row.action for row in compiled.rows if row.action}
+    return sorted(
+        name for name in used if isinstance(compiled.actions[name].model, CallAction)
+    )
+
+
+def compile_row(row: BlueprintRow) -> Compiled:
+    """Compile a stored version."""
+    document = orjson.loads(row.body)
+    return compile_blueprint(
+        Blueprint.model_validate(document["blueprint"]),
+        workers=document["workerNames"],
+        version=row.version,
+    )
+
+
+def group_workers(body: bytes | None) -> Workers:
+    """Return the workers of a stored document by action, by priority."""
+    if body is None:
+        return {}
+    grouped: dict[str, list[Worker]] = {}
+    for worker in WorkersDocument.model_validate_json(body).workers:
+        grouped.setdefault(worker.name, []).append(worker)
+    return {
+        name: tuple(sorted(found, key=lambda worker: worker.priority))
+        for name, found in grouped.items()
+    }

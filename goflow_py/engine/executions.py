@@ -1,0 +1,390 @@
+"""The use cases of running executions: start, send an event, control, delete."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from goflow_py.clock import Clock, uuid7
+from goflow_py.domain.event import Control, Outside
+from goflow_py.domain.execution import Execution
+from goflow_py.engine.catalog import Activity, Catalog, check_startable
+from goflow_py.engine.dispatcher import Dispatcher, Workers
+from goflow_py.engine.inputs import take_held
+from goflow_py.engine.owner import NameTaken, Owner
+from goflow_py.errors import Conflict, GoFlowError, Invalid, NotFound, PreconditionFailed
+from goflow_py.fsm import inputs
+from goflow_py.fsm.compile import Compiled
+from goflow_py.fsm.controls import control
+from goflow_py.fsm.draft import Draft
+from goflow_py.fsm.schemas import check_schema
+from goflow_py.ports import Name, Store
+
+IDEMPOTENCY_SECONDS = 86_400
+"""A key on something that is no execution is kept this long; on an execution, as long as that."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repeat:
+    """An ``Idempotency-Key``: what makes a repeated request the same one."""
+
+    key: str
+    scope: str
+    """Method and path."""
+    digest: str
+    """Of the body."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartRequest:
+    """What a caller may say when it starts an execution."""
+
+    input: Any = None
+    key: str | None = None
+    id: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    version: int | None = None
+    delay_seconds: float = 0.0
+    traceparent: str | None = None
+    repeat: Repeat | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    """An execution that runs; *created* is False when it existed, *replayed* for a repeat."""
+
+    execution: Execution
+    created: bool
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """What became of an event."""
+
+    execution: Execution
+    applied: bool
+    respond: Any = None
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """``If-Match``: the revision, or the visit, that the caller has seen."""
+
+    revision: int | None = None
+    visit: int | None = None
+
+    def check(self, execution: Execution) -> None:
+        """Raise ``PreconditionFailed`` when the execution has moved on."""
+        moved = (self.revision is not None and self.revision != execution.seq) or (
+            self.visit is not None and self.visit != execution.visit
+        )
+        if moved:
+            raise PreconditionFailed(
+                f"the execution is at revision {execution.seq} in visit {execution.visit} now; "
+                "read it again and decide anew",
+                revision=execution.seq,
+                visit=execution.visit,
+            )
+
+
+class Executions:
+    """Starts executions and carries events and verbs to them."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        catalog: Catalog,
+        owner: Owner,
+        dispatcher: Dispatcher,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._catalog = catalog
+        self._owner = owner
+        self._dispatcher = dispatcher
+        self._clock = clock
+
+    # ------------------------------------------------------------ start
+
+    async def start(self, project: str, activity: str, request: StartRequest) -> Started:
+        """Start an execution; it is durable when this returns.
+
+        Raises ``NotFound``, ``Invalid`` (input, alias, worker), ``Conflict`` (same id, other input).
+        """
+        known = await self._catalog.activity(project, activity)
+        compiled = await self._startable(known, request)
+        if compiled.blueprint.input is not None:
+            check_schema(compiled.blueprint.input, request.input, "the input")
+        key = _business_key(compiled, request)
+        execution = Execution(
+            id=self._mint(request.id),
+            project=project,
+            activity=activity,
+            version=compiled.version,
+        )
+
+        def begin(compiled: Compiled, draft: Draft, _: Workers) -> None:
+            inputs.start(
+                compiled,
+                draft,
+                delay_seconds=request.delay_seconds,
+                input=request.input,
+                key=key,
+                labels=dict(request.labels),
+                traceparent=request.traceparent or self._trace(),
+            )
+
+        try:
+            begun = await self._owner.start(
+                execution, compiled, begin, _start_names(execution, key, request.repeat)
+            )
+        except NameTaken as taken:
+            return await self._existing(taken.name, request, project, activity)
+        return Started(execution=begun, created=True)
+
+    async def _startable(self, known: Activity, request: StartRequest) -> Compiled:
+        if request.version in (None, known.latest.version):
+            check_startable(known, known.problems)
+            return known.latest
+        blueprint = known.latest.blueprint
+        compiled = await self._catalog.compiled(
+            blueprint.project, blueprint.activity, int(request.version or 0)
+        )
+        check_startable(known, self._catalog.start_problems(compiled, known.workers))
+        return compiled
+
+    async def _existing(
+        self, name: Name, request: StartRequest, project: str, activity: str
+    ) -> Started:
+        """Answer a start whose name is taken: it is a repeat, or the execution runs already."""
+        repeat = request.repeat
+        if name.kind == "idem" and repeat is not None and name.digest != repeat.digest:
+            raise _reused()
+        execution = await self._owner.read(name.execution)
+        if name.kind == "idem":
+            return Started(execution=execution, created=True, replayed=True)
+        same_activity = (execution.project, execution.activity) == (project, activity)
+        if name.kind == "id" and not (same_activity and execution.input == request.input):
+            raise Conflict(
+                f"the id {name.name} belongs to another execution; choose a new one",
+                code="id_in_use",
+            )
+        return Started(execution=execution, created=False)
+
+    def _mint(self, chosen: str | None) -> str:
+        if chosen is not None:
+            return chosen
+        shards = self._owner.epochs
+        shard = int(self._clock.random() * 256)
+        while shard not in shards and shards:
+            shard = (shard + 1) % 256
+        return uuid7(self._clock, last_byte=shard)
+
+    def _trace(self) -> str:
+        ids = self._clock.token_bytes(24).hex()
+        return f"00-{ids[:32]}-{ids[32:]}-01"
+
+    # ------------------------------------------------------------ events
+
+    async def send(
+        self,
+        execution: str,
+        event: Outside,
+        *,
+        match: Match | None = None,
+        repeat: Repeat | None = None,
+    ) -> Sent:
+        """Apply an event, or keep it for later; the same event id twice is applied once.
+
+        Raises ``EventNotAccepted`` (409), ``Invalid`` (422), ``NotFound``, ``PreconditionFailed``.
+        """
+
+        def act(compiled: Compiled, draft: Draft, _: Workers) -> inputs.Applied | inputs.Kept:
+            if match is not None:
+                match.check(draft.before)
+            return inputs.take_outside(compiled, draft, event)
+
+        def names(result: inputs.Applied | inputs.Kept, after: Execution) -> list[Name]:
+            applied = isinstance(result, inputs.Applied)
+            respond = result.respond if isinstance(result, inputs.Applied) else None
+            answer = orjson.dumps({"applied": applied, "respond": respond})
+            found = _repeat_names(after, repeat, answer)
+            if event.id is not None:
+                found.append(_event_name(after.project, after.id, event.id, answer))
+            return found
+
+        try:
+            now, result = await self._owner.apply(execution, act, names)
+        except NameTaken as taken:
+            return await self._sent_before(execution, taken.name, repeat)
+        except GoFlowError as refusal:
+            before = await self._find_repeat(execution, event, repeat)
+            if before is None:
+                raise refusal
+            return await self._sent_before(execution, before, repeat)
+        if isinstance(result, inputs.Kept):
+            return Sent(execution=now, applied=False)
+        return Sent(execution=now, applied=True, respond=result.respond)
+
+    async def _find_repeat(
+        self, execution: str, event: Outside, repeat: Repeat | None
+    ) -> Name | None:
+        try:
+            project = (await self._owner.read(execution)).project
+        except NotFound:
+            return None
+        found = None
+        if event.id is not None:
+            found = await self._store.name(project, "event", execution, event.id)
+        if found is None and repeat is not None:
+            found = await self._store.name(project, "idem", repeat.scope, repeat.key)
+        return found
+
+    async def _sent_before(self, execution: str, name: Name, repeat: Repeat | None) -> Sent:
+        if name.kind == "idem" and repeat is not None and name.digest != repeat.digest:
+            raise _reused()
+        answer = orjson.loads(name.answer)
+        return Sent(
+            execution=await self._owner.read(execution),
+            applied=answer["applied"],
+            respond=answer["respond"],
+            replayed=True,
+        )
+
+    # ------------------------------------------------------------ verbs
+
+    async def control(
+        self,
+        execution: str,
+        command: Control,
+        *,
+        match: Match | None = None,
+        repeat: Repeat | None = None,
+    ) -> tuple[Execution, bool]:
+        """Carry out an operator's verb; return the execution, and whether this was a repeat."""
+
+        def act(compiled: Compiled, draft: Draft, workers: Workers) -> bool:
+            if match is not None:
+                match.check(draft.before)
+            changed = control(compiled, draft, command)
+            if changed and command.verb == "resume":
+                take_held(compiled, draft, self._dispatcher, workers)
+            return changed
+
+        def names(_: bool, after: Execution) -> list[Name]:
+            return _repeat_names(after, repeat, b"{}")
+
+        try:
+            now, _ = await self._owner.apply(execution, act, names)
+        except NameTaken as taken:
+            if taken.name.kind == "key":
+                raise Conflict(
+                    f"the business key is used by execution {taken.name.execution} now",
+                    code="key_in_use",
+                ) from None
+            return await self._controlled_before(execution, taken.name, repeat)
+        except GoFlowError as refusal:
+            before = await self._find_control(execution, repeat)
+            if before is None:
+                raise refusal
+            return await self._controlled_before(execution, before, repeat)
+        return now, False
+
+    async def _find_control(self, execution: str, repeat: Repeat | None) -> Name | None:
+        if repeat is None:
+            return None
+        try:
+            project = (await self._owner.read(execution)).project
+        except NotFound:
+            return None
+        return await self._store.name(project, "idem", repeat.scope, repeat.key)
+
+    async def _controlled_before(
+        self, execution: str, name: Name, repeat: Repeat | None
+    ) -> tuple[Execution, bool]:
+        if repeat is not None and name.digest != repeat.digest:
+            raise _reused()
+        return await self._owner.read(execution), True
+
+    async def delete(self, execution: str) -> None:
+        """Remove an ended execution and its history. Raises ``Conflict`` while it has not ended."""
+        now = await self._owner.read(execution)
+        if not now.ended:
+            raise Conflict(
+                f"the execution is {now.status}; cancel or terminate it first", code="not_ended"
+            )
+        await self._store.delete(execution)
+
+
+def digest_of(body: bytes) -> str:
+    """Return the digest of a request body."""
+    return hashlib.sha256(body).hexdigest()
+
+
+def _reused() -> Invalid:
+    return Invalid(
+        "this Idempotency-Key was used with another body; use a new key for a new request",
+        code="idempotency_key_reused",
+    )
+
+
+def _business_key(compiled: Compiled, request: StartRequest) -> str | None:
+    if request.key is not None or compiled.key is None:
+        return request.key
+    missing: list[str] = []
+    document = {"input": request.input, "data": compiled.blueprint.data}
+    value = compiled.key.render(document, missing)
+    if missing or value is None or isinstance(value, list | dict) or not str(value):
+        raise Invalid(
+            f"the business key is made of the input, and {', '.join(missing) or 'it'} is missing",
+            code="key",
+        )
+    return str(value)[:255]
+
+
+def _start_names(execution: Execution, key: str | None, repeat: Repeat | None) -> Sequence[Name]:
+    names = _repeat_names(execution, repeat, b"")
+    if key is not None:
+        names.append(
+            Name(
+                project=execution.project,
+                kind="key",
+                scope=execution.activity,
+                name=key,
+                execution=execution.id,
+            )
+        )
+    return names
+
+
+def _repeat_names(execution: Execution, repeat: Repeat | None, answer: bytes) -> list[Name]:
+    if repeat is None:
+        return []
+    name = Name(
+        project=execution.project,
+        kind="idem",
+        scope=repeat.scope,
+        name=repeat.key,
+        execution=execution.id,
+        digest=repeat.digest,
+        answer=answer,
+    )
+    return [name]
+
+
+def _event_name(project: str, execution: str, event: str, answer: bytes) -> Name:
+    return Name(
+        project=project,
+        kind="event",
+        scope=execution,
+        name=event,
+        execution=execution,
+        answer=answer,
+    )
+
+

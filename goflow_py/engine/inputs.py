@@ -1,0 +1,81 @@
+"""What time and crashes do to an execution before anybody else's input is taken."""
+
+from collections.abc import Container
+
+from goflow_py.domain.blueprint import CallAction
+from goflow_py.domain.execution import Task
+from goflow_py.engine import attempts
+from goflow_py.engine.dispatcher import Dispatcher, Workers
+from goflow_py.engine.verdict import Failure
+from goflow_py.fsm.compile import Compiled
+from goflow_py.fsm.controls import take_held_event
+from goflow_py.fsm.draft import Draft
+from goflow_py.fsm.inputs import take_timer, task_ended
+
+TIMERS_A_STEP_MAX = 1_000
+
+
+def abandon_lost(draft: Draft, calls: Container[tuple[str, int]]) -> None:
+    """Close attempts whose call is not in flight here: a crash, a drain or a lost node cut them."""
+    for task in draft.after.open_tasks():
+        call = task.call
+        if call is not None and not call.accepted and (task.name, call.attempt) not in calls:
+            attempts.abandon(draft, task)
+
+
+def catch_up(
+    compiled: Compiled,
+    draft: Draft,
+    dispatcher: Dispatcher,
+    workers: Workers,
+    *,
+    until: int,
+) -> None:
+    """Fire every timer that is due by *until*, earliest first, a record each."""
+    for _ in range(TIMERS_A_STEP_MAX):
+        timers = draft.after.timers
+        if draft.after.paused or draft.after.ended or not timers:
+            return
+        due, name = min((due, name) for name, due in timers.items())
+        if due > until:
+            return
+        _fire(compiled, draft, dispatcher, workers, name)
+        draft.close_record()
+
+
+def _fire(
+    compiled: Compiled, draft: Draft, dispatcher: Dispatcher, workers: Workers, timer: str
+) -> None:
+    what = timer.rsplit(":", 1)[-1] if timer.startswith("task:") else ""
+    if what not in ("retry", "callback"):
+        take_timer(compiled, draft, timer)
+        return
+    task = draft.after.tasks.get(timer.removeprefix("task:").rsplit(":", 1)[0])
+    draft.add("timerFired", timer=timer, due=draft.after.timers[timer])
+    if what == "callback" and task is not None and task.call is not None:
+        failure = Failure(code="timeout", message=_silence(compiled, task))
+        dispatcher.close(compiled, draft, task, failure, workers=workers)
+
+
+def _silence(compiled: Compiled, task: Task) -> str:
+    model = compiled.actions[task.action].model
+    if isinstance(model, CallAction) and model.heartbeat_timeout is not None:
+        return f"no heartbeat came for {model.heartbeat_timeout:g} s"
+    return "no callback came in time"
+
+
+def take_held(
+    compiled: Compiled, draft: Draft, dispatcher: Dispatcher, workers: Workers
+) -> None:
+    """After a resume: take what came meanwhile, and due timers, by their own time."""
+    for held in sorted(draft.before.held, key=lambda item: (item["at"], item["seq"])):
+        catch_up(compiled, draft, dispatcher, workers, until=held["at"])
+        what = held["input"]
+        if what["kind"] == "event":
+            take_held_event(compiled, draft, what)
+        else:
+            task = draft.after.tasks.get(what["task"])
+            if task is not None and task.open and draft.after.visit == what["visit"]:
+                attempts.end_task(compiled, draft, task, attempts.held_verdict(what))
+                task_ended(compiled, draft, task.name)
+    catch_up(compiled, draft, dispatcher, workers, until=draft.now)

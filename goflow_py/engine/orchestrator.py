@@ -1,0 +1,176 @@
+"""The engine as one thing: its parts, wired; started, drained, stopped."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from goflow_py.clock import Clock, uuid7
+from goflow_py.engine.backoff import RetryDefaults
+from goflow_py.engine.batcher import Batcher
+from goflow_py.engine.callbacks import Callbacks
+from goflow_py.engine.caller import Caller
+from goflow_py.engine.catalog import Catalog
+from goflow_py.engine.dispatcher import CALLS_IN_FLIGHT_MAX, Dispatcher
+from goflow_py.engine.executions import Executions
+from goflow_py.engine.owner import POLL_SECONDS, Owner
+from goflow_py.engine.tracking import Tracking
+from goflow_py.engine.uploads import Uploads
+from goflow_py.errors import Unavailable
+from goflow_py.ports import SHARDS, Observer, Store, Transport
+
+log = logging.getLogger(__name__)
+
+SWEEP_SECONDS = 60.0
+SWEEP_NAMES_MAX = 1_000
+
+
+class Silent:
+    """An observer that keeps nothing."""
+
+    def started(self, project: str, activity: str) -> None:
+        """Ignore it."""
+
+    def ended(self, project: str, activity: str, status: str, seconds: float) -> None:
+        """Ignore it."""
+
+    def attempt(self, action: str, outcome: str, seconds: float) -> None:
+        """Ignore it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineOptions:
+    """What the engine has to be told; times in seconds."""
+
+    token_key: bytes
+    """Signs callback tokens: the same for every start of this data."""
+    public_url: str = ""
+    endpoints: dict[str, str] = field(default_factory=dict)
+    fallback_url: str | None = None
+    """Where aliases that nothing resolves point to: the mock workers."""
+    retry: RetryDefaults = field(default_factory=RetryDefaults)
+    calls_in_flight_max: int = CALLS_IN_FLIGHT_MAX
+    lease_seconds: float = 10.0
+    secret: Callable[[str], str | None] = lambda _: None
+
+
+class Orchestrator:
+    """Everything that doors may ask for."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        transport: Transport,
+        clock: Clock,
+        options: EngineOptions,
+        observer: Observer | None = None,
+    ) -> None:
+        self.store = store
+        self.clock = clock
+        self._options = options
+        self._transport = transport
+        observer = observer or Silent()
+        self.node = uuid7(clock)
+        self.batcher = Batcher(store)
+        self.catalog = Catalog(store, endpoints=options.endpoints, fallback=options.fallback_url)
+        self.dispatcher = Dispatcher(
+            clock, defaults=options.retry, in_flight_max=options.calls_in_flight_max
+        )
+        self.caller = Caller(
+            transport=transport,
+            catalog=self.catalog,
+            clock=clock,
+            observer=observer,
+            secret=options.secret,
+            token_key=options.token_key,
+            public_url=options.public_url,
+        )
+        self.owner = Owner(
+            store=store,
+            batcher=self.batcher,
+            catalog=self.catalog,
+            dispatcher=self.dispatcher,
+            caller=self.caller,
+            clock=clock,
+            observer=observer,
+        )
+        self.uploads = Uploads(store=store, catalog=self.catalog, clock=clock)
+        self.executions = Executions(
+            store=store,
+            catalog=self.catalog,
+            owner=self.owner,
+            dispatcher=self.dispatcher,
+            clock=clock,
+        )
+        self.callbacks = Callbacks(
+            store=store,
+            owner=self.owner,
+            dispatcher=self.dispatcher,
+            token_key=options.token_key,
+        )
+        self.tracking = Tracking(store=store, catalog=self.catalog, owner=self.owner)
+        self.lost = asyncio.Event()
+        """Set when this node may write nothing any more: the process has to end."""
+        self._loops: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Open the store, own its shards, and take up all that was running."""
+        now = self.clock.now_ms()
+        ttl = round(self._options.lease_seconds * 1000)
+        await self.store.open(node=self.node, now=now, ttl_ms=ttl)
+        self.owner.epochs = await self.store.claim(limit=SHARDS, now=now)
+        await self.catalog.load()
+        self.batcher.start()
+        self._every(self._options.lease_seconds / 3, self._heartbeat)
+        self._every(SWEEP_SECONDS, self._sweep)
+        await self.owner.poll_timers()
+        self._every(POLL_SECONDS, self.owner.poll_timers)
+        self._loops.append(asyncio.get_running_loop().create_task(self._recover()))
+
+    async def stop(self, *, drain_seconds: float = 0.0) -> None:
+        """Let calls end for a while, record what was cut, release everything."""
+        for loop in self._loops:
+            loop.cancel()
+        await asyncio.gather(*self._loops, return_exceptions=True)
+        await self.owner.drain(drain_seconds)
+        await self.batcher.stop()
+        await self._transport.close()
+        await self.store.close()
+
+    @property
+    def draining(self) -> bool:
+        """Tell whether new work is refused because the server is about to end."""
+        return self.owner.draining
+
+    async def _recover(self) -> None:
+        try:
+            count = await self.owner.recover()
+        except Unavailable:
+            log.exception("running executions could not be read; the process has to end")
+            self.lost.set()
+            return
+        if count:
+            log.info("running executions were taken up", extra={"count": count})
+
+    async def _heartbeat(self) -> None:
+        if not await self.store.heartbeat(now=self.clock.now_ms()):
+            log.error("this node's lease has lapsed; the process has to end")
+            self.lost.set()
+
+    async def _sweep(self) -> None:
+        await self.store.sweep(before=self.clock.now_ms(), limit=SWEEP_NAMES_MAX)
+
+    def _every(self, seconds: float, work: Callable[[], Awaitable[object]]) -> None:
+        async def loop() -> None:
+            while True:
+                await self.clock.sleep(seconds)
+                try:
+                    await work()
+                except Unavailable as error:
+                    # The disk may be full; the next turn tries again.
+                    log.warning("background work failed", extra={"why": error.detail})
+                except Exception:
+                    log.exception("background work failed")
+
+        self._loops.append(asyncio.get_running_loop().create_task(loop()))

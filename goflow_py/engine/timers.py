@@ -1,0 +1,65 @@
+"""The next minute's wake-ups: a heap and one promise of the clock; the rest are rows in the store."""
+
+import heapq
+from collections.abc import Callable
+
+from goflow_py.clock import Clock, Handle
+
+HORIZON_SECONDS = 60.0
+"""Wake-ups within this time are in memory."""
+DUE_PER_TURN_MAX = 500
+
+
+class Timers:
+    """Calls *wake* with an execution's id when its time has come; never early."""
+
+    def __init__(self, clock: Clock, wake: Callable[[str], None]) -> None:
+        self._clock = clock
+        self._wake = wake
+        self._heap: list[tuple[int, str]] = []
+        self._known: dict[str, int] = {}
+        self._promise: Handle | None = None
+        self._promised: int | None = None
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def set(self, execution: str, due: int | None) -> None:
+        """Wake *execution* at *due*, and at no other time; None or far away: not from here."""
+        if due is None or due > self._clock.now_ms() + HORIZON_SECONDS * 1000:
+            self._known.pop(execution, None)
+            return
+        if self._known.get(execution) == due:
+            return
+        self._known[execution] = due
+        heapq.heappush(self._heap, (due, execution))
+        if self._promised is None or due < self._promised:
+            self._arm(due)
+
+    def stop(self) -> None:
+        """Wake nobody any more."""
+        self._heap.clear()
+        self._known.clear()
+        if self._promise is not None:
+            self._promise.cancel()
+
+    def _arm(self, due: int) -> None:
+        if self._promise is not None:
+            self._promise.cancel()
+        self._promised = due
+        seconds = max(0.0, (due - self._clock.now_ms()) / 1000)
+        self._promise = self._clock.call_later(seconds, self._ring)
+
+    def _ring(self) -> None:
+        self._promise = self._promised = None
+        now = self._clock.now_ms()
+        for _ in range(DUE_PER_TURN_MAX):
+            if not self._heap or self._heap[0][0] > now:
+                break
+            due, execution = heapq.heappop(self._heap)
+            # An entry whose execution has another time by now is stale.
+            if self._known.get(execution) == due:
+                del self._known[execution]
+                self._wake(execution)
+        if self._heap:
+            self._arm(max(self._heap[0][0], now))

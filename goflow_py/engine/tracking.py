@@ -1,0 +1,192 @@
+"""Looking at executions: one, many, their histories, attempts and contexts."""
+
+from typing import Any
+
+import orjson
+
+from goflow_py.domain.blueprint import CallAction
+from goflow_py.domain.execution import Execution, decode
+from goflow_py.domain.history import Entry
+from goflow_py.engine.attempts import BODY_KEPT_BYTES
+from goflow_py.engine.calls import is_url
+from goflow_py.engine.catalog import Catalog
+from goflow_py.engine.owner import Owner
+from goflow_py.engine.views import (
+    attempt_views,
+    entry_view,
+    execution_view,
+    task_view,
+    why_view,
+)
+from goflow_py.errors import Conflict, NotFound
+from goflow_py.fsm.compile import Compiled
+from goflow_py.fsm.draft import Draft
+from goflow_py.fsm.fold import fold
+from goflow_py.ports import Filter, Page, RecordRow, Store
+
+RECORDS_PAGE = 500
+ENTRIES_MAX = 100_000
+"""Of one history, in one answer."""
+
+
+class Tracking:
+    """Reads what was committed; an execution in memory is read there."""
+
+    def __init__(self, *, store: Store, catalog: Catalog, owner: Owner) -> None:
+        self._store = store
+        self._catalog = catalog
+        self._owner = owner
+
+    async def get(self, execution: str, *, project: str | None = None) -> Execution:
+        """Return an execution. Raises ``NotFound``, also for another project's."""
+        found = await self._owner.read(execution)
+        if project is not None and found.project != project:
+            raise NotFound(f"there is no execution {execution}")
+        return found
+
+    async def view(self, execution: Execution) -> dict[str, Any]:
+        """Return an execution as the API shows it."""
+        return execution_view(execution, await self._compiled(execution))
+
+    async def page(self, which: Filter, *, limit: int, cursor: str | None) -> Page:
+        """Return views, newest first."""
+        page = await self._store.list(which, limit=limit, cursor=cursor)
+        return Page(items=[await self.view(decode(body)) for body in page.items], next=page.next)
+
+    async def history(
+        self, execution: Execution, *, after: int, limit: int
+    ) -> tuple[list[dict[str, Any]], int | None]:
+        """Return entries behind seq *after*, and the seq to go on from if there are more."""
+        found: list[Entry] = []
+        at = after
+        while len(found) <= limit:
+            records = await self._store.history(execution.id, after=at, limit=RECORDS_PAGE)
+            if not records:
+                break
+            at = records[-1].seq
+            found += [e for e in _entries(records) if e["seq"] > after]
+        more = found[limit - 1]["seq"] if len(found) > limit else None
+        return [entry_view(entry) for entry in found[:limit]], more
+
+    async def attempts(self, execution: Execution) -> list[dict[str, Any]]:
+        """Return every attempt, with what was sent and what came back (bodies to 4 KiB)."""
+        compiled = await self._compiled(execution)
+
+        def request(entry: Entry, scheduled: Entry, state: str) -> dict[str, Any]:
+            return self._request(execution, compiled, entry, scheduled, state)
+
+        return attempt_views(execution, await self._all_entries(execution.id), request)
+
+    async def context(self, execution: Execution, at: int | None) -> dict[str, Any]:
+        """Return what expressions saw at the end of the record that holds seq *at*."""
+        compiled = await self._compiled(execution)
+        then = execution
+        if at is not None and at != execution.seq:
+            if not 0 <= at <= execution.seq:
+                raise NotFound(f"the history ends at seq {execution.seq}")
+            then = _blank(execution)
+            async for record in self._records(execution.id):
+                fold(then, orjson.loads(record.entries))
+                if record.seq >= at:
+                    break
+        document = Draft(then, then.at).document()
+        return {
+            "seq": then.seq,
+            "state": then.state,
+            "visit": then.visit,
+            "context": document,
+            "tasks": [task_view(then, task) for task in then.tasks.values()],
+            "stage": compiled.states[then.state].stage,
+        }
+
+    async def why(self, execution: Execution) -> dict[str, Any]:
+        """Return one sentence on what it waits for, and its parts."""
+        return why_view(execution, await self._compiled(execution))
+
+    def output(self, execution: Execution) -> Any:
+        """Return the result. Raises ``Conflict`` before the end."""
+        if not execution.ended:
+            raise Conflict(
+                f"the execution is {execution.status}; it has no output yet", code="not_ended"
+            )
+        return execution.output
+
+    async def _compiled(self, execution: Execution) -> Compiled:
+        return await self._catalog.compiled(
+            execution.project, execution.activity, execution.version
+        )
+
+    async def _records(self, execution: str) -> Any:
+        after = -1
+        while records := await self._store.history(execution, after=after, limit=RECORDS_PAGE):
+            for record in records:
+                yield record
+            after = records[-1].seq
+
+    async def _all_entries(self, execution: str) -> list[Entry]:
+        found: list[Entry] = []
+        async for record in self._records(execution):
+            found += orjson.loads(record.entries)
+            if len(found) > ENTRIES_MAX:
+                break
+        return found
+
+    def _request(
+        self,
+        execution: Execution,
+        compiled: Compiled,
+        entry: Entry,
+        scheduled: Entry,
+        state: str,
+    ) -> dict[str, Any]:
+        """Return what was sent, made again from the history; secrets stay references."""
+        action = compiled.actions[scheduled["action"]].model
+        call = action if isinstance(action, CallAction) else CallAction(name=action.name)
+        endpoint = entry["worker"]
+        url = endpoint if is_url(endpoint) else self._catalog.resolve(endpoint) or endpoint
+        body = (
+            orjson.dumps(scheduled["input"])
+            if call.raw
+            else orjson.dumps(
+                {
+                    "executionId": execution.id,
+                    "project": execution.project,
+                    "activity": execution.activity,
+                    "version": execution.version,
+                    "state": state,
+                    "task": entry["task"],
+                    "action": scheduled["action"],
+                    "visit": entry["visit"],
+                    "attempt": entry["attempt"],
+                    "key": execution.key,
+                    "labels": compiled.states[state].labels,
+                    "input": scheduled["input"],
+                    "meta": call.meta,
+                }
+            )
+        )
+        key = f"{execution.id}/{entry['visit']}"
+        return {
+            "method": call.method or "POST",
+            "url": url,
+            "headers": {
+                "Idempotency-Key": key if scheduled["single"] else f"{key}/{entry['task']}",
+                "Goflow-Execution-Id": execution.id,
+                "Goflow-Attempt": str(entry["attempt"]),
+                "Goflow-Fence": str(entry["seq"]),
+            },
+            "body": body[:BODY_KEPT_BYTES].decode("utf-8", "replace"),
+        }
+
+
+def _entries(records: list[RecordRow]) -> list[Entry]:
+    return [entry for record in records for entry in orjson.loads(record.entries)]
+
+
+def _blank(execution: Execution) -> Execution:
+    return Execution(
+        id=execution.id,
+        project=execution.project,
+        activity=execution.activity,
+        version=execution.version,
+    )

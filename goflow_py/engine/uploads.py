@@ -1,0 +1,413 @@
+"""The use cases of definitions: upload a blueprint or workers, look at versions, aliases."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import orjson
+from pydantic import BaseModel, ValidationError
+
+from goflow_py.clock import Clock
+from goflow_py.domain import documents
+from goflow_py.domain.blueprint import (
+    AnyAction,
+    Blueprint,
+    CallAction,
+    DelayAction,
+    MapAction,
+    Row,
+    State,
+    SwitchAction,
+    WaitAction,
+    Worker,
+    WorkersDocument,
+)
+from goflow_py.domain.documents import TrailingComma
+from goflow_py.engine.catalog import Catalog, group_workers
+from goflow_py.engine.executions import Repeat
+from goflow_py.errors import Invalid, InvalidBlueprint, NotFound
+from goflow_py.fsm.check import Finding, check, check_workers, endpoint_problem, findings_of
+from goflow_py.ports import BlueprintRow, Name, Page, Store, Taken, Upload
+
+M = TypeVar("M", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uploaded:
+    """What an upload came to."""
+
+    project: str
+    activity: str
+    version: int | None
+    """None for a dry run of something new."""
+    hash: str
+    created: bool
+    findings: Sequence[Mapping[str, Any]]
+    replayed: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the answer of the API."""
+        return {
+            "project": self.project,
+            "activity": self.activity,
+            "version": self.version,
+            "hash": self.hash,
+            "findings": list(self.findings),
+        }
+
+
+class Uploads:
+    """Stores definitions; everything wrong with one is said at once."""
+
+    def __init__(self, *, store: Store, catalog: Catalog, clock: Clock) -> None:
+        self._store = store
+        self._catalog = catalog
+        self._clock = clock
+
+    async def upload(
+        self,
+        body: bytes,
+        *,
+        project: str | None = None,
+        dry_run: bool = False,
+        strict: bool = False,
+        repeat: Repeat | None = None,
+    ) -> Uploaded:
+        """Store a blueprint, with or without its workers, as one or two documents.
+
+        *project* is the only one that the caller may write to, if any. Raises ``InvalidBlueprint``
+        with all findings, ``MalformedRequest``, ``TooLarge``.
+        """
+        blueprint, workers, commas = _documents(body)
+        if project is not None and blueprint.project != project:
+            raise NotFound(f"there is no project {blueprint.project} for this key")
+        name = (blueprint.project, blueprint.activity)
+        stored = [w for group in (await self._catalog.workers(*name)).values() for w in group]
+        in_force = stored if workers is None else workers
+        _, found = check(
+            blueprint,
+            workers=in_force,
+            workers_in_body=workers is not None,
+            is_resolved=lambda alias: self._catalog.resolve(alias) is not None,
+        )
+        findings = [*found, *(_comma(comma) for comma in commas)]
+        _refuse(findings, strict=strict)
+        normal = blueprint.model_copy(update={"workers": None})
+        names = sorted({worker.name for worker in in_force})
+        document, digest = _normalised(normal, names)
+        shown = [finding.as_json() for finding in findings]
+        if dry_run:
+            latest = await self._store.blueprint(*name, None)
+            same = latest is not None and latest.digest == digest
+            return Uploaded(
+                project=name[0],
+                activity=name[1],
+                version=latest.version if latest is not None and same else None,
+                hash=digest,
+                created=False,
+                findings=shown,
+            )
+        return await self._store_version(name, document, digest, shown, workers, repeat, body)
+
+    async def _store_version(
+        self,
+        name: tuple[str, str],
+        document: bytes,
+        digest: str,
+        findings: Sequence[Mapping[str, Any]],
+        workers: Sequence[Worker] | None,
+        repeat: Repeat | None,
+        body: bytes,
+    ) -> Uploaded:
+        before = await self._store.blueprint(*name, None)
+        row = await self._store.upload(
+            Upload(
+                project=name[0],
+                activity=name[1],
+                digest=digest,
+                body=document,
+                findings=orjson.dumps(findings),
+                workers=None if workers is None else _workers_body(name, workers),
+                at=self._clock.now_ms(),
+                name=None if repeat is None else self._repeat_name(name[0], repeat, digest),
+            )
+        )
+        self._catalog.changed(*name)
+        if isinstance(row, Taken):
+            return await self._uploaded_before(name, row.name, repeat, findings)
+        return Uploaded(
+            project=name[0],
+            activity=name[1],
+            version=row.version,
+            hash=row.digest,
+            created=before is None or before.version != row.version,
+            findings=findings,
+        )
+
+    def _repeat_name(self, project: str, repeat: Repeat, digest: str) -> Name:
+        return Name(
+            project=project,
+            kind="idem",
+            scope=repeat.scope,
+            name=repeat.key,
+            execution="",
+            digest=repeat.digest,
+            answer=digest.encode(),
+            expires=self._clock.now_ms() + 86_400_000,
+        )
+
+    async def _uploaded_before(
+        self,
+        name: tuple[str, str],
+        taken: Name,
+        repeat: Repeat | None,
+        findings: Sequence[Mapping[str, Any]],
+    ) -> Uploaded:
+        if repeat is not None and taken.digest != repeat.digest:
+            raise Invalid(
+                "this Idempotency-Key was used with another body; use a new key",
+                code="idempotency_key_reused",
+            )
+        digest = taken.answer.decode()
+        versions = await self._store.versions(*name)
+        version = next((row.version for row in versions if row.digest == digest), None)
+        return Uploaded(
+            project=name[0],
+            activity=name[1],
+            version=version,
+            hash=digest,
+            created=True,
+            findings=findings,
+            replayed=True,
+        )
+
+    # ------------------------------------------------------------ workers and aliases
+
+    async def put_workers(self, project: str, activity: str, body: bytes) -> dict[str, Any]:
+        """Replace the workers document; running executions use it from their next attempt on.
+
+        A change of the *set of names* decides anew which states have work: a new version is made.
+        """
+        value = documents.loads(body)
+        document, found = _validate(WorkersDocument, _complete(value, project, activity))
+        if document is not None and (document.project, document.activity) != (project, activity):
+            message = f"the document is for {document.project}/{document.activity}"
+            found.append(Finding(code="other_activity", severity="error", pointer="", message=message))
+        workers = document.workers if document is not None else []
+        found += check_workers(
+            workers, is_resolved=lambda alias: self._catalog.resolve(alias) is not None
+        )
+        _refuse(found, strict=False)
+        latest = await self._store.blueprint(project, activity, None)
+        if latest is None:
+            raise NotFound(f"there is no activity {project}/{activity}; upload its blueprint first")
+        stored = orjson.loads(latest.body)
+        names = sorted({worker.name for worker in workers})
+        digest, new_body = None, b""
+        if names != stored["workerNames"]:
+            blueprint = Blueprint.model_validate(stored["blueprint"])
+            new_body, digest = _normalised(blueprint, names)
+        row = await self._store.upload(
+            Upload(
+                project=project,
+                activity=activity,
+                digest=digest,
+                body=new_body,
+                findings=latest.findings,
+                workers=_workers_body((project, activity), workers),
+                at=self._clock.now_ms(),
+            )
+        )
+        self._catalog.changed(project, activity)
+        version = row.version if isinstance(row, BlueprintRow) else latest.version
+        return {
+            "project": project,
+            "activity": activity,
+            "version": version,
+            "workers": [dump(worker) for worker in workers],
+            "findings": [finding.as_json() for finding in found],
+        }
+
+    async def workers(self, project: str, activity: str) -> dict[str, Any]:
+        """Return the workers document. Raises ``NotFound``."""
+        body = await self._store.workers(project, activity)
+        if body is None:
+            if await self._store.blueprint(project, activity, None) is None:
+                raise NotFound(f"there is no activity {project}/{activity}")
+            return {"project": project, "activity": activity, "workers": []}
+        document: dict[str, Any] = orjson.loads(body)
+        return document
+
+    async def put_endpoint(self, alias: str, url: str) -> None:
+        """Point an alias to a URL. Raises ``Invalid``."""
+        if "://" not in url:
+            raise Invalid(f"'{url[:80]}' is no URL; an alias points to one", code="bad_endpoint")
+        problem = endpoint_problem(url) or endpoint_problem(alias)
+        if problem or "://" in alias:
+            raise Invalid(problem or f"'{alias[:80]}' is no name", code="bad_endpoint")
+        await self._catalog.put_endpoint(alias, url)
+
+    async def all_workers(self, project: str | None) -> list[tuple[str, str, Worker]]:
+        """Return every worker with its project and activity."""
+        return [
+            (owner, activity, worker)
+            for owner, activity, body in await self._store.all_workers()
+            if project is None or owner == project
+            for group in group_workers(body).values()
+            for worker in group
+        ]
+
+    # ------------------------------------------------------------ versions
+
+    async def version(self, project: str, activity: str, version: int | None) -> BlueprintRow:
+        """Return a version, the latest when none is named. Raises ``NotFound``."""
+        row = await self._store.blueprint(project, activity, version)
+        if row is None:
+            named = "" if version is None else f" version {version} of"
+            raise NotFound(f"there is no{named} activity {project}/{activity}")
+        return row
+
+    async def page(self, *, project: str | None, limit: int, cursor: str | None) -> Page:
+        """Return the latest version of each blueprint."""
+        return await self._store.blueprints(project=project, limit=limit, cursor=cursor)
+
+    async def versions(
+        self, project: str, activity: str
+    ) -> list[tuple[BlueprintRow, dict[str, int]]]:
+        """Return all versions, newest first, with how many executions are in which status."""
+        rows = await self._store.versions(project, activity)
+        if not rows:
+            raise NotFound(f"there is no activity {project}/{activity}")
+        counts = await self._store.counts(project, activity)
+        return [(row, counts.get(row.version, {})) for row in rows]
+
+    async def delete_version(self, project: str, activity: str, version: int) -> None:
+        """Remove a version. Raises ``Conflict`` while executions are pinned to it."""
+        if not await self._store.delete_version(project, activity, version):
+            raise NotFound(f"there is no version {version} of {project}/{activity}")
+        self._catalog.changed(project, activity)
+
+
+def version_json(row: BlueprintRow) -> dict[str, Any]:
+    """Return a version as the API shows it, times in milliseconds."""
+    return {
+        "project": row.project,
+        "activity": row.activity,
+        "version": row.version,
+        "hash": row.digest,
+        "createdAt": row.created_at,
+        "blueprint": orjson.loads(row.body)["blueprint"],
+        "findings": orjson.loads(row.findings),
+    }
+
+
+def dump(model: BaseModel) -> dict[str, Any]:
+    """Return a document as it was written: only the fields that were given."""
+    return model.model_dump(mode="json", by_alias=True, exclude_unset=True)
+
+
+# ---------------------------------------------------------------- documents
+
+_KNOWN_FIELDS: dict[str, list[str]] = {
+    "": [field.alias or name for name, field in Blueprint.model_fields.items()],
+    "states": [field.alias or name for name, field in State.model_fields.items()],
+    "transitions": [field.alias or name for name, field in Row.model_fields.items()],
+    "workers": [field.alias or name for name, field in Worker.model_fields.items()],
+    "actions": sorted(
+        {
+            field.alias or name
+            for model in (AnyAction, CallAction, DelayAction, WaitAction, SwitchAction, MapAction)
+            for name, field in model.model_fields.items()
+        }
+    ),
+}
+
+
+def _documents(body: bytes) -> tuple[Blueprint, list[Worker] | None, list[TrailingComma]]:
+    """Read a blueprint, and the workers that came with it: inside, or as a second document."""
+    values, commas = documents.load_documents(body)
+    blueprint, found = _validate(Blueprint, values[0])
+    workers = blueprint.workers if blueprint is not None else None
+    if len(values) > 1:
+        second, more = _validate(WorkersDocument, values[1], prefix="/1")
+        found += more
+        if second is not None and blueprint is not None:
+            names = (blueprint.project, blueprint.activity)
+            if (second.project, second.activity) != names:
+                message = f"the workers are for {second.project}/{second.activity}, not for {names[0]}/{names[1]}"
+                found.append(
+                    Finding(code="other_activity", severity="error", pointer="/1", message=message)
+                )
+            if workers is not None:
+                message = "workers are given twice: in the blueprint and in a document of their own"
+                found.append(
+                    Finding(code="workers_twice", severity="error", pointer="/1", message=message)
+                )
+            workers = second.workers
+    _refuse(found, strict=False)
+    assert blueprint is not None, "a document that does not fit has errors"
+    return blueprint, workers, commas
+
+
+def _validate(
+    model: type[M], value: Any, *, prefix: str = ""
+) -> tuple[M | None, list[Finding]]:
+    try:
+        return model.model_validate(value), []
+    except ValidationError as error:
+        found = findings_of(error, value, _KNOWN_FIELDS)
+        if not prefix:
+            return None, found
+        return None, [
+            Finding(
+                code=f.code, severity=f.severity, pointer=prefix + f.pointer, message=f.message
+            )
+            for f in found
+        ]
+
+
+def _complete(value: Any, project: str, activity: str) -> Any:
+    """Let a workers document leave out what the path says already."""
+    if isinstance(value, list):
+        value = {"workers": value}
+    if not isinstance(value, dict):
+        return value
+    return {"project": project, "activity": activity, **value}
+
+
+def _comma(comma: TrailingComma) -> Finding:
+    return Finding(
+        code="trailing_comma",
+        severity="warning",
+        pointer=comma.pointer,
+        message=f"a trailing comma at line {comma.line}, column {comma.column} was left out",
+        fix="remove it: JSON has none",
+    )
+
+
+def _refuse(findings: Sequence[Finding], *, strict: bool) -> None:
+    bad = [f for f in findings if f.severity == "error" or (strict and f.severity == "warning")]
+    if not bad:
+        return
+    count = f"{len(bad)} errors" if len(bad) > 1 else "an error"
+    raise InvalidBlueprint(
+        f"the document has {count}; the first: {bad[0].message} ({bad[0].pointer or '/'})",
+        findings=[finding.as_json() for finding in findings],
+    )
+
+
+def _normalised(blueprint: Blueprint, worker_names: Sequence[str]) -> tuple[bytes, str]:
+    """Return the stored document, and the hash of what it says."""
+    document = {"blueprint": dump(blueprint), "workerNames": list(worker_names)}
+    document["blueprint"].pop("workers", None)
+    body = orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
+    return orjson.dumps(document), hashlib.sha256(body).hexdigest()
+
+
+def _workers_body(name: tuple[str, str], workers: Sequence[Worker]) -> bytes:
+    return orjson.dumps(
+        {"project": name[0], "activity": name[1], "workers": [dump(w) for w in workers]}
+    )
+
+

@@ -1,0 +1,204 @@
+"""Executions as users see them: JSON objects with times as RFC 3339."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from goflow_py.domain.durations import rfc3339
+from goflow_py.domain.execution import Execution, Task
+from goflow_py.domain.history import Entry
+from goflow_py.fsm.compile import Compiled
+from goflow_py.fsm.inputs import awaiting
+
+TIMES = frozenset({"at", "due", "since", "notBefore"})
+
+
+def time(ms: int | None) -> str | None:
+    """Return a time as the API writes it."""
+    return None if ms is None else rfc3339(ms)
+
+
+def execution_view(execution: Execution, compiled: Compiled) -> dict[str, Any]:
+    """Return an execution as the API shows it."""
+    state = compiled.states[execution.state]
+    return {
+        "id": execution.id,
+        "project": execution.project,
+        "activity": execution.activity,
+        "version": execution.version,
+        "key": execution.key,
+        "labels": execution.labels,
+        "status": execution.status,
+        "state": execution.state,
+        "visit": execution.visit,
+        "stage": state.stage,
+        "businessStatus": execution.business_status,
+        "revision": execution.seq,
+        "input": execution.input,
+        "data": execution.data,
+        "output": execution.output,
+        "error": execution.error,
+        "awaiting": [
+            {**item, "since": rfc3339(item["since"])} for item in awaiting(compiled, execution)
+        ],
+        "tasks": [task_view(execution, task) for task in execution.tasks.values()],
+        "parent": None,
+        "children": [],
+        "startedAt": rfc3339(execution.started_at),
+        "updatedAt": rfc3339(execution.at),
+        "finishedAt": time(execution.finished_at),
+        "deadline": time(execution.timers.get("deadline")),
+    }
+
+
+def task_view(execution: Execution, task: Task) -> dict[str, Any]:
+    """Return a task of the current visit."""
+    prefix = f"task:{task.name}:"
+    due = {
+        name.removeprefix(prefix): rfc3339(at)
+        for name, at in execution.timers.items()
+        if name.startswith(prefix)
+    }
+    return {
+        "task": task.name,
+        "action": task.action,
+        "type": task.kind,
+        "status": _task_status(task),
+        "outcome": task.outcome,
+        "attempts": task.attempts,
+        "worker": task.call.worker if task.call else None,
+        "since": rfc3339(task.since),
+        "timers": due,
+        "error": task.error,
+    }
+
+
+def _task_status(task: Task) -> str:
+    if not task.open:
+        return "ended"
+    if task.call is not None:
+        return "accepted" if task.call.accepted else "running"
+    return "due" if task.kind in ("sync", "async") else "waiting"
+
+
+def entry_view(entry: Entry) -> dict[str, Any]:
+    """Return a history entry with its times in words."""
+    return {
+        name: rfc3339(value) if name in TIMES and isinstance(value, int) else value
+        for name, value in entry.items()
+    }
+
+
+# ---------------------------------------------------------------- attempts
+
+
+def attempt_views(
+    execution: Execution, entries: Iterable[Entry], request: Any
+) -> list[dict[str, Any]]:
+    """Return every attempt in the order of its start; *request* rebuilds what was sent."""
+    inputs: dict[tuple[int, str], Entry] = {}
+    found: dict[tuple[int, str, int], dict[str, Any]] = {}
+    state, visit = "init", 0
+    for entry in entries:
+        match entry["type"]:
+            case "transition" if entry["entered"]:
+                state, visit = entry["to"], entry["visit"]
+            case "taskScheduled":
+                inputs[visit, entry["task"]] = entry
+            case "attemptStarted":
+                key = (visit, entry["task"], entry["attempt"])
+                scheduled = inputs[visit, entry["task"]]
+                found[key] = _opened(entry, scheduled, state, request)
+            case "attemptEnded":
+                view = found.get((entry["visit"], entry["task"], entry["attempt"]))
+                if view is not None:
+                    _closed(view, entry)
+            case _:
+                pass
+    return list(found.values())
+
+
+def _opened(entry: Entry, scheduled: Entry, state: str, request: Any) -> dict[str, Any]:
+    return {
+        "task": entry["task"],
+        "action": scheduled["action"],
+        "state": state,
+        "visit": entry["visit"],
+        "attempt": entry["attempt"],
+        "worker": entry["worker"],
+        "priority": entry["priority"],
+        "queuedAt": rfc3339(scheduled["at"]),
+        "startedAt": rfc3339(entry["at"]),
+        "endedAt": None,
+        "outcome": None,
+        "httpStatus": None,
+        "ms": None,
+        "request": request(entry, scheduled, state),
+        "response": None,
+        "error": None,
+    }
+
+
+def _closed(view: dict[str, Any], entry: Entry) -> None:
+    view["endedAt"] = rfc3339(entry["at"])
+    for name in ("outcome", "httpStatus", "ms"):
+        view[name] = entry[name]
+    view["response"] = entry.get("response")
+    view["error"] = entry.get("error")
+
+
+# ---------------------------------------------------------------- why
+
+
+def why_view(execution: Execution, compiled: Compiled) -> dict[str, Any]:
+    """Return one sentence on what the execution waits for, and its parts."""
+    awaited = awaiting(compiled, execution)
+    parts: dict[str, Any] = {
+        "status": execution.status,
+        "state": execution.state,
+        "since": rfc3339(execution.entered_at),
+        "until": time(execution.wake),
+        "events": [item["event"] for item in awaited],
+        "who": sorted({item["role"] for item in awaited if "role" in item}),
+        "workers": [t.call.worker for t in execution.open_tasks() if t.call],
+        "lastError": execution.error,
+    }
+    return {"why": _sentence(execution, parts), **parts}
+
+
+def _sentence(execution: Execution, parts: Mapping[str, Any]) -> str:
+    state = execution.state
+    error = execution.error or {}
+    match execution.status:
+        case "completed":
+            return f"It has completed in state '{state}'."
+        case "cancelled":
+            return f"It was cancelled in state '{state}'."
+        case "failed":
+            reason = f"{error.get('code')}: {error.get('message')}"
+            return f"It failed in state '{state}' ({reason}); retry it, skip the work, or go to another state."
+        case "paused":
+            return f"It is paused in state '{state}'; resume it to go on."
+        case _:
+            return _waiting_sentence(execution, parts)
+
+
+def _waiting_sentence(execution: Execution, parts: Mapping[str, Any]) -> str:
+    begin = f"It is in state '{execution.state}'"
+    for task in execution.open_tasks():
+        if task.call is not None:
+            how = "the callback of" if task.call.accepted else "the answer of"
+            who = f"worker '{task.call.worker}' (attempt {task.call.attempt} of '{task.action}')"
+            return f"{begin} and waits for {how} {who}."
+        if task.kind in ("sync", "async"):
+            again = time(execution.timers.get(f"task:{task.name}:retry"))
+            when = f"at {again}" if again else "as soon as a slot is free"
+            last = f"; the last one failed: {task.error['message']}" if task.error else ""
+            return f"{begin} and begins the next attempt of '{task.action}' {when}{last}."
+        if task.kind == "delay":
+            return f"{begin} and waits until {parts['until']}."
+    events = " or ".join(f"'{name}'" for name in parts["events"])
+    until = f" until {parts['until']}" if parts["until"] else ""
+    who = f" from {' or '.join(parts['who'])}" if parts["who"] else ""
+    if events:
+        return f"{begin} and waits for the event {events}{who}{until}."
+    return f"{begin} and waits{until or ' for nothing that it knows of'}."

@@ -1,0 +1,128 @@
+"""A step in the making: a private copy of an execution, and the entries that changed it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
+
+import orjson
+
+from goflow_py.domain import durations
+from goflow_py.domain.execution import Execution, copy
+from goflow_py.domain.history import Entry, EntryType
+from goflow_py.fsm.fold import apply, status_of
+
+HASH_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealedRecord:
+    """What one digest wrote: its entries as JSON, chained to the record before it."""
+
+    first_seq: int
+    seq: int
+    at: int
+    entries: bytes
+    hash: str
+
+
+class Draft:
+    """Collects entries; each changes the copy at once. ``before`` is never touched.
+
+    *now* is the time of all entries, raised to the newest entry's where the clock fell back.
+    """
+
+    __slots__ = ("_closed", "_entries", "_event", "after", "before", "now", "records")
+
+    def __init__(self, execution: Execution, now: int) -> None:
+        self.before = execution
+        self.after = copy(execution)
+        self.now = max(now, execution.at)
+        self.records: list[SealedRecord] = []
+        self._entries: list[Entry] = []
+        self._closed = 0  # entries that are in a record already
+        self._event: Mapping[str, Any] = {"name": None, "data": None}
+
+    @property
+    def changed(self) -> bool:
+        """Tell whether anything was added."""
+        return bool(self._entries)
+
+    def add(self, type: EntryType, **fields: Any) -> Entry:  # noqa: A002  # the wire's own word
+        """Add an entry, and change the copy by it."""
+        entry: Entry = {"seq": self.after.seq + 1, "at": self.now, "type": type, **fields}
+        apply(self.after, entry)
+        self._entries.append(entry)
+        return entry
+
+    def mark(self) -> int:
+        """Return where the draft stands, for ``roll_back``."""
+        return len(self._entries)
+
+    def roll_back(self, mark: int) -> None:
+        """Forget all entries since *mark*, which must not be in a closed record."""
+        entries, self._entries = self._entries[:mark], []
+        self.after = copy(self.before)
+        for entry in entries:
+            apply(self.after, entry)
+        self._entries = entries
+        if self.records:
+            self.after.hash = self.records[-1].hash
+
+    def close_record(self) -> None:
+        """End a record: the entries since the last one belong to one digest."""
+        written = self._entries[self._closed :]
+        if not written:
+            return
+        execution = self.after
+        execution.status = status_of(execution)
+        entries = orjson.dumps(written)
+        execution.hash = chain(execution.hash, entries)
+        self._closed = len(self._entries)
+        self.records.append(
+            SealedRecord(
+                first_seq=written[0]["seq"],
+                seq=execution.seq,
+                at=execution.at,
+                entries=entries,
+                hash=execution.hash,
+            )
+        )
+
+    def seal(self) -> Execution:
+        """End the last record, and return the execution as it is after all of them."""
+        self.close_record()
+        return self.after
+
+    # What expressions see
+
+    def happens(self, name: str | None, data: Any) -> None:
+        """Note the input that begins a digest: ``event`` in all its microsteps."""
+        self._event = {"name": name, "data": data}
+
+    def document(self, **extra: Any) -> dict[str, Any]:
+        """Return what expressions see now (section 7 of the language)."""
+        execution = self.after
+        return {
+            **execution.outputs,
+            "input": execution.input,
+            "data": execution.data,
+            "event": self._event,
+            "error": execution.error,
+            "execution": {
+                "id": execution.id,
+                "key": execution.key,
+                "project": execution.project,
+                "activity": execution.activity,
+                "version": execution.version,
+                "state": execution.state,
+                "visit": execution.visit,
+                "startedAt": durations.rfc3339(execution.started_at),
+            },
+            **extra,
+        }
+
+
+def chain(before: str, entries: bytes) -> str:
+    """Return the hash of a record, given the hash of the one before it."""
+    return blake2b(before.encode() + entries, digest_size=HASH_BYTES).hexdigest()

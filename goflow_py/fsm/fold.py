@@ -1,0 +1,222 @@
+"""How each history entry changes an execution: the only code that does.
+
+Steps decide entries; entries change the head. So the head equals the fold of its history by
+construction, and ``goflow verify`` can compute it again from the stored entries (rule S5).
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any
+
+from goflow_py.domain.execution import Call, Execution, Status, Task
+from goflow_py.domain.history import Entry
+
+
+def fold(execution: Execution, entries: Iterable[Entry]) -> Execution:
+    """Apply *entries* in order to *execution* itself, and return it."""
+    for entry in entries:
+        apply(execution, entry)
+    return execution
+
+
+def apply(execution: Execution, entry: Entry) -> None:
+    """Change *execution* as *entry* says."""
+    execution.seq = entry["seq"]
+    execution.at = entry["at"]
+    _APPLY[entry["type"]](execution, entry)
+
+
+def status_of(execution: Execution) -> Status:
+    """Return the status that its open work gives it."""
+    if execution.ended:
+        return execution.status
+    if execution.paused:
+        return Status.PAUSED
+    for task in execution.tasks.values():
+        if task.outcome is None and task.kind in ("sync", "async"):
+            if task.call is None or not task.call.accepted:
+                return Status.RUNNING
+    return Status.WAITING
+
+
+def _started(execution: Execution, entry: Entry) -> None:
+    execution.input = entry["input"]
+    execution.data = dict(entry["data"])
+    execution.key = entry.get("key")
+    execution.labels = entry.get("labels") or {}
+    execution.traceparent = entry.get("traceparent")
+    execution.started_at = execution.entered_at = entry["at"]
+
+
+def _transition(execution: Execution, entry: Entry) -> None:
+    if "data" in entry:
+        execution.data.update(entry["data"])
+    if not entry["entered"]:
+        return
+    execution.state = entry["to"]
+    execution.visit = entry["visit"]
+    execution.visits[execution.state] = execution.visits.get(execution.state, 0) + 1
+    execution.last_visits[execution.state] = execution.visit
+    execution.entered_at = entry["at"]
+    execution.tasks = {}
+    execution.undigested = None
+    if "businessStatus" in entry:
+        execution.business_status = entry["businessStatus"]
+
+
+def _task_scheduled(execution: Execution, entry: Entry) -> None:
+    old = execution.tasks.get(entry["task"])
+    execution.tasks[entry["task"]] = Task(
+        name=entry["task"],
+        action=entry["action"],
+        kind=entry["kind"],
+        single=entry["single"],
+        input=entry["input"],
+        target=entry.get("target"),
+        since=entry["at"],
+        attempts=old.attempts if old else 0,
+    )
+
+
+def _attempt_started(execution: Execution, entry: Entry) -> None:
+    task = execution.tasks[entry["task"]]
+    execution.tasks[task.name] = replace(
+        task,
+        attempts=entry["attempt"],
+        call=Call(
+            attempt=entry["attempt"],
+            worker=entry["worker"],
+            started_at=entry["at"],
+            fence=entry["seq"],
+        ),
+    )
+
+
+def _attempt_accepted(execution: Execution, entry: Entry) -> None:
+    task = execution.tasks[entry["task"]]
+    if task.call is not None:
+        execution.tasks[task.name] = replace(task, call=replace(task.call, accepted=True))
+
+
+def _attempt_ended(execution: Execution, entry: Entry) -> None:
+    task = execution.tasks[entry["task"]]
+    worker = entry["worker"]
+    changes: dict[str, Any] = {"call": None}
+    if entry["outcome"] == "abandoned":
+        changes["abandoned"] = task.abandoned + 1
+    if entry.get("counts"):
+        changes["used"] = {**task.used, worker: task.used.get(worker, 0) + entry["counts"]}
+    if "notBefore" in entry:
+        changes["waits"] = {**task.waits, worker: entry["notBefore"]}
+    if "error" in entry:
+        changes["error"] = entry["error"]
+    execution.tasks[task.name] = replace(task, **changes)
+
+
+def _task_ended(execution: Execution, entry: Entry) -> None:
+    task = execution.tasks[entry["task"]]
+    outcome = entry["outcome"]
+    execution.tasks[task.name] = replace(
+        task, outcome=outcome, output=None, call=None, error=entry.get("error")
+    )
+    if outcome == "cancelled":
+        return
+    if "error" in entry:
+        execution.error = entry["error"]
+    if "output" in entry:
+        # Taken out first: the last entry is then the newest output, the execution's own by default.
+        execution.outputs.pop(execution.state, None)
+        execution.outputs[execution.state] = {"output": entry["output"]}
+
+
+def _timer_set(execution: Execution, entry: Entry) -> None:
+    execution.timers[entry["timer"]] = entry["due"]
+    if "noted" in entry:
+        execution.noted = entry["noted"]
+
+
+def _timer_gone(execution: Execution, entry: Entry) -> None:
+    execution.timers.pop(entry["timer"], None)
+    if entry["timer"] == "delay":
+        execution.noted = None
+
+
+def _event_gone(execution: Execution, entry: Entry) -> None:
+    number = entry.get("deferred")
+    if number is not None:
+        execution.deferred = [kept for kept in execution.deferred if kept["seq"] != number]
+
+
+def _event_deferred(execution: Execution, entry: Entry) -> None:
+    if entry["reason"] == "paused":
+        execution.held.append({"seq": entry["seq"], "at": entry["at"], "input": entry["input"]})
+    else:
+        kept = {key: entry[key] for key in ("seq", "name", "data", "id", "principal") if key in entry}
+        execution.deferred.append(kept)
+
+
+def _error_raised(execution: Execution, entry: Entry) -> None:
+    execution.error = entry["error"]
+
+
+def _data_changed(execution: Execution, entry: Entry) -> None:
+    execution.data = dict(entry["data"])
+
+
+def _control(execution: Execution, entry: Entry) -> None:
+    match entry["verb"]:
+        case "pause":
+            execution.paused = True
+        case "resume":
+            execution.paused = False
+            execution.held = []
+        case "cancel":
+            execution.cancelling = True
+        case "retry" | "goto" | "replay" | "skip":
+            if execution.ended:
+                execution.status = Status.RUNNING
+                execution.finished_at = None
+                execution.output = None
+                execution.undigested = None
+                execution.cancelling = False
+        case _:
+            pass
+    for state in entry.get("forget", ()):
+        execution.outputs.pop(state, None)
+
+
+def _ended(execution: Execution, entry: Entry) -> None:
+    execution.status = Status(entry["status"])
+    execution.finished_at = entry["at"]
+    execution.output = entry.get("output")
+    execution.paused = False
+    if "error" in entry:
+        execution.error = entry["error"]
+    execution.undigested = entry.get("undigested")
+    execution.noted = None
+
+
+def _nothing(execution: Execution, entry: Entry) -> None:
+    """Leave the head as it is: the entry is for people."""
+
+
+_APPLY: dict[str, Callable[[Execution, Entry], None]] = {
+    "started": _started,
+    "transition": _transition,
+    "taskScheduled": _task_scheduled,
+    "attemptStarted": _attempt_started,
+    "attemptAccepted": _attempt_accepted,
+    "attemptEnded": _attempt_ended,
+    "taskEnded": _task_ended,
+    "timerSet": _timer_set,
+    "timerFired": _timer_gone,
+    "timerCancelled": _timer_gone,
+    "eventApplied": _event_gone,
+    "eventDeferred": _event_deferred,
+    "eventIgnored": _event_gone,
+    "lateIgnored": _nothing,
+    "errorRaised": _error_raised,
+    "dataChanged": _data_changed,
+    "control": _control,
+    "ended": _ended,
+}

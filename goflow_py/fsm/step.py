@@ -1,0 +1,326 @@
+"""The formula: ``current x event -> action, next``; one input, fully digested, is one record.
+
+The order inside a digest is rule R10 of the language: choose the row and apply ``set``; enter;
+``always`` rows until none fires; ``start`` if due; issue the noted work of the state reached, where
+``switch`` and ``map`` are microsteps themselves. Work of a state that was left in the same digest
+is never issued.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from goflow_py.domain.execution import Task
+from goflow_py.domain.names import ALWAYS, CONTINUE, DONE, ERROR, START, SUCCESS, TIMEOUT
+from goflow_py.errors import ExpressionFailed
+from goflow_py.expression import Template
+from goflow_py.fsm import work
+from goflow_py.fsm.compile import Compiled
+from goflow_py.fsm.draft import Draft
+from goflow_py.fsm.machine import fire
+from goflow_py.fsm.rows import INSTANT, CompiledRow, CompiledState
+
+MICROSTEPS_MAX = 1_000
+"""Rows taken for one input; more fail the execution with code ``microstep_limit``."""
+
+Noted = Mapping[str, Any]
+"""Work of the state that is not issued yet: ``{"start": True}``, ``{"own": True}``, ``{"action": name}``."""
+
+
+class Digest:
+    """One input on its way through the table. Raises ``ExpressionFailed`` from guards and ``set``."""
+
+    __slots__ = ("compiled", "draft", "microsteps", "noted", "respond", "visit_before")
+
+    def __init__(self, compiled: Compiled, draft: Draft) -> None:
+        self.compiled = compiled
+        self.draft = draft
+        self.noted: Noted | None = None
+        self.respond: Any = None
+        self.microsteps = 0
+        self.visit_before = draft.after.visit
+
+    # ------------------------------------------------------------ happenings
+
+    def raise_event(self, name: str, data: Any = None) -> bool:
+        """Take the first row for *name*, if one fires; tell whether one did."""
+        row = self.row_for(name)
+        if row is None:
+            return False
+        self.take(row, name)
+        return True
+
+    def outcome(self, name: str, task: Task | None = None) -> None:
+        """Go on after work ended as *name*, or raise a timer's event (R4 where no row fires)."""
+        if self.raise_event(name) or self._always():
+            return
+        state = self.state
+        match name:
+            case "success":
+                self._succeed(state)
+            case "error":
+                self.fail(self.draft.after.error or {"code": ERROR, "message": "the work failed"})
+            case "timeout":
+                self._raise_error(TIMEOUT, f"state '{state.name}' timed out", task)
+            case _ if task is not None and task.kind == "wait":
+                self.outcome(SUCCESS, task)
+            case _:
+                self._raise_error(
+                    "unknown_label",
+                    f"state '{state.name}' has no row for '{name}'; add one, or a row for 'error'",
+                    task,
+                )
+
+    def settle(self) -> None:
+        """Run microsteps until there is nothing left to do at once; then issue the noted work."""
+        while not self.draft.after.ended:
+            if self._always():
+                continue
+            noted = self.noted
+            if noted is None or "delay" in self.draft.after.timers:
+                return
+            self.noted = None
+            if "start" in noted:
+                self._start()
+            elif not self._issue(noted.get("action") or self.state.work):
+                return
+
+    # ------------------------------------------------------------ rows
+
+    @property
+    def state(self) -> CompiledState:
+        """Return the state in which the execution is now."""
+        return self.compiled.states[self.draft.after.state]
+
+    def row_for(self, event: str) -> CompiledRow | None:
+        """Return the first row of (current state, *event*) whose guard is true."""
+        return fire(self.compiled.machine, self.draft.after.state, event, self.draft.document)
+
+    def take(self, row: CompiledRow, event: str, *, internal: bool = False) -> None:
+        """Take *row*: set variables, and enter its next state unless it stays where it is."""
+        self._count_microstep()
+        changes = self._set(row.set)
+        execution = self.draft.after
+        stays = internal or (row.next is None and row.action is None and not row.reenter)
+        restarts = event == START and row.next == execution.state
+        if stays or restarts:
+            self._note_in_place(row, event, changes)
+        else:
+            self.enter(row.next or execution.state, event=event, row=row, changes=changes)
+        if row.respond is not None:
+            self.respond = row.respond.render(self.draft.document())
+
+    def _note_in_place(self, row: CompiledRow, event: str, changes: dict[str, Any]) -> None:
+        """Leave and enter nothing: same visit, same timers (R2a, R7)."""
+        execution = self.draft.after
+        fields: dict[str, Any] = {"data": changes} if changes else {}
+        self.draft.add(
+            "transition",
+            **{"from": execution.state},
+            event=event,
+            action=row.action or CONTINUE,
+            to=execution.state,
+            visit=execution.visit,
+            entered=False,
+            **fields,
+        )
+        if event == START:
+            self.noted = {"action": row.action} if row.action else {"own": True}
+
+    def enter(
+        self,
+        target: str,
+        *,
+        event: str,
+        row: CompiledRow | None = None,
+        changes: dict[str, Any] | None = None,
+    ) -> None:
+        """Leave the state (R8), enter *target*: a new visit, its timers armed, its work noted."""
+        draft, execution = self.draft, self.draft.after
+        work.leave(draft)
+        state = self.compiled.states[target]
+        fields: dict[str, Any] = {"data": changes} if changes else {}
+        if state.business_status is not None:
+            fields["businessStatus"] = state.business_status
+        draft.add(
+            "transition",
+            **{"from": execution.state},
+            event=event,
+            action=(row.action if row else None) or CONTINUE,
+            to=target,
+            visit=execution.visit + 1,
+            entered=True,
+            **fields,
+        )
+        action = row.action if row else None
+        self.noted = {"action": action} if action else {"start": True}
+        if state.final in ("failed", "cancelled"):
+            self._end_without_work(state)
+        elif state.max_visits is not None and execution.visits[target] > state.max_visits:
+            message = f"state '{target}' was entered more than {state.max_visits} times"
+            self.fail({"code": "max_visits", "message": message})
+        else:
+            work.arm_timers(draft, state)
+            if row is not None and row.delay is not None:
+                work.set_timer(draft, "delay", row.delay, noted=dict(self.noted))
+
+    def _always(self) -> bool:
+        if self.draft.after.ended:
+            return False
+        row = self.row_for(ALWAYS)
+        if row is None or row.next == self.draft.after.state:
+            return False
+        self.take(row, ALWAYS)
+        return True
+
+    def _count_microstep(self) -> None:
+        self.microsteps += 1
+        if self.microsteps > MICROSTEPS_MAX:
+            raise MicrostepLimit
+
+    def _set(self, templates: Mapping[str, Template] | None) -> dict[str, Any]:
+        if not templates:
+            return {}
+        document = self.draft.document()
+        return {name: template.render(document) for name, template in templates.items()}
+
+    # ------------------------------------------------------------ work
+
+    def _start(self) -> None:
+        """Raise ``start``; without a row, the state's own work (R3)."""
+        if self.raise_event(START):
+            return
+        state = self.state
+        if state.work is not None or state.final:
+            self.noted = {"own": True}
+        elif state.waits:
+            return
+        elif state.only_always:
+            self._raise_error("no_branch", f"no 'always' row of state '{state.name}' is true")
+        else:
+            self.outcome(SUCCESS)
+
+    def _issue(self, name: str | None) -> bool:
+        """Begin the work *name*; tell whether the digest goes on at once."""
+        state = self.state
+        if name is None:
+            # Own work that does not exist: a final state ends, any other has simply succeeded.
+            if state.final or not state.waits:
+                self.outcome(SUCCESS)
+                return True
+            return False
+        action = self.compiled.actions[name]
+        if action.kind in INSTANT:
+            self._count_microstep()
+        task = work.schedule(self.draft, action)
+        if task.open and action.kind in INSTANT:
+            work.run_instant(self.draft, action, task)
+            task = self.draft.after.tasks[task.name]
+        if task.open:
+            return False
+        self.outcome_of(task)
+        return True
+
+    def outcome_of(self, task: Task) -> None:
+        """Go on after *task* ended; a switch without a row for its value takes ``default``."""
+        name = str(task.outcome)
+        if task.kind == "switch" and name != ERROR:
+            if self.raise_event(name) or self.raise_event("default") or self._always():
+                return
+            message = f"state '{self.state.name}' has no row for '{name}' and none for 'default'"
+            self._raise_error("no_branch", message, task)
+            return
+        self.outcome(name, task)
+
+    # ------------------------------------------------------------ ends
+
+    def _succeed(self, state: CompiledState) -> None:
+        if state.final == "completed":
+            self.end("completed")
+        else:
+            self.enter(DONE, event=SUCCESS)
+
+    def _raise_error(self, code: str, message: str, task: Task | None = None) -> None:
+        error = work.error_value(self.draft, code, message, task)
+        self.draft.add("errorRaised", error=error)
+        self.outcome(ERROR, task)
+
+    def _end_without_work(self, state: CompiledState) -> None:
+        error = self.draft.after.error
+        if state.final == "failed" and error is None:
+            message = f"the blueprint leads to '{state.name}'"
+            error = work.error_value(self.draft, "failed_by_blueprint", message)
+        self.end(str(state.final), error=error if state.final == "failed" else None)
+
+    def fail(self, error: Mapping[str, Any], *, undigested: Mapping[str, Any] | None = None) -> None:
+        """Fail at the current state; ``retry`` goes on there, or digests *undigested* again."""
+        value = {"action": None, **error, "state": self.draft.after.state}
+        if undigested is None and not self.draft.after.tasks:
+            undigested = {"noted": dict(self.noted or {"start": True})}
+        self.end("failed", error=value, undigested=undigested)
+
+    def fail_at_limit(self) -> None:
+        """Fail because one event took too many rows."""
+        self.fail(_as_error(self.draft, MicrostepLimit()), undigested={"noted": {"start": True}})
+
+    def end(
+        self,
+        status: str,
+        *,
+        error: Mapping[str, Any] | None = None,
+        undigested: Mapping[str, Any] | None = None,
+    ) -> None:
+        """End the execution: timers and work are closed, kept events are ignored with a reason."""
+        draft = self.draft
+        self.noted = None
+        work.leave(draft, everything=True)
+        for kept in draft.after.deferred:
+            draft.add(
+                "eventIgnored",
+                name=kept["name"],
+                id=kept.get("id"),
+                reason="ended",
+                deferred=kept["seq"],
+            )
+        fields: dict[str, Any] = {}
+        if error is not None:
+            fields["error"] = error
+        if undigested is not None:
+            fields["undigested"] = undigested
+        if status == "completed":
+            fields["output"] = self._result()
+        draft.add("ended", status=status, **fields)
+
+    def _result(self) -> Any:
+        """Return the execution's output: its template's, or the newest output of its states."""
+        template = self.state.output or self.compiled.output
+        if template is not None:
+            return template.render(self.draft.document())
+        outputs = self.draft.after.outputs
+        return outputs[next(reversed(outputs))]["output"] if outputs else None
+
+
+class MicrostepLimit(Exception):
+    """More rows were taken for one input than ``MICROSTEPS_MAX``."""
+
+
+def guarded(digest: Digest, act: Callable[[], None], undigested: Mapping[str, Any]) -> None:
+    """Digest what *act* begins; when its expressions or its loops break, take all of it back.
+
+    The execution then fails where it was, and a retry digests *undigested* again (R9, section 7).
+    """
+    draft = digest.draft
+    mark = draft.mark()
+    try:
+        act()
+        digest.settle()
+    except (ExpressionFailed, MicrostepLimit) as failure:
+        draft.roll_back(mark)
+        digest.fail(_as_error(draft, failure), undigested=undigested)
+
+
+def _as_error(draft: Draft, failure: Exception) -> dict[str, Any]:
+    if isinstance(failure, ExpressionFailed):
+        return work.error_value(draft, "expression", failure.detail)
+    state = draft.after.state
+    message = f"more than {MICROSTEPS_MAX} transitions for one event in state '{state}'"
+    return work.error_value(draft, "microstep_limit", message)
