@@ -88,7 +88,7 @@ class Name:
 
     project: str
     kind: str
-    """``key`` (scope: activity), ``idem`` (scope: method and path), ``event`` (scope: execution)."""
+    """``key`` (scope: activity), ``idem`` (method and path) or ``event`` (the execution)."""
     scope: str
     name: str
     execution: str
@@ -344,7 +344,9 @@ class Store(Protocol):
     async def upload(self, upload: Upload) -> BlueprintRow | Taken:
         """Store a new version, unless the latest one has the same digest; replace the workers."""
 
-    async def blueprint(self, project: str, activity: str, version: int | None) -> BlueprintRow | None:
+    async def blueprint(
+        self, project: str, activity: str, version: int | None
+    ) -> BlueprintRow | None:
         """Return a version; None asks for the latest."""
 
     async def blueprints(self, *, project: str | None, limit: int, cursor: str | None) -> Page:
@@ -393,4 +395,7 @@ class Store(Protocol):
 
     # Last, because below it ``list`` no longer means the type.
     async def list(self, which: Filter, *, limit: int, cursor: str | None) -> Page:
-        """Return head bodies, newest first, stable under inserts. A bad cursor: MalformedRequest."""
+        """Return head bodies, newest first, stable under inserts.
+
+        Raises ``MalformedRequest`` for a cursor that is none.
+        """

@@ -1,7 +1,7 @@
 """The words of goflow as values: pure, no I/O.
 
 blueprint
-    A finite state machine ``current x event -> action, next``, uploaded as JSON; immutable versions.
+    A finite state machine ``current x event -> action, next``, uploaded as JSON, in versions.
 execution
     One run of a blueprint version.
 state, event, transition

@@ -168,7 +168,9 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         seen: set[str] = set()
         for key, _ in pairs:
             if key in seen:
-                raise _Refused(f"the key {_shown(key)} occurs twice in one object; keep one of them")
+                raise _Refused(
+                    f"the key {_shown(key)} occurs twice in one object; keep one of them"
+                )
             seen.add(key)
     return value
 

@@ -13,7 +13,6 @@ from typing import Any
 import orjson
 
 
-
 class Status(StrEnum):
     """Where an execution stands; the words of the API and of the store are the same."""
 

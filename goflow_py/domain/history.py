@@ -11,7 +11,8 @@ type                      fields
 ``taskScheduled``         task, action, kind, single, visit, input
 ``attemptStarted``        task, attempt, worker, priority, visit
 ``attemptAccepted``       task, attempt, httpStatus
-``attemptEnded``          task, attempt, worker, visit, outcome, httpStatus, ms, error, counts, notBefore
+``attemptEnded``          task, attempt, worker, visit, outcome, httpStatus, ms; error, counts,
+                          notBefore, response, via
 ``taskEnded``             task, visit, outcome, output, error
 ``timerSet``              timer, due
 ``timerFired``            timer, due

@@ -171,9 +171,7 @@ def _accepted(compiled: Compiled, draft: Draft, task: Task, closing: Closing) ->
     call, model = task.call, compiled.actions[task.action].model
     if call is None:
         return
-    draft.add(
-        "attemptAccepted", task=task.name, attempt=call.attempt, httpStatus=_status(closing)
-    )
+    draft.add("attemptAccepted", task=task.name, attempt=call.attempt, httpStatus=_status(closing))
     arm_callback(draft, task, model if isinstance(model, CallAction) else None)
 
 
@@ -265,6 +263,10 @@ def _status(closing: Closing) -> int | None:
 
 def _kept(reply: Answered) -> dict[str, object]:
     """Return what of an answer is kept for people to look at."""
-    body = reply.body[:BODY_KEPT_BYTES].decode("utf-8", "replace").replace("\x00", "\N{REPLACEMENT CHARACTER}")
+    body = (
+        reply.body[:BODY_KEPT_BYTES]
+        .decode("utf-8", "replace")
+        .replace("\x00", "\N{REPLACEMENT CHARACTER}")
+    )
     headers = {name: reply.headers[name] for name in HEADERS_KEPT if name in reply.headers}
     return {"headers": headers, "body": body}

@@ -75,7 +75,7 @@ class Batcher:
                     future.set_result(verdict)
 
     def _take(self) -> list[tuple[Write, asyncio.Future[Verdict]]]:
-        batch = []
+        batch: list[tuple[Write, asyncio.Future[Verdict]]] = []
         size = 0
         while self._pending and len(batch) < BATCH_RECORDS_MAX and size < BATCH_BYTES_MAX:
             item = self._pending.popleft()

@@ -57,9 +57,7 @@ class Callbacks:
             task = _open_task(draft, address)
             if task is None:
                 return False
-            self._dispatcher.close(
-                compiled, draft, task, verdict, workers=workers, via="callback"
-            )
+            self._dispatcher.close(compiled, draft, task, verdict, workers=workers, via="callback")
             return True
 
         _, applied = await self._owner.apply(address.execution, act)
@@ -127,7 +125,7 @@ class Callbacks:
 
 
 def _open_task(draft: Draft, address: Address) -> Task | None:
-    """Return the task whose open attempt *address* is; a callback may come before the acceptance."""
+    """Return the task whose open attempt *address* is; the acceptance may still be on its way."""
     execution = draft.after
     task = execution.tasks.get(address.task)
     if execution.ended or execution.visit != address.visit or task is None or not task.open:

@@ -36,7 +36,9 @@ class Caller:
             (w for w in workers.get(task.action, ()) if w.worker_endpoint == endpoint), None
         )
         if worker is None:
-            gone = Failure(code="no_worker", message=f"the worker '{endpoint}' is gone", again=False)
+            gone = Failure(
+                code="no_worker", message=f"the worker '{endpoint}' is gone", again=False
+            )
             return None, gone
         began = self.clock.monotonic()
         try:

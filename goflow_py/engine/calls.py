@@ -136,7 +136,8 @@ def _url(endpoint: str, target: Mapping[str, Any] | None, context: CallContext) 
     url = _secret(endpoint, context) if is_url(endpoint) else context.resolve(endpoint)
     if url is None:
         raise ExpressionFailed(
-            f"the endpoint alias '{endpoint}' points nowhere; set it with PUT /v1/endpoints/{endpoint}",
+            f"the endpoint alias '{endpoint}' points nowhere; "
+            f"set it with PUT /v1/endpoints/{endpoint}",
             code="no_worker",
         )
     if not target:
@@ -144,7 +145,9 @@ def _url(endpoint: str, target: Mapping[str, Any] | None, context: CallContext) 
     parts = urlsplit(url)
     path = parts.path
     if target["path"]:
-        path = f"{path.rstrip('/')}/{quote(str(target['path']).lstrip('/'), safe='/:@!$&()*+,;=~-._')}"
+        path = (
+            f"{path.rstrip('/')}/{quote(str(target['path']).lstrip('/'), safe='/:@!$&()*+,;=~-._')}"
+        )
     pairs = {name: _plain(value) for name, value in target["query"].items() if value is not None}
     query = "&".join(filter(None, [parts.query, urlencode(pairs)]))
     return urlunsplit((parts.scheme, parts.netloc, path, query, ""))

@@ -145,9 +145,7 @@ class Catalog:
             for worker in found:
                 endpoint = worker.worker_endpoint
                 if not is_url(endpoint) and self.resolve(endpoint) is None:
-                    problems.append(
-                        {"code": "unresolved_alias", "action": name, "alias": endpoint}
-                    )
+                    problems.append({"code": "unresolved_alias", "action": name, "alias": endpoint})
         return tuple(problems)
 
 
@@ -174,9 +172,7 @@ def calls_of(compiled: Compiled) -> list[str]:
     """Return the actions that need a worker and that a state or a row can reach."""
     used = {state.work for state in compiled.states.values() if state.work}
     used |= {row.action for row in compiled.rows if row.action}
-    return sorted(
-        name for name in used if isinstance(compiled.actions[name].model, CallAction)
-    )
+    return sorted(name for name in used if isinstance(compiled.actions[name].model, CallAction))
 
 
 def compile_row(row: BlueprintRow) -> Compiled:

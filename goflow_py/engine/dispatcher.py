@@ -86,9 +86,7 @@ class Dispatcher:
                     if f"task:{task.name}:retry" not in draft.after.timers:
                         rounds = self._dispatch_one(compiled, draft, task, workers) or rounds
 
-    def _dispatch_one(
-        self, compiled: Compiled, draft: Draft, task: Task, workers: Workers
-    ) -> bool:
+    def _dispatch_one(self, compiled: Compiled, draft: Draft, task: Task, workers: Workers) -> bool:
         """Tell whether the state may have new work now: the task ended, and the machine went on."""
         choice = self._choose(compiled, draft, task, workers.get(task.action, ()))
         match choice:
@@ -141,7 +139,7 @@ class Dispatcher:
         return self._best(task, up or left, left, draft.now)
 
     def _best(self, task: Task, pool: list[Worker], left: list[Worker], now: int) -> Choice:
-        """Choose within the best priority of *pool*: who is due, has failed least, and whose turn it is."""
+        """Choose within the best priority of *pool*: due, failed least, and whose turn it is."""
         first = min(worker.priority for worker in pool)
         group = [worker for worker in pool if worker.priority == first]
         due = [w for w in group if task.waits.get(w.worker_endpoint, 0) <= now]

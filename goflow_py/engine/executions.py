@@ -114,7 +114,7 @@ class Executions:
     async def start(self, project: str, activity: str, request: StartRequest) -> Started:
         """Start an execution; it is durable when this returns.
 
-        Raises ``NotFound``, ``Invalid`` (input, alias, worker), ``Conflict`` (same id, other input).
+        Raises ``NotFound``, ``Invalid`` (input, alias, worker), ``Conflict`` (id of another).
         """
         known = await self._catalog.activity(project, activity)
         compiled = await self._startable(known, request)
@@ -165,7 +165,7 @@ class Executions:
         repeat = request.repeat
         if name.kind == "idem" and repeat is not None and name.digest != repeat.digest:
             raise _reused()
-        execution = await self._owner.read(name.execution)
+        execution = await self._owner.memory.read(name.execution)
         if name.kind == "idem":
             return Started(execution=execution, created=True, replayed=True)
         same_activity = (execution.project, execution.activity) == (project, activity)
@@ -179,7 +179,7 @@ class Executions:
     def _mint(self, chosen: str | None) -> str:
         if chosen is not None:
             return chosen
-        shards = self._owner.epochs
+        shards = self._owner.memory.epochs
         shard = int(self._clock.random() * 256)
         while shard not in shards and shards:
             shard = (shard + 1) % 256
@@ -235,7 +235,7 @@ class Executions:
         self, execution: str, event: Outside, repeat: Repeat | None
     ) -> Name | None:
         try:
-            project = (await self._owner.read(execution)).project
+            project = (await self._owner.memory.read(execution)).project
         except NotFound:
             return None
         found = None
@@ -250,7 +250,7 @@ class Executions:
             raise _reused()
         answer = orjson.loads(name.answer)
         return Sent(
-            execution=await self._owner.read(execution),
+            execution=await self._owner.memory.read(execution),
             applied=answer["applied"],
             respond=answer["respond"],
             replayed=True,
@@ -299,7 +299,7 @@ class Executions:
         if repeat is None:
             return None
         try:
-            project = (await self._owner.read(execution)).project
+            project = (await self._owner.memory.read(execution)).project
         except NotFound:
             return None
         return await self._store.name(project, "idem", repeat.scope, repeat.key)
@@ -309,11 +309,11 @@ class Executions:
     ) -> tuple[Execution, bool]:
         if repeat is not None and name.digest != repeat.digest:
             raise _reused()
-        return await self._owner.read(execution), True
+        return await self._owner.memory.read(execution), True
 
     async def delete(self, execution: str) -> None:
         """Remove an ended execution and its history. Raises ``Conflict`` while it has not ended."""
-        now = await self._owner.read(execution)
+        now = await self._owner.memory.read(execution)
         if not now.ended:
             raise Conflict(
                 f"the execution is {now.status}; cancel or terminate it first", code="not_ended"
@@ -386,5 +386,3 @@ def _event_name(project: str, execution: str, event: str, answer: bytes) -> Name
         execution=execution,
         answer=answer,
     )
-
-

@@ -64,9 +64,7 @@ def _silence(compiled: Compiled, task: Task) -> str:
     return "no callback came in time"
 
 
-def take_held(
-    compiled: Compiled, draft: Draft, dispatcher: Dispatcher, workers: Workers
-) -> None:
+def take_held(compiled: Compiled, draft: Draft, dispatcher: Dispatcher, workers: Workers) -> None:
     """After a resume: take what came meanwhile, and due timers, by their own time."""
     for held in sorted(draft.before.held, key=lambda item: (item["at"], item["seq"])):
         catch_up(compiled, draft, dispatcher, workers, until=held["at"])

@@ -119,7 +119,7 @@ class Orchestrator:
         now = self.clock.now_ms()
         ttl = round(self._options.lease_seconds * 1000)
         await self.store.open(node=self.node, now=now, ttl_ms=ttl)
-        self.owner.epochs = await self.store.claim(limit=SHARDS, now=now)
+        self.owner.memory.epochs = await self.store.claim(limit=SHARDS, now=now)
         await self.catalog.load()
         self.batcher.start()
         self._every(self._options.lease_seconds / 3, self._heartbeat)

@@ -1,4 +1,4 @@
-"""The next minute's wake-ups: a heap and one promise of the clock; the rest are rows in the store."""
+"""The next minute's wake-ups: a heap and one promise of the clock; the rest are rows."""
 
 import heapq
 from collections.abc import Callable

@@ -39,7 +39,7 @@ class Tracking:
 
     async def get(self, execution: str, *, project: str | None = None) -> Execution:
         """Return an execution. Raises ``NotFound``, also for another project's."""
-        found = await self._owner.read(execution)
+        found = await self._owner.memory.read(execution)
         if project is not None and found.project != project:
             raise NotFound(f"there is no execution {execution}")
         return found
@@ -75,7 +75,7 @@ class Tracking:
         def request(entry: Entry, scheduled: Entry, state: str) -> dict[str, Any]:
             return self._request(execution, compiled, entry, scheduled, state)
 
-        return attempt_views(execution, await self._all_entries(execution.id), request)
+        return attempt_views(await self._all_entries(execution.id), request)
 
     async def context(self, execution: Execution, at: int | None) -> dict[str, Any]:
         """Return what expressions saw at the end of the record that holds seq *at*."""

@@ -1,36 +1,34 @@
 """The use cases of definitions: upload a blueprint or workers, look at versions, aliases."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import orjson
-from pydantic import BaseModel, ValidationError
 
 from goflow_py.clock import Clock
 from goflow_py.domain import documents
 from goflow_py.domain.blueprint import (
-    AnyAction,
     Blueprint,
-    CallAction,
-    DelayAction,
-    MapAction,
-    Row,
-    State,
-    SwitchAction,
-    WaitAction,
     Worker,
     WorkersDocument,
 )
-from goflow_py.domain.documents import TrailingComma
 from goflow_py.engine.catalog import Catalog, group_workers
 from goflow_py.engine.executions import Repeat
-from goflow_py.errors import Invalid, InvalidBlueprint, NotFound
-from goflow_py.fsm.check import Finding, check, check_workers, endpoint_problem, findings_of
+from goflow_py.engine.submissions import (
+    comma_finding,
+    completed,
+    dump,
+    normalised,
+    read_documents,
+    refuse_errors,
+    validate_document,
+    workers_body,
+)
+from goflow_py.errors import Invalid, NotFound
+from goflow_py.fsm.check import check, check_workers, endpoint_problem
+from goflow_py.fsm.findings import Finding
 from goflow_py.ports import BlueprintRow, Name, Page, Store, Taken, Upload
-
-M = TypeVar("M", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +77,7 @@ class Uploads:
         *project* is the only one that the caller may write to, if any. Raises ``InvalidBlueprint``
         with all findings, ``MalformedRequest``, ``TooLarge``.
         """
-        blueprint, workers, commas = _documents(body)
+        blueprint, workers, commas = read_documents(body)
         if project is not None and blueprint.project != project:
             raise NotFound(f"there is no project {blueprint.project} for this key")
         name = (blueprint.project, blueprint.activity)
@@ -91,11 +89,11 @@ class Uploads:
             workers_in_body=workers is not None,
             is_resolved=lambda alias: self._catalog.resolve(alias) is not None,
         )
-        findings = [*found, *(_comma(comma) for comma in commas)]
-        _refuse(findings, strict=strict)
+        findings = [*found, *(comma_finding(comma) for comma in commas)]
+        refuse_errors(findings, strict=strict)
         normal = blueprint.model_copy(update={"workers": None})
         names = sorted({worker.name for worker in in_force})
-        document, digest = _normalised(normal, names)
+        document, digest = normalised(normal, names)
         shown = [finding.as_json() for finding in findings]
         if dry_run:
             latest = await self._store.blueprint(*name, None)
@@ -128,7 +126,7 @@ class Uploads:
                 digest=digest,
                 body=document,
                 findings=orjson.dumps(findings),
-                workers=None if workers is None else _workers_body(name, workers),
+                workers=None if workers is None else workers_body(name, workers),
                 at=self._clock.now_ms(),
                 name=None if repeat is None else self._repeat_name(name[0], repeat, digest),
             )
@@ -190,15 +188,17 @@ class Uploads:
         A change of the *set of names* decides anew which states have work: a new version is made.
         """
         value = documents.loads(body)
-        document, found = _validate(WorkersDocument, _complete(value, project, activity))
+        document, found = validate_document(WorkersDocument, completed(value, project, activity))
         if document is not None and (document.project, document.activity) != (project, activity):
             message = f"the document is for {document.project}/{document.activity}"
-            found.append(Finding(code="other_activity", severity="error", pointer="", message=message))
+            found.append(
+                Finding(code="other_activity", severity="error", pointer="", message=message)
+            )
         workers = document.workers if document is not None else []
         found += check_workers(
             workers, is_resolved=lambda alias: self._catalog.resolve(alias) is not None
         )
-        _refuse(found, strict=False)
+        refuse_errors(found, strict=False)
         latest = await self._store.blueprint(project, activity, None)
         if latest is None:
             raise NotFound(f"there is no activity {project}/{activity}; upload its blueprint first")
@@ -207,7 +207,7 @@ class Uploads:
         digest, new_body = None, b""
         if names != stored["workerNames"]:
             blueprint = Blueprint.model_validate(stored["blueprint"])
-            new_body, digest = _normalised(blueprint, names)
+            new_body, digest = normalised(blueprint, names)
         row = await self._store.upload(
             Upload(
                 project=project,
@@ -215,7 +215,7 @@ class Uploads:
                 digest=digest,
                 body=new_body,
                 findings=latest.findings,
-                workers=_workers_body((project, activity), workers),
+                workers=workers_body((project, activity), workers),
                 at=self._clock.now_ms(),
             )
         )
@@ -300,114 +300,3 @@ def version_json(row: BlueprintRow) -> dict[str, Any]:
         "blueprint": orjson.loads(row.body)["blueprint"],
         "findings": orjson.loads(row.findings),
     }
-
-
-def dump(model: BaseModel) -> dict[str, Any]:
-    """Return a document as it was written: only the fields that were given."""
-    return model.model_dump(mode="json", by_alias=True, exclude_unset=True)
-
-
-# ---------------------------------------------------------------- documents
-
-_KNOWN_FIELDS: dict[str, list[str]] = {
-    "": [field.alias or name for name, field in Blueprint.model_fields.items()],
-    "states": [field.alias or name for name, field in State.model_fields.items()],
-    "transitions": [field.alias or name for name, field in Row.model_fields.items()],
-    "workers": [field.alias or name for name, field in Worker.model_fields.items()],
-    "actions": sorted(
-        {
-            field.alias or name
-            for model in (AnyAction, CallAction, DelayAction, WaitAction, SwitchAction, MapAction)
-            for name, field in model.model_fields.items()
-        }
-    ),
-}
-
-
-def _documents(body: bytes) -> tuple[Blueprint, list[Worker] | None, list[TrailingComma]]:
-    """Read a blueprint, and the workers that came with it: inside, or as a second document."""
-    values, commas = documents.load_documents(body)
-    blueprint, found = _validate(Blueprint, values[0])
-    workers = blueprint.workers if blueprint is not None else None
-    if len(values) > 1:
-        second, more = _validate(WorkersDocument, values[1], prefix="/1")
-        found += more
-        if second is not None and blueprint is not None:
-            names = (blueprint.project, blueprint.activity)
-            if (second.project, second.activity) != names:
-                message = f"the workers are for {second.project}/{second.activity}, not for {names[0]}/{names[1]}"
-                found.append(
-                    Finding(code="other_activity", severity="error", pointer="/1", message=message)
-                )
-            if workers is not None:
-                message = "workers are given twice: in the blueprint and in a document of their own"
-                found.append(
-                    Finding(code="workers_twice", severity="error", pointer="/1", message=message)
-                )
-            workers = second.workers
-    _refuse(found, strict=False)
-    assert blueprint is not None, "a document that does not fit has errors"
-    return blueprint, workers, commas
-
-
-def _validate(
-    model: type[M], value: Any, *, prefix: str = ""
-) -> tuple[M | None, list[Finding]]:
-    try:
-        return model.model_validate(value), []
-    except ValidationError as error:
-        found = findings_of(error, value, _KNOWN_FIELDS)
-        if not prefix:
-            return None, found
-        return None, [
-            Finding(
-                code=f.code, severity=f.severity, pointer=prefix + f.pointer, message=f.message
-            )
-            for f in found
-        ]
-
-
-def _complete(value: Any, project: str, activity: str) -> Any:
-    """Let a workers document leave out what the path says already."""
-    if isinstance(value, list):
-        value = {"workers": value}
-    if not isinstance(value, dict):
-        return value
-    return {"project": project, "activity": activity, **value}
-
-
-def _comma(comma: TrailingComma) -> Finding:
-    return Finding(
-        code="trailing_comma",
-        severity="warning",
-        pointer=comma.pointer,
-        message=f"a trailing comma at line {comma.line}, column {comma.column} was left out",
-        fix="remove it: JSON has none",
-    )
-
-
-def _refuse(findings: Sequence[Finding], *, strict: bool) -> None:
-    bad = [f for f in findings if f.severity == "error" or (strict and f.severity == "warning")]
-    if not bad:
-        return
-    count = f"{len(bad)} errors" if len(bad) > 1 else "an error"
-    raise InvalidBlueprint(
-        f"the document has {count}; the first: {bad[0].message} ({bad[0].pointer or '/'})",
-        findings=[finding.as_json() for finding in findings],
-    )
-
-
-def _normalised(blueprint: Blueprint, worker_names: Sequence[str]) -> tuple[bytes, str]:
-    """Return the stored document, and the hash of what it says."""
-    document = {"blueprint": dump(blueprint), "workerNames": list(worker_names)}
-    document["blueprint"].pop("workers", None)
-    body = orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
-    return orjson.dumps(document), hashlib.sha256(body).hexdigest()
-
-
-def _workers_body(name: tuple[str, str], workers: Sequence[Worker]) -> bytes:
-    return orjson.dumps(
-        {"project": name[0], "activity": name[1], "workers": [dump(w) for w in workers]}
-    )
-
-

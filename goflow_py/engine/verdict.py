@@ -56,9 +56,7 @@ def judge(reply: Reply, *, kind: str, raw: bool, now_ms: int) -> Verdict:
     match reply:
         case Unreachable():
             again = reply.code in ("timeout", "unreachable")
-            return Failure(
-                code=reply.code, message=reply.message, status=reply.status, again=again
-            )
+            return Failure(code=reply.code, message=reply.message, status=reply.status, again=again)
         case Answered():
             return _judge_answer(reply, kind=kind, raw=raw, now_ms=now_ms)
         case _:
@@ -105,12 +103,16 @@ def labelled(label: str, output: Any, *, status: int | None = None) -> Verdict:
         details = output if isinstance(output, dict) else {}
         return Definite(
             code=str(details.get("code") or ERROR)[:64],
-            message=str(details.get("message") or "the worker chose 'error'")[:MESSAGE_CHARACTERS_MAX],
+            message=str(details.get("message") or "the worker chose 'error'")[
+                :MESSAGE_CHARACTERS_MAX
+            ],
             status=status,
             details={"output": output},
         )
     if label != SUCCESS and (label in ENGINE_EVENTS or not NAME.match(label)):
-        message = f"the worker chose the outcome {label[:64]!r}, which is not one that it may choose"
+        message = (
+            f"the worker chose the outcome {label[:64]!r}, which is not one that it may choose"
+        )
         return Failure(code="bad_response", message=message, status=status, again=False)
     return Success(output=output, label=label)
 

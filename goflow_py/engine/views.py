@@ -91,9 +91,7 @@ def entry_view(entry: Entry) -> dict[str, Any]:
 # ---------------------------------------------------------------- attempts
 
 
-def attempt_views(
-    execution: Execution, entries: Iterable[Entry], request: Any
-) -> list[dict[str, Any]]:
+def attempt_views(entries: Iterable[Entry], request: Any) -> list[dict[str, Any]]:
     """Return every attempt in the order of its start; *request* rebuilds what was sent."""
     inputs: dict[tuple[int, str], Entry] = {}
     found: dict[tuple[int, str, int], dict[str, Any]] = {}
@@ -175,7 +173,8 @@ def _sentence(execution: Execution, parts: Mapping[str, Any]) -> str:
             return f"It was cancelled in state '{state}'."
         case "failed":
             reason = f"{error.get('code')}: {error.get('message')}"
-            return f"It failed in state '{state}' ({reason}); retry it, skip the work, or go to another state."
+            advice = "retry it, skip the work, or go to another state"
+            return f"It failed in state '{state}' ({reason}); {advice}."
         case "paused":
             return f"It is paused in state '{state}'; resume it to go on."
         case _:

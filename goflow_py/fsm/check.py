@@ -2,11 +2,8 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import urlsplit
-
-from pydantic import ValidationError
 
 from goflow_py.domain.blueprint import (
     ROWS_MAX,
@@ -33,29 +30,11 @@ from goflow_py.domain.names import (
     TIMEOUT,
     did_you_mean,
 )
-from goflow_py.fsm.compile import Compiled, compile_blueprint
+from goflow_py.fsm.compile import Compiled, awaited, compile_blueprint
 from goflow_py.fsm.cycles import zero_work_cycles
+from goflow_py.fsm.findings import Finding, error, warning
 from goflow_py.fsm.rows import CALLS, CompiledRow, CompiledState
 from goflow_py.fsm.schemas import schema_problem
-
-Severity = Literal["error", "warning", "info"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """Something that an upload found. An error refuses it; a warning is stored and shown."""
-
-    code: str
-    severity: Severity
-    pointer: str
-    message: str
-    path: tuple[str, ...] = ()
-    """States that show it, where it applies."""
-    fix: str | None = None
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the finding as the API shows it."""
-        return {k: v for k, v in asdict(self).items() if v not in (None, ())}
 
 
 def check(
@@ -95,14 +74,6 @@ def check(
     return compiled, sorted(findings, key=lambda finding: order[finding.severity])
 
 
-def _error(code: str, pointer: str, message: str, **more: Any) -> Finding:
-    return Finding(code=code, severity="error", pointer=pointer, message=message, **more)
-
-
-def _warning(code: str, pointer: str, message: str, **more: Any) -> Finding:
-    return Finding(code=code, severity="warning", pointer=pointer, message=message, **more)
-
-
 # ---------------------------------------------------------------- names and references
 
 
@@ -111,61 +82,69 @@ def _names(blueprint: Blueprint, compiled: Compiled) -> Iterator[Finding]:
     for i, state in enumerate(blueprint.state_objects()):
         counted[state.name] += 1
         if counted[state.name] > 1:
-            yield _error("duplicate_state", f"/states/{i}", f"state '{state.name}' is declared twice")
+            yield error(
+                "duplicate_state", f"/states/{i}", f"state '{state.name}' is declared twice"
+            )
         if state.name in ROOTS:
             message = f"no state may be called '{state.name}': expressions use the word"
-            yield _error("reserved_name", f"/states/{i}", message)
+            yield error("reserved_name", f"/states/{i}", message)
         if state.name in RESERVED_STATES:
             message = f"'{state.name}' needs no declaration"
             yield Finding(
                 code="reserved_state", severity="info", pointer=f"/states/{i}", message=message
             )
         if state.final and (state.on or state.after or state.timeout is not None):
-            message = f"the final state '{state.name}' is never left: its rows and timers do nothing"
-            yield _warning("row_from_final", f"/states/{i}", message)
+            message = (
+                f"the final state '{state.name}' is never left: its rows and timers do nothing"
+            )
+            yield warning("row_from_final", f"/states/{i}", message)
     seen: Counter[str] = Counter()
     for i, action in enumerate(blueprint.actions):
         seen[action.name] += 1
         if seen[action.name] > 1:
-            yield _error(
+            yield error(
                 "duplicate_action", f"/actions/{i}", f"action '{action.name}' is declared twice"
             )
         if action.name == CONTINUE:
-            yield _error("reserved_name", f"/actions/{i}", "'continue' is the engine's own action")
+            yield error("reserved_name", f"/actions/{i}", "'continue' is the engine's own action")
     if len(compiled.rows) > ROWS_MAX:
-        yield _error("too_many_rows", "/transitions", f"more than {ROWS_MAX} rows")
+        yield error("too_many_rows", "/transitions", f"more than {ROWS_MAX} rows")
 
 
 def _references(blueprint: Blueprint, compiled: Compiled) -> Iterator[Finding]:
-    states = compiled.states
     for row in compiled.rows:
-        if row.current not in states and row.current != ANY_STATE:
-            yield _undeclared("state", row.current, row.source, states)
-        elif row.current in FINAL_STATES:
-            message = f"the final state '{row.current}' is never left"
-            yield _warning("row_from_final", row.source, message)
-        if row.next is not None and row.next not in states:
-            yield _undeclared("state", row.next, row.source, states)
-        elif row.next == INIT:
-            yield _error("reserved_state", row.source, "'init' cannot be entered again")
-        if row.action is not None and row.action not in compiled.actions:
-            yield _undeclared("action", row.action, row.source, compiled.actions)
+        yield from _row_references(row, compiled)
     for i, state in enumerate(blueprint.state_objects()):
         if state.do is not None and state.do not in compiled.actions:
             yield _undeclared("action", state.do, f"/states/{i}/do", compiled.actions)
         for number, event in enumerate(state.defer):
             if event in ENGINE_EVENTS:
                 message = f"'{event}' is raised by the engine and cannot be deferred"
-                yield _error("reserved_name", f"/states/{i}/defer/{number}", message)
+                yield error("reserved_name", f"/states/{i}/defer/{number}", message)
     for name in blueprint.events or {}:
         if name in ENGINE_EVENTS:
             message = f"'{name}' is raised by the engine; declare only events from outside"
-            yield _error("reserved_name", f"/events/{name}", message)
+            yield error("reserved_name", f"/events/{name}", message)
+
+
+def _row_references(row: CompiledRow, compiled: Compiled) -> Iterator[Finding]:
+    states = compiled.states
+    if row.current not in states and row.current != ANY_STATE:
+        yield _undeclared("state", row.current, row.source, states)
+    elif row.current in FINAL_STATES:
+        message = f"the final state '{row.current}' is never left"
+        yield warning("row_from_final", row.source, message)
+    if row.next is not None and row.next not in states:
+        yield _undeclared("state", row.next, row.source, states)
+    elif row.next == INIT:
+        yield error("reserved_state", row.source, "'init' cannot be entered again")
+    if row.action is not None and row.action not in compiled.actions:
+        yield _undeclared("action", row.action, row.source, compiled.actions)
 
 
 def _undeclared(what: str, name: str, pointer: str, known: Iterable[str]) -> Finding:
     message = f"{what} '{name}' is not declared{did_you_mean(name, known)}"
-    return _error(f"undeclared_{what}", pointer, message, fix=f"declare it in '{what}s'")
+    return error(f"undeclared_{what}", pointer, message, fix=f"declare it in '{what}s'")
 
 
 # ---------------------------------------------------------------- rows
@@ -182,22 +161,22 @@ def _rows(compiled: Compiled) -> Iterator[Finding]:
                 f"({row.current}, {row.event}) is decided by {first.source} already; "
                 "give the first a 'when', or remove one"
             )
-            yield _error("two_unguarded_rows", row.source, message)
+            yield error("two_unguarded_rows", row.source, message)
         elif first is not None:
             message = f"this row is never tried: {first.source} has no 'when'"
-            yield _warning("row_never_tried", row.source, message)
+            yield warning("row_never_tried", row.source, message)
         if row.when is None:
             decided.setdefault(key, row)
         if row.next is None and not _may_stay(row, declared):
             message = f"a row for '{row.event}' needs 'next'; only events from outside may stay"
-            yield _error("no_next", row.source, message)
+            yield error("no_next", row.source, message)
         if row.event == ALWAYS and row.next == row.current:
-            yield _error("always_self", row.source, "an 'always' row must name another state")
+            yield error("always_self", row.source, "an 'always' row must name another state")
         if row.current == ANY_STATE and row.event == START:
-            yield _error("star_start", row.source, "'*' has no rows for 'start'; name the states")
+            yield error("star_start", row.source, "'*' has no rows for 'start'; name the states")
         if row.event != START and row.current == INIT and row.event in ENGINE_EVENTS - {CANCEL}:
             message = f"'init' has no work, so '{row.event}' never happens there"
-            yield _warning("row_never_tried", row.source, message)
+            yield warning("row_never_tried", row.source, message)
 
 
 def _may_stay(row: CompiledRow, declared: Mapping[str, Any] | None) -> bool:
@@ -210,7 +189,7 @@ def _schemas(blueprint: Blueprint) -> Iterator[Finding]:
     for pointer, schema in schemas.items():
         problem = None if schema is None else schema_problem(schema)
         if problem:
-            yield _error("bad_schema", pointer, f"this is no JSON Schema to be used: {problem}")
+            yield error("bad_schema", pointer, f"this is no JSON Schema to be used: {problem}")
 
 
 def _unmatched(compiled: Compiled) -> Iterator[Finding]:
@@ -223,28 +202,44 @@ def _unmatched(compiled: Compiled) -> Iterator[Finding]:
             continue
         pointer = f"/states/{_index(compiled, state.name)}"
         always = (state.name, ALWAYS) in compiled.table
-        if kinds - {"switch"} and not always and not _has(compiled, state, SUCCESS):
+        ends_as_success = (
+            kinds - {"switch"} - ({"wait"} if _all_awaited(compiled, state) else set())
+        )
+        if ends_as_success and not always and not _has(compiled, state, SUCCESS):
             message = f"state '{state.name}' has no row for 'success': it leads to 'done'"
-            yield _warning("unmatched_success", pointer, message, fix="add a row, or keep it so")
+            yield warning("unmatched_success", pointer, message, fix="add a row, or keep it so")
         if kinds & CALLS and not always and not _has(compiled, state, ERROR):
             message = f"state '{state.name}' has no row for 'error': the execution fails there"
-            yield _warning("unmatched_error", pointer, message, fix="add a row, or keep it so")
+            yield warning("unmatched_error", pointer, message, fix="add a row, or keep it so")
         timed = any(timer.event == TIMEOUT for timer in state.timers)
         if timed and not always and not _has(compiled, state, TIMEOUT):
             message = f"state '{state.name}' has no row for 'timeout': it counts as 'error'"
-            yield _warning("unmatched_timeout", pointer, message)
+            yield warning("unmatched_timeout", pointer, message)
 
 
 def _has(compiled: Compiled, state: CompiledState, event: str) -> bool:
     return (state.name, event) in compiled.table
 
 
-def _work_kinds(compiled: Compiled, state: CompiledState) -> set[str]:
-    """Return the types of work that can be open in a state."""
+def _work_names(compiled: Compiled, state: CompiledState) -> set[str]:
+    """Return the actions that can be open in a state."""
     names = {row.action for row in compiled.rows if row.action and row.next == state.name}
     if state.work:
         names.add(state.work)
-    return {compiled.actions[name].kind for name in names if name in compiled.actions}
+    return {name for name in names if name in compiled.actions}
+
+
+def _work_kinds(compiled: Compiled, state: CompiledState) -> set[str]:
+    return {compiled.actions[name].kind for name in _work_names(compiled, state)}
+
+
+def _all_awaited(compiled: Compiled, state: CompiledState) -> bool:
+    """Tell whether every event that a wait of the state ends by has a row of its own."""
+    return all(
+        _has(compiled, state, event)
+        for name in _work_names(compiled, state)
+        for event in awaited(compiled.actions[name])
+    )
 
 
 def _index(compiled: Compiled, state: str) -> int:
@@ -255,21 +250,25 @@ def _index(compiled: Compiled, state: str) -> int:
 
 
 def zero_work(compiled: Compiled) -> Iterator[Finding]:
-    """Refuse cycles of rows that do no work and wait for nothing (R9); warn where a guard may end one."""
+    """Refuse cycles that do no work and wait for nothing (R9); warn where a guard may end one."""
     for cycle in zero_work_cycles(compiled):
         shown = " -> ".join(cycle.states)
         if cycle.guarded:
-            message = f"this cycle does no work and waits for nothing unless a guard ends it: {shown}"
-            yield _warning("guarded_cycle", cycle.source, message, path=cycle.states)
+            message = (
+                f"this cycle does no work and waits for nothing unless a guard ends it: {shown}"
+            )
+            yield warning("guarded_cycle", cycle.source, message, path=cycle.states)
         else:
             message = f"this cycle does no work and waits for nothing: {shown}"
-            yield _error("zero_work_cycle", cycle.source, message, path=cycle.states)
+            yield error("zero_work_cycle", cycle.source, message, path=cycle.states)
 
 
 # ---------------------------------------------------------------- workers
 
 
-def check_workers(workers: Iterable[Worker], *, is_resolved: Callable[[str], bool]) -> Iterator[Finding]:
+def check_workers(
+    workers: Iterable[Worker], *, is_resolved: Callable[[str], bool]
+) -> Iterator[Finding]:
     """Check a workers document by itself."""
     counted: Counter[str] = Counter()
     endpoints: set[tuple[str, str]] = set()
@@ -279,11 +278,11 @@ def check_workers(workers: Iterable[Worker], *, is_resolved: Callable[[str], boo
         counted[worker.name] += 1
         if counted[worker.name] == WORKERS_AN_ACTION_MAX + 1:
             message = f"action '{worker.name}' has more than {WORKERS_AN_ACTION_MAX} workers"
-            yield _error("too_many_workers", pointer, message)
+            yield error("too_many_workers", pointer, message)
         key = (worker.name, worker.worker_endpoint)
         if key in endpoints:
             message = f"'{worker.worker_endpoint}' is listed twice for '{worker.name}'"
-            yield _error("duplicate_worker", pointer, message)
+            yield error("duplicate_worker", pointer, message)
         endpoints.add(key)
         yield from _endpoint(worker, pointer)
         yield from _headers(worker, pointer)
@@ -291,7 +290,7 @@ def check_workers(workers: Iterable[Worker], *, is_resolved: Callable[[str], boo
         if "://" not in alias and not is_resolved(alias) and alias not in unresolved:
             unresolved.add(alias)
             message = f"the endpoint alias '{alias}' points nowhere yet"
-            yield _warning(
+            yield warning(
                 "unresolved_alias",
                 f"{pointer}/workerEndpoint",
                 message,
@@ -302,7 +301,7 @@ def check_workers(workers: Iterable[Worker], *, is_resolved: Callable[[str], boo
 def _endpoint(worker: Worker, pointer: str) -> Iterator[Finding]:
     problem = endpoint_problem(worker.worker_endpoint)
     if problem:
-        yield _error("bad_endpoint", f"{pointer}/workerEndpoint", problem)
+        yield error("bad_endpoint", f"{pointer}/workerEndpoint", problem)
 
 
 def endpoint_problem(endpoint: str) -> str | None:
@@ -327,7 +326,7 @@ def _headers(worker: Worker, pointer: str) -> Iterator[Finding]:
     for name, value in worker.headers.items():
         problem = header_problem(name, value)
         if problem:
-            yield _error("bad_header", f"{pointer}/headers/{name}", problem)
+            yield error("bad_header", f"{pointer}/headers/{name}", problem)
 
 
 def _missing_workers(
@@ -337,50 +336,11 @@ def _missing_workers(
     for i, action in enumerate(compiled.blueprint.actions):
         if isinstance(action, CallAction) and action.name not in names:
             message = f"action '{action.name}' has no worker"
-            make = _error if workers_in_body else _warning
+            make = error if workers_in_body else warning
             yield make("no_worker", f"/actions/{i}", message, fix="add one to 'workers'")
     used = {state.work for state in compiled.states.values()}
     used |= {row.action for row in compiled.rows}
     for i, worker in enumerate(workers):
         if worker.name not in used:
             message = f"worker '{worker.name}' is never called: no row or state uses that action"
-            yield _warning("worker_never_called", f"/workers/{i}", message)
-
-
-# ---------------------------------------------------------------- documents that do not fit
-
-
-def findings_of(error: ValidationError, document: Any, known: Mapping[str, Iterable[str]]) -> list[Finding]:
-    """Return pydantic's errors as findings: pointers into *document*, the nearest known field."""
-    found = []
-    for item in error.errors(include_url=False):
-        pointer, missing = _pointer(item["loc"], document)
-        kind = item["type"]
-        if kind == "extra_forbidden":
-            name = str(item["loc"][-1])
-            fields = known.get(str(item["loc"][0]) if len(item["loc"]) > 1 else "", ())
-            message = f"unknown field '{name}'{did_you_mean(name, fields)}"
-            found.append(_error("unknown_field", pointer, message))
-        elif kind == "missing":
-            name = str(item["loc"][-1])
-            found.append(_error("missing_field", f"{pointer}{missing}", f"'{name}' is missing"))
-        else:
-            message = item["msg"].removeprefix("Value error, ")
-            found.append(_error("invalid_field", pointer, message))
-    return found
-
-
-def _pointer(location: tuple[int | str, ...], document: Any) -> tuple[str, str]:
-    """Return the JSON pointer of *location*, without the tags that unions put into it."""
-    pointer, rest = "", ""
-    value = document
-    for part in location:
-        if isinstance(value, dict) and part in value:
-            pointer += "/" + str(part).replace("~", "~0").replace("/", "~1")
-            value = value[part]
-        elif isinstance(value, list) and isinstance(part, int) and part < len(value):
-            pointer += f"/{part}"
-            value = value[part]
-        else:
-            rest = f"/{part}"
-    return pointer, rest
+            yield warning("worker_never_called", f"/workers/{i}", message)

@@ -86,7 +86,10 @@ def compile_blueprint(
     parse = _Parser(report)
     worker_names = frozenset(workers)
     objects = _all_states(blueprint)
-    actions = {action.name: parse.action(action, f"/actions/{i}") for i, action in enumerate(blueprint.actions)}
+    actions = {
+        action.name: parse.action(action, f"/actions/{i}")
+        for i, action in enumerate(blueprint.actions)
+    }
     rows = tuple(_rows(blueprint, parse))
     table = _table(rows, objects)
     _implicit_actions(objects, actions, worker_names, parse)
@@ -143,13 +146,19 @@ def _rows(blueprint: Blueprint, parse: "_Parser") -> Iterator[CompiledRow]:
     for i, state in enumerate(blueprint.state_objects()):
         for event, target in state.on.items():
             pointer = f"/states/{i}/on/{_escape(event)}"
-            for row, where in _on_rows(target, pointer):
-                yield parse.row(row, state.name, event, where)
+            for short, where in _on_rows(target, pointer):
+                yield parse.row(short, state.name, event, where)
     for i, state in enumerate(blueprint.state_objects()):
         for number, after in enumerate(state_timers(state)):
             if after.next is not None:
-                pointer = f"/states/{i}/after/{number}" if number < len(state.after) else f"/states/{i}/timeout"
-                yield parse.row(OnRow(next=after.next), state.name, timer_event(after, number), pointer)
+                pointer = (
+                    f"/states/{i}/after/{number}"
+                    if number < len(state.after)
+                    else f"/states/{i}/timeout"
+                )
+                yield parse.row(
+                    OnRow(next=after.next), state.name, timer_event(after, number), pointer
+                )
 
 
 def _on_rows(target: str | OnRow | list[OnRow], pointer: str) -> list[tuple[OnRow, str]]:
@@ -230,7 +239,8 @@ def _state(
         stage=state.stage,
         max_visits=state.max_visits,
         waits=bool(outside or timers or state.defer),
-        only_always=ALWAYS in events and not any(e not in (ALWAYS, "start", "error", "cancel") for e in events),
+        only_always=ALWAYS in events
+        and not any(e not in (ALWAYS, "start", "error", "cancel") for e in events),
         labels=tuple(e for e in free if declared is None or e not in declared),
         outside=tuple(outside),
     )
@@ -272,7 +282,12 @@ class _Parser:
     ) -> dict[str, Template] | None:
         if values is None:
             return None
-        parsed = {name: compile_template(None) if value is None else self.template(value, f"{pointer}/{_escape(name)}") for name, value in values.items()}
+        parsed = {
+            name: compile_template(None)
+            if value is None
+            else self.template(value, f"{pointer}/{_escape(name)}")
+            for name, value in values.items()
+        }
         return {name: template for name, template in parsed.items() if template is not None}
 
     def row(self, row: Row | OnRow, current: str, event: str, pointer: str) -> CompiledRow:
@@ -318,8 +333,11 @@ class _Parser:
                 model.expression if isinstance(model, SwitchAction) else None,
                 f"{pointer}/expression",
             ),
-            templates=self.templates({k: v for k, v in own.items() if v is not None}, pointer) or {},
-            set=self.templates(model.set, f"{pointer}/set") if isinstance(model, MapAction) else None,
+            templates=self.templates({k: v for k, v in own.items() if v is not None}, pointer)
+            or {},
+            set=self.templates(model.set, f"{pointer}/set")
+            if isinstance(model, MapAction)
+            else None,
             query=self.templates(model.query, f"{pointer}/query")
             if isinstance(model, CallAction)
             else None,

@@ -18,7 +18,7 @@ from goflow_py.fsm.step import Digest, MicrostepLimit
 
 
 def control(compiled: Compiled, draft: Draft, command: Control) -> bool:
-    """Carry out *command*. Raises ``Conflict`` (409), ``Invalid`` and ``ExpressionFailed`` (422)."""
+    """Carry out *command*. Raises ``Conflict`` (409), ``Invalid``, ``ExpressionFailed`` (422)."""
     try:
         return _VERBS[command.verb](compiled, draft, command)
     except MicrostepLimit:

@@ -1,9 +1,8 @@
 """A step in the making: a private copy of an execution, and the entries that changed it."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -11,6 +10,9 @@ from goflow_py.domain import durations
 from goflow_py.domain.execution import Execution, copy
 from goflow_py.domain.history import Entry, EntryType
 from goflow_py.fsm.fold import apply, status_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 HASH_BYTES = 16
 

@@ -151,7 +151,9 @@ def _event_deferred(execution: Execution, entry: Entry) -> None:
     if entry["reason"] == "paused":
         execution.held.append({"seq": entry["seq"], "at": entry["at"], "input": entry["input"]})
     else:
-        kept = {key: entry[key] for key in ("seq", "name", "data", "id", "principal") if key in entry}
+        kept: dict[str, Any] = {
+            key: entry[key] for key in ("seq", "name", "data", "id", "principal") if key in entry
+        }
         execution.deferred.append(kept)
 
 

@@ -141,10 +141,9 @@ def _apply(
 ) -> None:
     """Digest an accepted event. Raises ``ExpressionFailed``: the sender's 422, nothing changes."""
     draft = digest.draft
+    optional = {"id": event.id, "principal": event.principal, "task": event.task}
     fields: dict[str, Any] = {"name": event.name, "data": event.data}
-    for name, value in (("id", event.id), ("principal", event.principal), ("task", event.task)):
-        if value is not None:
-            fields[name] = value
+    fields |= {name: value for name, value in optional.items() if value is not None}
     if deferred is not None:
         fields["deferred"] = deferred
     draft.add("eventApplied", **fields)
@@ -277,22 +276,30 @@ def _task_timer(digest: Digest, timer: str) -> None:
 
 
 def finish(digest: Digest) -> None:
-    """Close the record; when the visit changed, take the kept events, oldest first, a record each."""
+    """Close the record; when the visit changed, take the kept events, a record each."""
     draft = digest.draft
     draft.close_record()
     if draft.after.visit == digest.visit_before or draft.after.paused:
         return
-    while not draft.after.ended and draft.after.deferred:
-        following = Digest(digest.compiled, draft)
-        if not any(_take_deferred(following, kept) for kept in list(draft.after.deferred)):
-            return
-        draft.close_record()
-        if draft.after.visit == following.visit_before:
-            return
+    while _take_deferred_in_order(digest.compiled, draft):
+        pass
+
+
+def _take_deferred_in_order(compiled: Compiled, draft: Draft) -> bool:
+    """Offer each kept event to the state, oldest first; tell whether to begin again."""
+    for kept in list(draft.after.deferred):
+        if draft.after.ended:
+            return False
+        digest = Digest(compiled, draft)
+        if _take_deferred(digest, kept):
+            draft.close_record()
+            if draft.after.visit != digest.visit_before:
+                return True
+    return False
 
 
 def _take_deferred(digest: Digest, kept: Mapping[str, Any]) -> bool:
-    """Apply one kept event, if it is accepted now. One whose row breaks is ignored, with a reason."""
+    """Apply one kept event, if it is accepted now; one whose row breaks is ignored."""
     draft = digest.draft
     event = Outside(
         name=kept["name"],

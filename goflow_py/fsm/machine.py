@@ -30,7 +30,7 @@ class Cursor:
         self.row: CompiledRow | None = None
 
 
-class RowTransition(Transition):  # type: ignore[misc]  # the library's classes are untyped
+class RowTransition(Transition):
     """One row; its guard is asked, nothing is called."""
 
     def __init__(self, row: CompiledRow, source: str) -> None:
@@ -38,18 +38,19 @@ class RowTransition(Transition):  # type: ignore[misc]  # the library's classes 
         self.row = row
 
     def execute(self, event_data: EventData) -> bool:
-        cursor: Cursor = event_data.model
+        cursor = event_data.model
+        assert isinstance(cursor, Cursor), "no other model is ever triggered"
         if self.row.when is not None and not self.row.when.test(cursor.document()):
             return False
         cursor.row = self.row
-        cursor.state = self.dest
+        cursor.state = self.row.next or cursor.state
         return True
 
 
 def build_machine(
     states: Iterable[str], table: Mapping[tuple[str, str], Iterable[CompiledRow]]
 ) -> Machine:
-    """Return the machine of *table*: rows by (state, event), in the order in which they are tried."""
+    """Return the machine of *table*: rows by (state, event), in the order of trying."""
     machine = Machine(
         model=None,
         states=[State(name) for name in states],

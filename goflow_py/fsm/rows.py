@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from goflow_py.domain.blueprint import AnyAction
 from goflow_py.expression import Expression, Template
@@ -85,4 +84,3 @@ INSTANT = frozenset({"switch", "map"})
 """Actions that run inside the digest, as microsteps."""
 CALLS = frozenset({"sync", "async"})
 """Actions that a worker does."""
-

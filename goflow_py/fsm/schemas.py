@@ -21,7 +21,9 @@ def _pattern(_: Validator, pattern: str, value: Any, __: Any) -> Iterator[Valida
         yield ValidationError(f"{value[:100]!r} does not match {pattern!r}")
 
 
-_Validator = validators.extend(Draft202012Validator, {"pattern": _pattern})
+_Validator: Any = validators.extend(  # type: ignore[no-untyped-call]  # jsonschema has no types here
+    Draft202012Validator, {"pattern": _pattern}
+)
 
 
 def schema_problem(schema: Any) -> str | None:
@@ -56,7 +58,8 @@ def check_schema(schema: Any, value: Any, what: str) -> None:
 
 @lru_cache(maxsize=1_000)
 def _validator(schema: bytes) -> Validator:
-    return _Validator(orjson.loads(schema))
+    validator: Validator = _Validator(orjson.loads(schema))
+    return validator
 
 
 def _unsafe(schema: Any) -> str | None:

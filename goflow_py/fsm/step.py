@@ -23,11 +23,11 @@ MICROSTEPS_MAX = 1_000
 """Rows taken for one input; more fail the execution with code ``microstep_limit``."""
 
 Noted = Mapping[str, Any]
-"""Work of the state that is not issued yet: ``{"start": True}``, ``{"own": True}``, ``{"action": name}``."""
+"""Work not issued yet: ``{"start": True}``, ``{"own": True}`` or ``{"action": name}``."""
 
 
 class Digest:
-    """One input on its way through the table. Raises ``ExpressionFailed`` from guards and ``set``."""
+    """One input on its way through the table. Guards and ``set`` raise ``ExpressionFailed``."""
 
     __slots__ = ("compiled", "draft", "microsteps", "noted", "respond", "visit_before")
 
@@ -251,7 +251,9 @@ class Digest:
             error = work.error_value(self.draft, "failed_by_blueprint", message)
         self.end(str(state.final), error=error if state.final == "failed" else None)
 
-    def fail(self, error: Mapping[str, Any], *, undigested: Mapping[str, Any] | None = None) -> None:
+    def fail(
+        self, error: Mapping[str, Any], *, undigested: Mapping[str, Any] | None = None
+    ) -> None:
         """Fail at the current state; ``retry`` goes on there, or digests *undigested* again."""
         value = {"action": None, **error, "state": self.draft.after.state}
         if undigested is None and not self.draft.after.tasks:

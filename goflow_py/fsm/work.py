@@ -51,8 +51,10 @@ def arm_timers(draft: Draft, state: CompiledState) -> None:
             set_timer_at(draft, timer.name, due)
         else:
             value = timer.delay
-            seconds = value if isinstance(value, float | int) else _seconds(
-                value.render(draft.document()) if value is not None else 0
+            seconds = (
+                value
+                if isinstance(value, float | int)
+                else _seconds(value.render(draft.document()) if value is not None else 0)
             )
             set_timer(draft, timer.name, seconds)
 
@@ -233,4 +235,3 @@ def leave(draft: Draft, *, everything: bool = False) -> None:
     for name in list(draft.after.timers):
         if everything or name != "deadline":
             draft.add("timerCancelled", timer=name)
-

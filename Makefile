@@ -1,0 +1,69 @@
+# Needs Python 3.11 or newer and make; everything else goes into .venv, and only there.
+# Lines are quiet unless something is wrong. ARGS reaches the program behind a target:
+#   make test ARGS="-k timers"     make run ARGS="--port 9000"
+
+VENV   := .venv
+PYTHON := $(VENV)/bin/python
+PIP    := $(PYTHON) -m pip --disable-pip-version-check -qq
+READY  := $(VENV)/.ready
+UV     := uv==0.13.8
+KILLS  ?= 300
+ARGS   ?=
+
+LOCK := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 \
+	--generate-hashes --no-emit-index-url --no-emit-find-links --no-header
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo run test check check-slow fix soak bench lock clean
+
+help: ## Show this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | awk -F'|' '{ printf "  make %-11s %s\n", $$1, $$2 }'
+
+demo: $(READY) ## See a blueprint run, workers die and the server come back
+	@$(PYTHON) tools/demo.py $(ARGS)
+
+run: $(READY) ## Start a server for development
+	@$(VENV)/bin/goflow dev $(ARGS)
+
+test: $(READY) ## Run all tests but the slow ones and the soak
+	@$(PYTHON) -m pytest -q -n auto --maxprocesses 4 --dist worksteal $(ARGS)
+
+check: $(READY) ## Look at format, lint, types and imports
+	@$(VENV)/bin/ruff format --quiet --check .
+	@$(VENV)/bin/ruff check --quiet .
+	@$(PYTHON) -m mypy --no-error-summary
+	@said=$$($(VENV)/bin/lint-imports --no-logo 2>&1) || { echo "$$said"; exit 1; }
+	@echo 'format, lint, types and imports are clean'
+
+check-slow: $(READY) ## Run the slow tests: packaging and installation
+	@$(PYTHON) -m pytest -q -m slow $(ARGS)
+
+fix: $(READY) ## Format, and mend what can be mended
+	@$(VENV)/bin/ruff check --quiet --fix . ; $(VENV)/bin/ruff format --quiet .
+
+soak: $(READY) ## Kill the server KILLS times (300) and count what is lost
+	@GOFLOW_KILLS=$(KILLS) $(PYTHON) -m pytest -q -m soak --timeout 0 $(ARGS)
+
+bench: $(READY) ## Measure
+	@$(PYTHON) -m benchmarks $(ARGS)
+
+lock: $(READY) ## Renew the lock files; ARGS=--upgrade takes newer versions
+	@$(PIP) install '$(UV)'
+	@$(LOCK) $(ARGS) pyproject.toml --output-file requirements.lock
+	@$(LOCK) $(ARGS) pyproject.toml --extra dev --group build --output-file requirements-dev.lock
+	@$(LOCK) $(ARGS) --group build --output-file requirements-build.lock
+
+clean: ## Remove what these targets made
+	@rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+setup: $(READY) ## Make .venv from the lock file
+
+$(READY): requirements-dev.lock pyproject.toml
+	@python=; for name in python3.11 python3.12 python3.13 python3.14 python3; do \
+		if $$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
+		then python=$$name; break; fi; done; \
+	if [ -z "$$python" ]; then echo 'goflow needs Python 3.11 or newer on the PATH' >&2; exit 1; fi; \
+	echo 'setting up .venv (once) ...' >&2; $$python -m venv $(VENV)
+	@$(PIP) install --require-hashes -r requirements-dev.lock
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@

@@ -1,0 +1,102 @@
+"""What Prometheus reads: counts of what was committed, and gauges read off the engine."""
+
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.registry import Collector
+
+from goflow_py.clock import Clock
+from goflow_py.engine.orchestrator import Orchestrator
+
+BUCKETS_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+LAG_EVERY_SECONDS = 0.5
+
+
+class Metrics:
+    """Is told what was committed (``ports.Observer``)."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._started = Counter(
+            "goflow_executions_started",
+            "Executions that began.",
+            ["project", "activity"],
+            registry=self.registry,
+        )
+        self._ended = Counter(
+            "goflow_executions_ended",
+            "Executions that ended.",
+            ["project", "activity", "status"],
+            registry=self.registry,
+        )
+        self._duration = Histogram(
+            "goflow_execution_seconds",
+            "How long executions took.",
+            ["project", "activity"],
+            registry=self.registry,
+        )
+        self._attempts = Histogram(
+            "goflow_attempt_seconds",
+            "Calls to workers.",
+            ["action", "outcome"],
+            buckets=BUCKETS_SECONDS,
+            registry=self.registry,
+        )
+        self._lag = Gauge(
+            "goflow_loop_lag_seconds",
+            "How late the event loop was, lately.",
+            registry=self.registry,
+        )
+
+    def started(self, project: str, activity: str) -> None:
+        self._started.labels(project, activity).inc()
+
+    def ended(self, project: str, activity: str, status: str, seconds: float) -> None:
+        self._ended.labels(project, activity, str(status)).inc()
+        self._duration.labels(project, activity).observe(seconds)
+
+    def attempt(self, action: str, outcome: str, seconds: float) -> None:
+        self._attempts.labels(action, outcome).observe(seconds)
+
+    def watch(self, orchestrator: Orchestrator, connections: Callable[[], int]) -> None:
+        """Show the engine's own numbers, too."""
+        batcher, dispatcher = orchestrator.batcher, orchestrator.dispatcher
+        gauges: dict[str, tuple[str, Callable[[], float]]] = {
+            "goflow_calls_in_flight": ("Calls to workers.", lambda: dispatcher.total_in_flight),
+            "goflow_tasks_waiting": ("Tasks without a slot.", lambda: len(dispatcher.waiting)),
+            "goflow_timers": ("Timers in memory.", lambda: len(orchestrator.owner.timers)),
+            "goflow_connections": ("Open connections.", connections),
+            "goflow_draining": ("1 while it drains.", lambda: orchestrator.draining),
+        }
+        for name, (text, read) in gauges.items():
+            Gauge(name, text, registry=self.registry).set_function(read)
+        counts: dict[str, tuple[str, Callable[[], float]]] = {
+            "goflow_commits": ("Transactions of steps.", lambda: batcher.commits),
+            "goflow_writes": ("Steps committed.", lambda: batcher.writes),
+        }
+        self.registry.register(_Counts(counts))
+
+    async def measure_lag(self, clock: Clock) -> None:
+        """Measure how late the loop is, for ever."""
+        while True:
+            due = clock.monotonic() + LAG_EVERY_SECONDS
+            await clock.sleep(LAG_EVERY_SECONDS)
+            self._lag.set(max(0.0, clock.monotonic() - due))
+
+    def text(self) -> bytes:
+        """Return everything in Prometheus' text format."""
+        return generate_latest(self.registry)
+
+
+class _Counts(Collector):
+    """Counters that somebody else counts."""
+
+    def __init__(self, reads: dict[str, tuple[str, Callable[[], float]]]) -> None:
+        self._reads = reads
+
+    def collect(self) -> list[CounterMetricFamily]:
+        return [
+            CounterMetricFamily(name, text, value=read())
+            for name, (text, read) in self._reads.items()
+        ]

@@ -1,0 +1,103 @@
+"""What went wrong, as RFC 9457 ``application/problem+json``: never a traceback, always a code."""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from aiohttp import web
+from pydantic import ValidationError
+
+from goflow_py.clock import Clock
+from goflow_py.errors import GoFlowError
+
+log = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+ERRORS_SHOWN_MAX = 20
+SAFE_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+
+TITLES = {
+    405: "Method not allowed",
+    408: "Request timeout",
+    417: "Expectation failed",
+    431: "Request header fields too large",
+    500: "Internal error",
+}
+
+
+def problem_body(status: int, code: str, detail: str, title: str, **facts: Any) -> bytes:
+    """Return a problem as JSON; *facts* are what helps the caller."""
+    return orjson.dumps(
+        {
+            **facts,
+            "type": f"urn:goflow:problem:{code}",
+            "title": title,
+            "status": status,
+            "detail": detail,
+            "code": code,
+        }
+    )
+
+
+def problem(
+    status: int,
+    code: str,
+    detail: str,
+    *,
+    title: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    **facts: Any,
+) -> web.Response:
+    """Return a problem as an answer."""
+    return web.Response(
+        status=status,
+        body=problem_body(status, code, detail, title or TITLES.get(status, "Error"), **facts),
+        headers={**SAFE_HEADERS, "Content-Type": MEDIA_TYPE, **(headers or {})},
+    )
+
+
+def of_error(error: GoFlowError) -> web.Response:
+    """Return what a caller got wrong, or found closed, as an answer."""
+    headers = {}
+    if "retryAfter" in error.facts:
+        headers["Retry-After"] = str(error.facts["retryAfter"])
+    if error.status == 401:
+        headers["WWW-Authenticate"] = 'Bearer realm="goflow"'
+    return problem(
+        error.status,
+        error.reason,
+        error.detail,
+        title=error.title,
+        headers=headers,
+        **error.facts,
+    )
+
+
+def unexpected(clock: Clock, route: str) -> web.Response:
+    """Log the exception that is being handled under a new id, and answer with the id alone."""
+    number = clock.token_bytes(8).hex()
+    log.exception("a request broke", extra={"problem": number, "route": route})
+    return problem(
+        500,
+        "internal",
+        f"the server failed; its log has the reason under {number}",
+        id=number,
+    )
+
+
+def field_errors(error: ValidationError) -> list[dict[str, str]]:
+    """Return what does not fit, each with its JSON pointer."""
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    return [
+        {
+            "pointer": "".join(f"/{_reference(part)}" for part in item["loc"]),
+            "message": item["msg"].removeprefix("Value error, "),
+            "kind": item["type"],
+        }
+        for item in found[:ERRORS_SHOWN_MAX]
+    ]
+
+
+def _reference(part: object) -> str:
+    return str(part).replace("~", "~0").replace("/", "~1")[:100]

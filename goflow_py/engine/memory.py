@@ -1,0 +1,161 @@
+"""The executions that are in memory: there while a call is in flight or somebody works on them.
+
+Parked executions are rows only: the head holds when to wake them and what they await.
+"""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from goflow_py.clock import Clock
+from goflow_py.domain.execution import Execution, decode
+from goflow_py.engine.catalog import Catalog
+from goflow_py.errors import GoFlowError, NotFound, Unavailable
+from goflow_py.fsm.compile import Compiled
+from goflow_py.ports import Store
+
+
+@dataclass(slots=True, eq=False)
+class Live:
+    """An execution in memory, as it is durable now."""
+
+    execution: Execution
+    compiled: Compiled
+    epoch: int
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    calls: dict[tuple[str, int], asyncio.Task[None]] = field(default_factory=dict)
+    """By (task, attempt): the calls in flight."""
+    users: int = 0
+
+
+class Memory:
+    """Loads executions when somebody needs them, once however many ask; lets go of idle ones."""
+
+    def __init__(self, *, store: Store, catalog: Catalog, clock: Clock) -> None:
+        self._store = store
+        self._catalog = catalog
+        self._clock = clock
+        self._live: dict[str, Live] = {}
+        self._loading: dict[str, asyncio.Future[Live]] = {}
+        self._watchers: dict[str, list[asyncio.Future[Execution]]] = {}
+        self.epochs: dict[int, int] = {}
+        """The shards that this node owns."""
+
+    def __len__(self) -> int:
+        return len(self._live)
+
+    def __contains__(self, execution: str) -> bool:
+        return execution in self._live
+
+    def all(self) -> list[Live]:
+        """Return every execution in memory."""
+        return list(self._live.values())
+
+    def get(self, execution: str) -> Live | None:
+        """Return an execution that is in memory."""
+        return self._live.get(execution)
+
+    def create(self, execution: Execution, compiled: Compiled) -> Live:
+        """Return a new execution that the store does not have yet; its maker is a user of it."""
+        live = Live(execution=execution, compiled=compiled, epoch=self.epoch(execution.id), users=1)
+        self._live[execution.id] = live
+        return live
+
+    async def enter(self, execution: str) -> Live:
+        """Return an execution and become a user of it. Raises ``NotFound``, ``Unavailable``."""
+        live = self._live.get(execution)
+        if live is None:
+            live = await self._load(execution)
+        live.users += 1
+        return live
+
+    def leave(self, live: Live) -> None:
+        """Stop being a user of it; the last one lets it go."""
+        live.users -= 1
+        if live.users == 0:
+            self.forget(live)
+
+    def forget(self, live: Live) -> None:
+        """Let go of a copy that may not be what the store has."""
+        if self._live.get(live.execution.id) is live:
+            del self._live[live.execution.id]
+
+    def epoch(self, execution: str) -> int:
+        """Return the epoch in which this node owns the execution's shard."""
+        epoch = self.epochs.get(int(execution[-2:], 16))
+        if epoch is None:
+            raise Unavailable(
+                "this node does not own the execution's shard; try again", code="moved"
+            )
+        return epoch
+
+    async def _load(self, execution: str) -> Live:
+        loading = self._loading.get(execution)
+        if loading is not None:
+            return await asyncio.shield(loading)
+        loading = self._loading[execution] = asyncio.get_running_loop().create_future()
+        try:
+            live = await self._read_live(execution)
+        except BaseException as error:
+            loading.set_exception(
+                error if isinstance(error, GoFlowError) else Unavailable("try again")
+            )
+            loading.exception()  # nobody else may be waiting for it
+            raise
+        else:
+            loading.set_result(live)
+            return live
+        finally:
+            del self._loading[execution]
+
+    async def _read_live(self, execution: str) -> Live:
+        epoch = self.epoch(execution)
+        body = await self._store.head(execution)
+        if body is None:
+            raise NotFound(f"there is no execution {execution}")
+        found = decode(body)
+        compiled = await self._catalog.compiled(found.project, found.activity, found.version)
+        live = Live(execution=found, compiled=compiled, epoch=epoch)
+        return self._live.setdefault(execution, live)
+
+    # ------------------------------------------------------------ reading and waiting
+
+    def peek(self, execution: str) -> Execution | None:
+        """Return an execution that is in memory and durable."""
+        live = self._live.get(execution)
+        return live.execution if live is not None and live.execution.seq >= 0 else None
+
+    async def read(self, execution: str) -> Execution:
+        """Return an execution as it is durable now. Raises ``NotFound``."""
+        known = self.peek(execution)
+        if known is not None:
+            return known
+        body = await self._store.head(execution)
+        if body is None:
+            raise NotFound(f"there is no execution {execution}")
+        return decode(body)
+
+    def tell_end(self, execution: Execution) -> None:
+        """Wake those who wait for the end."""
+        for watcher in self._watchers.pop(execution.id, ()):
+            if not watcher.done():
+                watcher.set_result(execution)
+
+    async def wait_end(self, execution: str, seconds: float) -> Execution:
+        """Return when it ended, or after *seconds*, as it is then."""
+        watcher: asyncio.Future[Execution] = asyncio.get_running_loop().create_future()
+        # Watched before it is read: an end between the two is not missed.
+        self._watchers.setdefault(execution, []).append(watcher)
+        alarm = self._clock.call_later(seconds, watcher.cancel)
+        try:
+            now = await self.read(execution)
+            if now.ended or seconds <= 0:
+                return now
+            await asyncio.wait([watcher])
+            return await self.read(execution) if watcher.cancelled() else watcher.result()
+        finally:
+            alarm.cancel()
+            waiting = self._watchers.get(execution, [])
+            if watcher in waiting:
+                waiting.remove(watcher)
+            if not waiting:
+                self._watchers.pop(execution, None)

@@ -1,0 +1,65 @@
+"""What a sealed draft writes to the store."""
+
+from collections.abc import Sequence
+
+from goflow_py.domain.execution import Execution, encode
+from goflow_py.fsm.draft import Draft
+from goflow_py.ports import HeadRow, Name, RecordRow, Write
+
+
+def write_of(draft: Draft, epoch: int, names: Sequence[Name], *, start: bool) -> Write:
+    """Return all that a sealed draft writes; an end frees the key, a reopening takes it."""
+    before, after = draft.before, draft.after
+    taken = list(names)
+    freed: list[Name] = []
+    if after.key is not None and not start and before.ended != after.ended:
+        own = Name(
+            project=after.project,
+            kind="key",
+            scope=after.activity,
+            name=after.key,
+            execution=after.id,
+        )
+        (freed if after.ended else taken).append(own)
+    if start and after.ended:
+        # It ended in its first step: its business key is free again at once.
+        taken = [name for name in taken if name.kind != "key"]
+    return Write(
+        head=head_row(after),
+        epoch=epoch,
+        records=[
+            RecordRow(
+                execution=after.id,
+                first_seq=record.first_seq,
+                seq=record.seq,
+                at=record.at,
+                hash=record.hash,
+                entries=record.entries,
+                epoch=epoch,
+            )
+            for record in draft.records
+        ],
+        start=start,
+        names=taken,
+        freed=freed,
+    )
+
+
+def head_row(execution: Execution) -> HeadRow:
+    """Return the row of an execution."""
+    return HeadRow(
+        id=execution.id,
+        project=execution.project,
+        activity=execution.activity,
+        version=execution.version,
+        status=execution.status,
+        state=execution.state,
+        key=execution.key,
+        labels=execution.labels,
+        seq=execution.seq,
+        wake=None if execution.ended else execution.wake,
+        started_at=execution.started_at,
+        updated_at=execution.at,
+        finished_at=execution.finished_at,
+        body=encode(execution),
+    )

@@ -1,0 +1,139 @@
+"""The documents of an upload: read, held to their models, normalised."""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import orjson
+from pydantic import BaseModel, ValidationError
+
+from goflow_py.domain import documents
+from goflow_py.domain.blueprint import (
+    AnyAction,
+    Blueprint,
+    CallAction,
+    DelayAction,
+    MapAction,
+    Row,
+    State,
+    SwitchAction,
+    WaitAction,
+    Worker,
+    WorkersDocument,
+)
+from goflow_py.domain.documents import TrailingComma
+from goflow_py.errors import InvalidBlueprint
+from goflow_py.fsm.findings import Finding, findings_of
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def dump(model: BaseModel) -> dict[str, Any]:
+    """Return a document as it was written: only the fields that were given."""
+    return model.model_dump(mode="json", by_alias=True, exclude_unset=True)
+
+
+_KNOWN_FIELDS: dict[str, list[str]] = {
+    "": [field.alias or name for name, field in Blueprint.model_fields.items()],
+    "states": [field.alias or name for name, field in State.model_fields.items()],
+    "transitions": [field.alias or name for name, field in Row.model_fields.items()],
+    "workers": [field.alias or name for name, field in Worker.model_fields.items()],
+    "actions": sorted(
+        {
+            field.alias or name
+            for model in (AnyAction, CallAction, DelayAction, WaitAction, SwitchAction, MapAction)
+            for name, field in model.model_fields.items()
+        }
+    ),
+}
+
+
+def read_documents(body: bytes) -> tuple[Blueprint, list[Worker] | None, list[TrailingComma]]:
+    """Read a blueprint, and the workers that came with it: inside, or as a second document."""
+    values, commas = documents.load_documents(body)
+    blueprint, found = validate_document(Blueprint, values[0])
+    workers = blueprint.workers if blueprint is not None else None
+    if len(values) > 1:
+        second, more = validate_document(WorkersDocument, values[1], prefix="/1")
+        found += more
+        if second is not None and blueprint is not None:
+            names = (blueprint.project, blueprint.activity)
+            if (second.project, second.activity) != names:
+                theirs = f"{second.project}/{second.activity}"
+                message = f"the workers are for {theirs}, not for {names[0]}/{names[1]}"
+                found.append(
+                    Finding(code="other_activity", severity="error", pointer="/1", message=message)
+                )
+            if workers is not None:
+                message = "workers are given twice: in the blueprint and in a document of their own"
+                found.append(
+                    Finding(code="workers_twice", severity="error", pointer="/1", message=message)
+                )
+            workers = second.workers
+    refuse_errors(found, strict=False)
+    assert blueprint is not None, "a document that does not fit has errors"
+    return blueprint, workers, commas
+
+
+def validate_document(
+    model: type[M], value: Any, *, prefix: str = ""
+) -> tuple[M | None, list[Finding]]:
+    """Return the document, or every finding that keeps it from being one."""
+    try:
+        return model.model_validate(value), []
+    except ValidationError as error:
+        found = findings_of(error, value, _KNOWN_FIELDS)
+        if not prefix:
+            return None, found
+        return None, [
+            Finding(code=f.code, severity=f.severity, pointer=prefix + f.pointer, message=f.message)
+            for f in found
+        ]
+
+
+def completed(value: Any, project: str, activity: str) -> Any:
+    """Let a workers document leave out what the path says already."""
+    if isinstance(value, list):
+        value = {"workers": value}
+    if not isinstance(value, dict):
+        return value
+    return {"project": project, "activity": activity, **value}
+
+
+def comma_finding(comma: TrailingComma) -> Finding:
+    """Return a trailing comma as a finding."""
+    return Finding(
+        code="trailing_comma",
+        severity="warning",
+        pointer=comma.pointer,
+        message=f"a trailing comma at line {comma.line}, column {comma.column} was left out",
+        fix="remove it: JSON has none",
+    )
+
+
+def refuse_errors(findings: Sequence[Finding], *, strict: bool) -> None:
+    """Raise ``InvalidBlueprint`` with all findings when one of them refuses the document."""
+    bad = [f for f in findings if f.severity == "error" or (strict and f.severity == "warning")]
+    if not bad:
+        return
+    count = f"{len(bad)} errors" if len(bad) > 1 else "an error"
+    raise InvalidBlueprint(
+        f"the document has {count}; the first: {bad[0].message} ({bad[0].pointer or '/'})",
+        findings=[finding.as_json() for finding in findings],
+    )
+
+
+def normalised(blueprint: Blueprint, worker_names: Sequence[str]) -> tuple[bytes, str]:
+    """Return the stored document, and the hash of what it says."""
+    body = dump(blueprint)
+    body.pop("workers", None)
+    document = {"blueprint": body, "workerNames": list(worker_names)}
+    canonical = orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
+    return orjson.dumps(document), hashlib.sha256(canonical).hexdigest()
+
+
+def workers_body(name: tuple[str, str], workers: Sequence[Worker]) -> bytes:
+    """Return a workers document as it is stored."""
+    return orjson.dumps(
+        {"project": name[0], "activity": name[1], "workers": [dump(w) for w in workers]}
+    )

@@ -1,0 +1,45 @@
+"""Hints inside one process: something may be in the inbox."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from weakref import WeakSet
+
+
+class Bell:
+    """Wakes its listeners; many rings before they look are one."""
+
+    def __init__(self) -> None:
+        self._listeners: WeakSet[_Listener] = WeakSet()
+
+    def ring(self) -> None:
+        """Wake every listener. From the event loop only."""
+        for listener in self._listeners:
+            listener.rung.set()
+
+    def listen(self) -> AsyncIterator[None]:
+        """Yield at once, for what came before, and then after each ring, until ``close``."""
+        listener = _Listener()
+        self._listeners.add(listener)
+        return listener
+
+    def close(self) -> None:
+        """End every iteration."""
+        for listener in self._listeners:
+            listener.ended = True
+            listener.rung.set()
+
+
+class _Listener:
+    def __init__(self) -> None:
+        self.ended = False
+        self.rung = asyncio.Event()
+        self.rung.set()
+
+    def __aiter__(self) -> AsyncIterator[None]:
+        return self
+
+    async def __anext__(self) -> None:
+        await self.rung.wait()
+        if self.ended:
+            raise StopAsyncIteration
+        self.rung.clear()

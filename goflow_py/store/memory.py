@@ -1,0 +1,283 @@
+"""A store in memory: for tests, and for trials that may forget everything."""
+
+import itertools
+import os
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from goflow_py.errors import StartRefused
+from goflow_py.ports import (
+    BlueprintRow,
+    Filter,
+    KeyRow,
+    Message,
+    Name,
+    Page,
+    RecordRow,
+    Taken,
+    Upload,
+    Verdict,
+    Write,
+)
+from goflow_py.store import rules
+from goflow_py.store.bell import Bell
+from goflow_py.store.tables import Stored, Tables
+
+SCHEMA = 1
+
+
+class MemoryStore:
+    """``ports.Store`` over dicts. What it holds outlives ``close``, not the process.
+
+    Stores over the same *tables* are nodes of one cell, with leases and fencing between them.
+    """
+
+    def __init__(self, tables: Tables | None = None) -> None:
+        self._all = tables or Tables()
+        self._node: str | None = None
+        self._ttl_ms = 0
+        self._bell = Bell()
+
+    @property
+    def _tables(self) -> Tables:
+        if self._node is None:
+            raise rules.closed()
+        return self._all
+
+    async def open(self, *, node: str, now: int, ttl_ms: int) -> None:
+        if self._node is not None:
+            raise StartRefused("this store is open already: close it first")
+        self._node, self._ttl_ms, self._bell = node, ttl_ms, Bell()
+        self._all.leases[node] = now + ttl_ms
+        self._all.bells.append(self._bell)
+
+    async def close(self) -> None:
+        if self._node is None:
+            return
+        await self.release(list(self._all.shards))
+        self._all.leases.pop(self._node, None)
+        self._all.bells.remove(self._bell)
+        self._bell.close()
+        self._node = None
+
+    # ownership
+
+    async def heartbeat(self, *, now: int) -> bool:
+        tables = self._tables
+        assert self._node is not None
+        if tables.leases.get(self._node, now) <= now:
+            tables.leases.pop(self._node, None)  # final, even when the clock goes back
+            return False
+        tables.leases[self._node] = now + self._ttl_ms
+        return True
+
+    async def claim(self, *, limit: int, now: int) -> dict[int, int]:
+        tables = self._tables
+        alive = {node for node, until in tables.leases.items() if until > now}
+        if self._node not in alive:
+            return {}
+        free = [number for number, shard in tables.shards.items() if shard.owner not in alive]
+        for number in free[:limit]:
+            tables.shards[number].owner = self._node
+            tables.shards[number].epoch += 1
+        return {number: tables.shards[number].epoch for number in free[:limit]}
+
+    async def release(self, shards: Sequence[int]) -> None:
+        for number in shards:
+            if self._tables.shards[number].owner == self._node:
+                self._tables.shards[number].owner = None
+
+    # executions
+
+    async def commit(self, writes: Sequence[Write]) -> list[Verdict]:
+        tables = self._tables
+        assert self._node is not None
+        return tables.commit(self._node, writes)
+
+    async def head(self, execution: str) -> bytes | None:
+        stored = self._tables.executions.get(execution)
+        return stored.head.body if stored else None
+
+    async def heads(self, executions: Sequence[str]) -> list[bytes | None]:
+        return [await self.head(execution) for execution in executions]
+
+    async def history(self, execution: str, *, after: int, limit: int) -> list[RecordRow]:
+        stored = self._tables.executions.get(execution)
+        records = stored.records if stored else []
+        return [record for record in records if record.seq > after][:limit]
+
+    async def live(self, shards: Sequence[int], *, after: str, limit: int) -> list[bytes]:
+        heads = [stored.head for stored in self._of(shards)]
+        running = [head for head in heads if head.status == "running" and head.id > after]
+        return [head.body for head in sorted(running, key=lambda head: head.id)[:limit]]
+
+    async def due(self, shards: Sequence[int], *, until: int, limit: int) -> list[tuple[int, str]]:
+        found = [
+            (stored.head.wake, stored.number, stored.head.id)
+            for stored in self._of(shards)
+            if stored.head.wake is not None and stored.head.wake <= until
+        ]
+        return [(wake, execution) for wake, _, execution in sorted(found)[:limit]]
+
+    async def counts(self, project: str, activity: str) -> dict[int, dict[str, int]]:
+        counts: dict[int, dict[str, int]] = {}
+        for stored in self._tables.executions.values():
+            head = stored.head
+            if (head.project, head.activity) == (project, activity):
+                statuses = counts.setdefault(head.version, {})
+                statuses[head.status] = statuses.get(head.status, 0) + 1
+        return counts
+
+    async def delete(self, execution: str) -> bool:
+        return self._tables.delete(execution)
+
+    # inbox
+
+    async def deliver(self, messages: Sequence[Message]) -> list[bool]:
+        tables = self._tables
+        answers = []
+        for message in messages:
+            rules.shard_of(message.execution)
+        known = {(one.execution, one.kind, one.dedupe) for one in tables.inbox.values()}
+        for message in messages:
+            place = (message.execution, message.kind, message.dedupe)
+            answers.append(place not in known)
+            if place not in known:
+                known.add(place)
+                tables.delivered += 1
+                tables.inbox[tables.delivered] = replace(message, number=tables.delivered)
+        for bell in tables.bells:
+            bell.ring()
+        return answers
+
+    async def drain(self, shards: Sequence[int], *, limit: int) -> list[Message]:
+        waiting = self._tables.inbox.values()
+        return [one for one in waiting if rules.shard_of(one.execution) in shards][:limit]
+
+    def hints(self) -> AsyncIterator[None]:
+        return self._bell.listen()
+
+    # names
+
+    async def name(self, project: str, kind: str, scope: str, name: str) -> Name | None:
+        return self._tables.names.get((project, kind, scope, name))
+
+    async def put_name(self, name: Name) -> Name | None:
+        return self._tables.take(name)
+
+    async def sweep(self, *, before: int, limit: int) -> int:
+        names = self._tables.names
+        old = [
+            key for key, one in names.items() if one.expires is not None and one.expires < before
+        ]
+        for key in old[:limit]:
+            del names[key]
+        return len(old[:limit])
+
+    # blueprints
+
+    async def upload(self, upload: Upload) -> BlueprintRow | Taken:
+        return self._tables.upload(upload)
+
+    async def blueprint(
+        self, project: str, activity: str, version: int | None
+    ) -> BlueprintRow | None:
+        versions = self._tables.blueprints.get((project, activity), {})
+        return versions.get(max(versions, default=0) if version is None else version)
+
+    async def blueprints(self, *, project: str | None, limit: int, cursor: str | None) -> Page:
+        after = ("", "") if cursor is None else rules.decode_cursor(cursor, str, str)
+        latest = [
+            versions[max(versions)]
+            for place, versions in sorted(self._tables.blueprints.items())
+            if versions and place > after and project in (None, place[0])
+        ]
+        more = None
+        if len(latest) > limit:
+            more = rules.encode_cursor(latest[limit - 1].project, latest[limit - 1].activity)
+        return Page(items=latest[:limit], next=more)
+
+    async def versions(self, project: str, activity: str) -> list[BlueprintRow]:
+        versions = self._tables.blueprints.get((project, activity), {})
+        return [versions[number] for number in sorted(versions, reverse=True)]
+
+    async def delete_version(self, project: str, activity: str, version: int) -> bool:
+        versions = self._tables.blueprints.get((project, activity), {})
+        if version not in versions:
+            return False
+        if version in await self.counts(project, activity):
+            raise rules.pinned(project, activity, version)
+        del versions[version]
+        return True
+
+    async def workers(self, project: str, activity: str) -> bytes | None:
+        return self._tables.workers.get((project, activity))
+
+    async def all_workers(self) -> list[tuple[str, str, bytes]]:
+        return [(*place, body) for place, body in sorted(self._tables.workers.items())]
+
+    # settings
+
+    async def put_endpoint(self, alias: str, url: str) -> None:
+        self._tables.endpoints[alias] = url
+
+    async def delete_endpoint(self, alias: str) -> bool:
+        return self._tables.endpoints.pop(alias, None) is not None
+
+    async def endpoints(self) -> dict[str, str]:
+        return dict(sorted(self._tables.endpoints.items()))
+
+    async def put_key(self, key: KeyRow) -> None:
+        self._tables.keys[key.id] = replace(key, scopes=tuple(key.scopes), roles=tuple(key.roles))
+
+    async def delete_key(self, key: str) -> bool:
+        return self._tables.keys.pop(key, None) is not None
+
+    async def keys(self) -> list[KeyRow]:
+        return [key for _, key in sorted(self._tables.keys.items())]
+
+    # operations
+
+    async def ping(self) -> None:
+        _ = self._tables
+
+    async def stats(self) -> Mapping[str, Any]:
+        tables = self._tables
+        statuses = Counter(stored.head.status for stored in tables.executions.values())
+        size = sum(len(stored.head.body) for stored in tables.executions.values())
+        return {
+            "executions": dict(statuses),
+            "inbox": len(tables.inbox),
+            "bytes": size,
+            "schema": SCHEMA,
+        }
+
+    async def backup(self, path: str) -> None:
+        """Write everything as JSON: to be looked at, as there is nothing to restore it into."""
+        text = self._tables.dump()
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError as error:
+            raise rules.exists(path) from error
+        except OSError as error:
+            raise rules.not_written(path, error) from error
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(text)
+
+    def _of(self, shards: Sequence[int]) -> list[Stored]:
+        wanted = set(shards)
+        return [one for one in self._tables.executions.values() if one.head.shard in wanted]
+
+    # Last, because below it ``list`` no longer means the type.
+    async def list(self, which: Filter, *, limit: int, cursor: str | None) -> Page:
+        before = None if cursor is None else rules.decode_cursor(cursor, int)[0]
+        found = (
+            stored
+            for stored in reversed(self._tables.executions.values())
+            if (before is None or stored.number < before) and rules.admits(which, stored.head)
+        )
+        page = [*itertools.islice(found, limit + 1)]
+        more = rules.encode_cursor(page[limit - 1].number) if len(page) > limit else None
+        return Page(items=[stored.head.body for stored in page[:limit]], next=more)

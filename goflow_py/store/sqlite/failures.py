@@ -1,0 +1,74 @@
+"""What SQLite's errors mean: come back later, never write again, do not even start."""
+
+import sqlite3
+from pathlib import Path
+
+from goflow_py.errors import StartRefused, Unavailable
+
+UNAVAILABLE = {
+    sqlite3.SQLITE_FULL: ("store_full", "the disk is full: free some space"),
+    sqlite3.SQLITE_BUSY: ("store_busy", "another program holds the data file: close it"),
+    sqlite3.SQLITE_LOCKED: ("store_busy", "another program holds the data file: close it"),
+    sqlite3.SQLITE_NOMEM: ("store_memory", "there is no memory left"),
+    sqlite3.SQLITE_READONLY: ("store_readonly", "the data file cannot be written: check its mount"),
+    sqlite3.SQLITE_IOERR: ("store_io", "the disk reports an error: check it"),
+    sqlite3.SQLITE_CANTOPEN: ("store_io", "the data file cannot be opened: check its directory"),
+    sqlite3.SQLITE_CORRUPT: ("store_corrupt", "the data file is damaged: restore a backup"),
+    sqlite3.SQLITE_NOTADB: ("store_corrupt", "the data file is damaged: restore a backup"),
+}
+"""By primary code. Everything else is a mistake of ours, or a value that no column holds."""
+
+FATAL = frozenset({sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC})
+"""After a failed sync the kernel may have dropped the pages: nobody knows what is on disk."""
+
+
+def is_fatal(error: BaseException) -> bool:
+    """Tell whether nothing may be written any more by this process."""
+    return isinstance(error, sqlite3.Error) and _code(error) in FATAL
+
+
+def unavailable(error: BaseException) -> Unavailable | None:
+    """Return what the caller sees when the store cannot work now; None for any other error."""
+    if not isinstance(error, sqlite3.Error):
+        return None
+    if is_fatal(error):
+        return failed()
+    known = UNAVAILABLE.get(_code(error) & 0xFF)
+    return (
+        None
+        if known is None
+        else Unavailable(f"the store is unavailable, {known[1]}", code=known[0])
+    )
+
+
+def failed() -> Unavailable:
+    """Return the answer of a store that may never write again."""
+    return Unavailable(
+        "a sync of the data file failed: check the disk, then restart the server",
+        code="store_failed",
+    )
+
+
+def refusal(path: Path, error: BaseException) -> StartRefused:
+    """Return the one line that says why the server cannot start on *path*."""
+    code = _code(error) & 0xFF if isinstance(error, sqlite3.Error) else None
+    match code:
+        case sqlite3.SQLITE_NOTADB:
+            reason = "is not a database: name another file, or restore a backup"
+        case sqlite3.SQLITE_CORRUPT:
+            reason = "is damaged: restore a backup"
+        case sqlite3.SQLITE_READONLY:
+            reason = "is read-only: check its permissions and its mount"
+        case sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM:
+            reason = "cannot be opened: check its permissions"
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            reason = "is held by another program: close it"
+        case sqlite3.SQLITE_FULL:
+            reason = "is on a full disk: free some space"
+        case _:
+            reason = f"cannot be opened: {' '.join(str(error).split())}"
+    return StartRefused(f"{path} {reason}")
+
+
+def _code(error: sqlite3.Error) -> int:
+    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)

@@ -1,0 +1,94 @@
+"""The other transactions, as plain functions for the writer's thread."""
+
+import sqlite3
+from collections.abc import Sequence
+
+from goflow_py.ports import BlueprintRow, Message, Name, Taken, Upload
+from goflow_py.store import rules
+from goflow_py.store.sqlite import rows
+from goflow_py.store.sqlite.queries import SQL
+
+
+def register(connection: sqlite3.Connection, node: str, now: int, until: int) -> None:
+    """Enter this incarnation, alone: every shard is free from now on."""
+    connection.execute(SQL["forget_nodes"])
+    connection.execute(SQL["free_all_shards"])
+    connection.execute(SQL["register_node"], {"node": node, "now": now, "until": until})
+
+
+def leave(connection: sqlite3.Connection, node: str) -> None:
+    """Take this incarnation out."""
+    connection.execute(SQL["free_all_shards"])
+    connection.execute(SQL["bury_node"], {"node": node})
+
+
+def heartbeat(connection: sqlite3.Connection, node: str, now: int, until: int) -> bool:
+    """Renew the lease, or end it for ever."""
+    lease = {"node": node, "now": now, "until": until}
+    if connection.execute(SQL["heartbeat"], lease).rowcount == 1:
+        return True
+    connection.execute(SQL["bury_node"], {"node": node})
+    return False
+
+
+def claim(connection: sqlite3.Connection, node: str, limit: int, now: int) -> dict[int, int]:
+    """Own free shards."""
+    wanted = {"node": node, "limit": limit, "now": now}
+    return dict(sorted(connection.execute(SQL["claim"], wanted).fetchall()))
+
+
+def delete(connection: sqlite3.Connection, execution: str) -> bool:
+    """Remove an execution and all that belongs to it."""
+    if connection.execute(SQL["delete_execution"], (execution,)).rowcount == 0:
+        return False
+    for statement in ("delete_history", "delete_names", "delete_messages"):
+        connection.execute(SQL[statement], (execution,))
+    return True
+
+
+def deliver(connection: sqlite3.Connection, messages: Sequence[Message]) -> list[bool]:
+    """Add what is new to the inbox."""
+    sent = [rows.sent(message) for message in messages]
+    return [connection.execute(SQL["deliver"], row).rowcount == 1 for row in sent]
+
+
+def take(connection: sqlite3.Connection, name: Name) -> Name | None:
+    """Enter a name, or return who has it."""
+    row = connection.execute(SQL["name"], rows.name_key(name)).fetchone()
+    if row is not None:
+        return rows.name(row)
+    connection.execute(SQL["take"], rows.named(name))
+    return None
+
+
+def upload(connection: sqlite3.Connection, upload: Upload) -> BlueprintRow | Taken:
+    """Store what is new of a blueprint and its workers; return the version that holds now."""
+    place = (upload.project, upload.activity)
+    latest = connection.execute(SQL["latest_blueprint"], place).fetchone()
+    row = None if latest is None else rows.blueprint(latest)
+    if upload.digest is None and row is None:
+        raise rules.no_blueprint(upload)
+    winner = None if upload.name is None else take(connection, upload.name)
+    if winner is not None:
+        return Taken(name=winner)
+    if upload.digest is not None and (row is None or row.digest != upload.digest):
+        [[given]] = connection.execute(SQL["give_version"], place).fetchall()
+        row = rules.new_version(upload, given)
+        connection.execute(SQL["add_blueprint"], rows.uploaded(row))
+    if upload.workers is not None:
+        connection.execute(SQL["put_workers"], (*place, upload.workers))
+    assert row is not None
+    return row
+
+
+def delete_version(
+    connection: sqlite3.Connection, project: str, activity: str, version: int
+) -> bool:
+    """Remove a version that nothing needs."""
+    place = (project, activity, version)
+    if connection.execute(SQL["blueprint"], place).fetchone() is None:
+        return False
+    if connection.execute(SQL["pinned"], place).fetchone() is not None:
+        raise rules.pinned(*place)
+    connection.execute(SQL["delete_version"], place)
+    return True

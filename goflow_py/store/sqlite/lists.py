@@ -1,0 +1,75 @@
+"""The list of executions: which index leads, and where a page stops looking."""
+
+from typing import Any
+
+import orjson
+
+from goflow_py.ports import Filter, Page
+from goflow_py.store import rules
+from goflow_py.store.sqlite import rows
+from goflow_py.store.sqlite.readers import Readers
+
+LIST_ROWS_MAX = 50_000
+"""Rows that one page looks at. What it did not find there, the next page may: ``next`` is set."""
+
+COMMON = frozenset({"running", "completed"})
+"""Statuses that no index has: nearly all executions have one of them."""
+
+NUMBER_MAX = rules.INTEGER_MAX
+
+
+async def page(readers: Readers, which: Filter, *, limit: int, cursor: str | None) -> Page:
+    """Return the heads that *which* admits, newest first, *limit* at most."""
+    before = NUMBER_MAX if cursor is None else rules.decode_cursor(cursor, int)[0]
+    leader, rest = _leader(which)
+    asked = {**_parameters(which), "before": before, "limit": limit + 1, "rows": LIST_ROWS_MAX}
+    floors, found = [0], []
+    choices = which.status if leader == "status" else [None]
+    if rest:
+        for only in choices:
+            row = await readers.one(f"floor_by_{leader}", {**asked, "only": only})
+            floors.append(max(0, row[0] or 0) if row else 0)
+    asked["floor"] = floor = max(floors)
+    for only in choices:
+        found += await readers.all(f"list_by_{leader}", {**asked, "only": only})
+    found.sort(reverse=True)
+    more = floor
+    if len(found) > limit:
+        more = found[limit - 1][0]
+    following = rules.encode_cursor(more) if more > 0 else None
+    return Page(items=[body for _, body in found[:limit]], next=following)
+
+
+def _leader(which: Filter) -> tuple[str, bool]:
+    """Choose the index with the fewest rows; tell whether conditions are left for each row."""
+    asked = {
+        name
+        for name in ("project", "activity", "state", "key", "since", "until", "text")
+        if getattr(which, name) is not None
+    }
+    asked |= {name for name in ("status", "labels") if getattr(which, name)}
+    if "key" in asked:
+        leader, covered = "key", {"key"}
+    elif "status" in asked and COMMON.isdisjoint(which.status):
+        leader, covered = "status", {"status"}
+    elif {"project", "activity"} <= asked:
+        leader, covered = "activity", {"project", "activity"}
+    elif "project" in asked:
+        leader, covered = "project", {"project"}
+    else:
+        leader, covered = "all", set()
+    return leader, bool(asked - covered)
+
+
+def _parameters(which: Filter) -> dict[str, Any]:
+    return {
+        "project": which.project,
+        "activity": which.activity,
+        "status": rows.texts(which.status) if which.status else None,
+        "state": which.state,
+        "key": which.key,
+        "labels": orjson.dumps(dict(which.labels)).decode() if which.labels else None,
+        "since": which.since,
+        "until": which.until,
+        "text": which.text,
+    }

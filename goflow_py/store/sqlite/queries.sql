@@ -1,0 +1,369 @@
+-- Every statement of the store that Python runs, by name. A block is `-- name: x`, comments that
+-- say why, one statement. Positional parameters where it is hot, named ones elsewhere.
+
+-- ---------------------------------------------------------------- ownership
+
+-- name: register_node
+INSERT INTO nodes (node, started, lease_until) VALUES (:node, :now, :until);
+
+-- name: forget_nodes
+-- The lock file proves that no other server lives, whatever its lease says.
+DELETE FROM nodes;
+
+-- name: free_all_shards
+UPDATE shards SET owner = NULL WHERE owner IS NOT NULL;
+
+-- name: heartbeat
+-- No row: the lease had expired. It is never renewed.
+UPDATE nodes SET lease_until = :until WHERE node = :node AND lease_until > :now;
+
+-- name: bury_node
+-- Makes the refusal final, even when the clock goes back.
+DELETE FROM nodes WHERE node = :node;
+
+-- name: claim
+UPDATE shards SET owner = :node, epoch = epoch + 1
+WHERE EXISTS (SELECT 1 FROM nodes WHERE node = :node AND lease_until > :now)
+  AND shard IN (
+    SELECT shard FROM shards AS free
+    WHERE NOT EXISTS (SELECT 1 FROM nodes WHERE node = free.owner AND lease_until > :now)
+    ORDER BY shard LIMIT :limit)
+RETURNING shard, epoch;
+
+-- name: release
+UPDATE shards SET owner = NULL
+WHERE owner = :node AND shard IN (SELECT value FROM json_each(:shards));
+
+-- ---------------------------------------------------------------- commit
+
+-- name: epoch
+-- The fence: no row, or another epoch, and the write is refused.
+SELECT epoch FROM shards WHERE shard = ? AND owner = ?;
+
+-- name: start
+-- No row: the id exists.
+INSERT INTO executions (id, shard, project, activity, version, status, state, key, labels, seq,
+  wake, started_at, updated_at, finished_at, body)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (id) DO NOTHING;
+
+-- name: step
+-- No row: another step came first. Project, activity, key and start never change.
+UPDATE executions
+SET version = ?, status = ?, state = ?, labels = ?, seq = ?, wake = ?, updated_at = ?,
+  finished_at = ?, body = ?
+WHERE id = ? AND seq = ?;
+
+-- name: record
+INSERT INTO history (execution, first_seq, seq, epoch, at, hash, entries)
+VALUES (?, ?, ?, ?, ?, ?, ?);
+
+-- name: stands_at
+SELECT seq, project, activity FROM executions WHERE id = ?;
+
+-- name: take
+INSERT INTO names (project, kind, scope, name, execution, digest, answer, expires)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: free
+-- Nobody frees the name of another.
+DELETE FROM names WHERE project = ? AND kind = ? AND scope = ? AND name = ? AND execution = ?;
+
+-- name: applied
+DELETE FROM inbox WHERE n = ? AND execution = ?;
+
+-- ---------------------------------------------------------------- executions
+
+-- name: head
+SELECT body FROM executions WHERE id = ?;
+
+-- name: heads
+SELECT e.body FROM json_each(?) AS asked
+LEFT JOIN executions AS e ON e.id = asked.value
+ORDER BY asked.key;
+
+-- name: history
+SELECT execution, first_seq, seq, at, hash, entries, epoch FROM history
+WHERE execution = :execution AND seq > :after
+ORDER BY seq LIMIT :limit;
+
+-- name: live
+SELECT body FROM executions INDEXED BY executions_live
+WHERE status = 'running' AND id > :after AND shard IN (SELECT value FROM json_each(:shards))
+ORDER BY id LIMIT :limit;
+
+-- name: due
+SELECT wake, id FROM executions INDEXED BY executions_wake
+WHERE wake IS NOT NULL AND wake <= :until AND shard IN (SELECT value FROM json_each(:shards))
+ORDER BY wake, n LIMIT :limit;
+
+-- name: counts
+SELECT version, status, count FROM tallies
+WHERE project = :project AND activity = :activity AND count > 0;
+
+-- name: delete_execution
+DELETE FROM executions WHERE id = ?;
+
+-- name: delete_history
+DELETE FROM history WHERE execution = ?;
+
+-- name: delete_names
+DELETE FROM names WHERE execution = ? AND execution <> '';
+
+-- name: delete_messages
+DELETE FROM inbox WHERE execution = ?;
+
+-- ---------------------------------------------------------------- lists
+-- One block for each index that can lead; `lists.py` chooses. The index and the limit bound the
+-- work of a page without other conditions. With them `:floor` does: a page looks at so many rows
+-- and no more, and may then be short, with a cursor.
+
+-- name: list_by_key
+-- A business key has few executions.
+SELECT n, body FROM executions INDEXED BY executions_key
+WHERE key = :key AND key IS NOT NULL AND n >= :floor AND n < :before
+  AND (:project IS NULL OR project = :project)
+  AND (:activity IS NULL OR activity = :activity)
+  AND (:status IS NULL OR status IN (SELECT value FROM json_each(:status)))
+  AND (:state IS NULL OR state = :state)
+  AND (:key IS NULL OR key = :key)
+  AND (:since IS NULL OR started_at >= :since)
+  AND (:until IS NULL OR started_at < :until)
+  AND (:text IS NULL OR instr(id, :text) > 0 OR instr(key, :text) > 0)
+  AND (:labels IS NULL OR NOT EXISTS (
+    SELECT 1 FROM json_each(:labels) AS wanted WHERE NOT EXISTS (
+      SELECT 1 FROM json_each(executions.labels) AS held
+      WHERE held.key = wanted.key AND held.value = wanted.value)))
+ORDER BY n DESC LIMIT :limit;
+
+-- name: floor_by_key
+-- The lowest row that a page may look at.
+SELECT n FROM executions INDEXED BY executions_key
+WHERE key = :key AND key IS NOT NULL AND n < :before
+ORDER BY n DESC LIMIT 1 OFFSET :rows;
+
+-- name: list_by_status
+-- The rarer statuses; called once for each that is asked for.
+SELECT n, body FROM executions INDEXED BY executions_status
+WHERE status = :only AND status NOT IN ('running', 'completed') AND n >= :floor AND n < :before
+  AND (:project IS NULL OR project = :project)
+  AND (:activity IS NULL OR activity = :activity)
+  AND (:status IS NULL OR status IN (SELECT value FROM json_each(:status)))
+  AND (:state IS NULL OR state = :state)
+  AND (:key IS NULL OR key = :key)
+  AND (:since IS NULL OR started_at >= :since)
+  AND (:until IS NULL OR started_at < :until)
+  AND (:text IS NULL OR instr(id, :text) > 0 OR instr(key, :text) > 0)
+  AND (:labels IS NULL OR NOT EXISTS (
+    SELECT 1 FROM json_each(:labels) AS wanted WHERE NOT EXISTS (
+      SELECT 1 FROM json_each(executions.labels) AS held
+      WHERE held.key = wanted.key AND held.value = wanted.value)))
+ORDER BY n DESC LIMIT :limit;
+
+-- name: floor_by_status
+-- The lowest row that a page may look at.
+SELECT n FROM executions INDEXED BY executions_status
+WHERE status = :only AND status NOT IN ('running', 'completed') AND n < :before
+ORDER BY n DESC LIMIT 1 OFFSET :rows;
+
+-- name: list_by_activity
+-- The executions of one activity.
+SELECT n, body FROM executions INDEXED BY executions_activity
+WHERE project = :project AND activity = :activity AND n >= :floor AND n < :before
+  AND (:project IS NULL OR project = :project)
+  AND (:activity IS NULL OR activity = :activity)
+  AND (:status IS NULL OR status IN (SELECT value FROM json_each(:status)))
+  AND (:state IS NULL OR state = :state)
+  AND (:key IS NULL OR key = :key)
+  AND (:since IS NULL OR started_at >= :since)
+  AND (:until IS NULL OR started_at < :until)
+  AND (:text IS NULL OR instr(id, :text) > 0 OR instr(key, :text) > 0)
+  AND (:labels IS NULL OR NOT EXISTS (
+    SELECT 1 FROM json_each(:labels) AS wanted WHERE NOT EXISTS (
+      SELECT 1 FROM json_each(executions.labels) AS held
+      WHERE held.key = wanted.key AND held.value = wanted.value)))
+ORDER BY n DESC LIMIT :limit;
+
+-- name: floor_by_activity
+-- The lowest row that a page may look at.
+SELECT n FROM executions INDEXED BY executions_activity
+WHERE project = :project AND activity = :activity AND n < :before
+ORDER BY n DESC LIMIT 1 OFFSET :rows;
+
+-- name: list_by_project
+-- The executions of one project.
+SELECT n, body FROM executions INDEXED BY executions_project
+WHERE project = :project AND n >= :floor AND n < :before
+  AND (:project IS NULL OR project = :project)
+  AND (:activity IS NULL OR activity = :activity)
+  AND (:status IS NULL OR status IN (SELECT value FROM json_each(:status)))
+  AND (:state IS NULL OR state = :state)
+  AND (:key IS NULL OR key = :key)
+  AND (:since IS NULL OR started_at >= :since)
+  AND (:until IS NULL OR started_at < :until)
+  AND (:text IS NULL OR instr(id, :text) > 0 OR instr(key, :text) > 0)
+  AND (:labels IS NULL OR NOT EXISTS (
+    SELECT 1 FROM json_each(:labels) AS wanted WHERE NOT EXISTS (
+      SELECT 1 FROM json_each(executions.labels) AS held
+      WHERE held.key = wanted.key AND held.value = wanted.value)))
+ORDER BY n DESC LIMIT :limit;
+
+-- name: floor_by_project
+-- The lowest row that a page may look at.
+SELECT n FROM executions INDEXED BY executions_project
+WHERE project = :project AND n < :before
+ORDER BY n DESC LIMIT 1 OFFSET :rows;
+
+-- name: list_by_all
+-- Down the table itself.
+SELECT n, body FROM executions
+WHERE n >= :floor AND n < :before
+  AND (:project IS NULL OR project = :project)
+  AND (:activity IS NULL OR activity = :activity)
+  AND (:status IS NULL OR status IN (SELECT value FROM json_each(:status)))
+  AND (:state IS NULL OR state = :state)
+  AND (:key IS NULL OR key = :key)
+  AND (:since IS NULL OR started_at >= :since)
+  AND (:until IS NULL OR started_at < :until)
+  AND (:text IS NULL OR instr(id, :text) > 0 OR instr(key, :text) > 0)
+  AND (:labels IS NULL OR NOT EXISTS (
+    SELECT 1 FROM json_each(:labels) AS wanted WHERE NOT EXISTS (
+      SELECT 1 FROM json_each(executions.labels) AS held
+      WHERE held.key = wanted.key AND held.value = wanted.value)))
+ORDER BY n DESC LIMIT :limit;
+
+-- name: floor_by_all
+-- The numbers have few gaps: so many numbers are at most so many rows.
+SELECT max(n) - :rows FROM executions WHERE n < :before;
+
+-- ---------------------------------------------------------------- inbox
+
+-- name: deliver
+-- No row: it is there already.
+INSERT INTO inbox (shard, execution, kind, dedupe, body, at) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (execution, kind, dedupe) DO NOTHING;
+
+-- name: drain
+SELECT execution, kind, dedupe, body, at, n FROM inbox
+WHERE shard IN (SELECT value FROM json_each(:shards))
+ORDER BY n LIMIT :limit;
+
+-- ---------------------------------------------------------------- names
+
+-- name: name
+SELECT project, kind, scope, name, execution, digest, answer, expires FROM names
+WHERE project = ? AND kind = ? AND scope = ? AND name = ?;
+
+-- name: sweep
+DELETE FROM names WHERE (project, kind, scope, name) IN (
+  SELECT project, kind, scope, name FROM names INDEXED BY names_expires
+  WHERE expires IS NOT NULL AND expires < :before
+  ORDER BY expires LIMIT :limit);
+
+-- ---------------------------------------------------------------- blueprints
+
+-- name: blueprint
+SELECT project, activity, version, digest, body, findings, created_at FROM blueprints
+WHERE project = ? AND activity = ? AND version = ?;
+
+-- name: latest_blueprint
+SELECT project, activity, version, digest, body, findings, created_at FROM blueprints
+WHERE project = ? AND activity = ?
+ORDER BY version DESC LIMIT 1;
+
+-- name: blueprints
+SELECT project, activity, version, digest, body, findings, created_at FROM blueprints AS b
+WHERE (project, activity) > (:after_project, :after_activity)
+  AND (:project IS NULL OR project = :project)
+  AND version = (
+    SELECT max(version) FROM blueprints WHERE project = b.project AND activity = b.activity)
+ORDER BY project, activity LIMIT :limit;
+
+-- name: versions
+SELECT project, activity, version, digest, body, findings, created_at FROM blueprints
+WHERE project = ? AND activity = ?
+ORDER BY version DESC;
+
+-- name: give_version
+INSERT INTO versions (project, activity, given) VALUES (?, ?, 1)
+ON CONFLICT (project, activity) DO UPDATE SET given = given + 1
+RETURNING given;
+
+-- name: add_blueprint
+INSERT INTO blueprints (project, activity, version, digest, body, findings, created_at)
+VALUES (?, ?, ?, ?, ?, ?, ?);
+
+-- name: pinned
+SELECT 1 FROM tallies
+WHERE project = ? AND activity = ? AND version = ? AND count > 0 LIMIT 1;
+
+-- name: delete_version
+DELETE FROM blueprints WHERE project = ? AND activity = ? AND version = ?;
+
+-- name: put_workers
+INSERT INTO workers (project, activity, body) VALUES (?, ?, ?)
+ON CONFLICT (project, activity) DO UPDATE SET body = excluded.body;
+
+-- name: workers
+SELECT body FROM workers WHERE project = ? AND activity = ?;
+
+-- name: all_workers
+SELECT project, activity, body FROM workers ORDER BY project, activity;
+
+-- ---------------------------------------------------------------- settings
+
+-- name: put_endpoint
+INSERT INTO endpoints (alias, url) VALUES (?, ?)
+ON CONFLICT (alias) DO UPDATE SET url = excluded.url;
+
+-- name: delete_endpoint
+DELETE FROM endpoints WHERE alias = ?;
+
+-- name: endpoints
+SELECT alias, url FROM endpoints ORDER BY alias;
+
+-- name: put_key
+INSERT OR REPLACE INTO api_keys
+  (id, hash, project, scopes, roles, description, created_at, expires_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: delete_key
+DELETE FROM api_keys WHERE id = ?;
+
+-- name: keys
+SELECT id, hash, project, scopes, roles, description, created_at, expires_at FROM api_keys
+ORDER BY id;
+
+-- ---------------------------------------------------------------- operations
+
+-- name: ping
+-- Changes a page every time: the commit has something to sync.
+INSERT INTO meta (k, v) VALUES ('ping', 1)
+ON CONFLICT (k) DO UPDATE SET v = CAST(v AS INTEGER) + 1;
+
+-- name: tallies
+SELECT status, sum(count) FROM tallies GROUP BY status HAVING sum(count) > 0;
+
+-- name: inbox_size
+SELECT count(*) FROM inbox;
+
+-- name: backup
+VACUUM INTO ?;
+
+-- ---------------------------------------------------------------- schema
+
+-- name: tables
+SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%';
+
+-- name: create_schema_table
+CREATE TABLE IF NOT EXISTS goflow_schema (
+  version INTEGER PRIMARY KEY,
+  sha256 TEXT NOT NULL,
+  applied_at INTEGER NOT NULL
+) STRICT;
+
+-- name: applied_migrations
+SELECT version, sha256 FROM goflow_schema ORDER BY version;
+
+-- name: note_migration
+INSERT INTO goflow_schema (version, sha256, applied_at) VALUES (?, ?, ?);

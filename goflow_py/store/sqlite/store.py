@@ -1,0 +1,264 @@
+"""``ports.Store`` in one SQLite file: one writer, two readers, a lock against a second server."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from goflow_py.errors import StartRefused
+from goflow_py.ports import (
+    BlueprintRow,
+    Filter,
+    KeyRow,
+    Message,
+    Name,
+    Page,
+    RecordRow,
+    Taken,
+    Upload,
+    Verdict,
+    Write,
+)
+from goflow_py.store import rules
+from goflow_py.store.bell import Bell
+from goflow_py.store.sqlite import backup, failures, jobs, lists, rows
+from goflow_py.store.sqlite.commit import commit
+from goflow_py.store.sqlite.datafile import DataFile
+from goflow_py.store.sqlite.queries import SQL
+from goflow_py.store.sqlite.readers import Readers
+from goflow_py.store.sqlite.schema import SCHEMA, migrate
+from goflow_py.store.sqlite.writer import Writer
+
+T = TypeVar("T")
+
+
+class SqliteStore:
+    """Durable to the last commit that returned: through kill -9, power loss and reboot.
+
+    *on_fatal* is called on the event loop, once, when a sync failed: the server must end, for
+    nothing can be written any more (``failed``, and ``Unavailable`` with code ``store_failed``).
+    """
+
+    def __init__(self, path: Path, *, on_fatal: Callable[[], object] = lambda: None) -> None:
+        self._file = DataFile(path)
+        self._on_fatal = on_fatal
+        self._node = ""
+        self._ttl_ms = 0
+        self._bell = Bell()
+        self._open_writer: Writer | None = None
+        self._open_readers: Readers | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Tell whether a sync failed: only a new process may write again."""
+        return self._open_writer is not None and self._open_writer.failed
+
+    async def open(self, *, node: str, now: int, ttl_ms: int) -> None:
+        if self._open_writer is not None:
+            raise StartRefused("this store is open already: close it first")
+        self._file.acquire()
+        self._node, self._ttl_ms, self._bell = node, ttl_ms, Bell()
+        path = self._file.path
+        self._open_writer = Writer(path, self._file.wal_path, self._on_fatal)
+        self._open_readers = Readers(path)
+
+        def prepare(connection: sqlite3.Connection) -> None:
+            migrate(connection, path, now)
+            jobs.register(connection, node, now, now + ttl_ms)
+
+        try:
+            await self._open_writer.run(prepare)
+        except BaseException as error:
+            await self._shut()
+            if isinstance(error, StartRefused) or not isinstance(error, Exception):
+                raise
+            raise failures.refusal(path, error.__cause__ or error) from error
+
+    async def close(self) -> None:
+        if self._open_writer is None:
+            return
+        try:
+            await self._open_writer.run(lambda connection: jobs.leave(connection, self._node))
+        except Exception:  # noqa: BLE001 - the next start frees the shards anyway
+            pass
+        finally:
+            await self._shut()
+
+    # ownership
+
+    async def heartbeat(self, *, now: int) -> bool:
+        node, until = self._node, now + self._ttl_ms
+        return await self._write(lambda db: jobs.heartbeat(db, node, now, until))
+
+    async def claim(self, *, limit: int, now: int) -> dict[int, int]:
+        return await self._write(lambda db: jobs.claim(db, self._node, limit, now))
+
+    async def release(self, shards: Sequence[int]) -> None:
+        await self._change("release", {"node": self._node, "shards": rows.texts(shards)})
+
+    # executions
+
+    async def commit(self, writes: Sequence[Write]) -> list[Verdict]:
+        return await self._write(lambda db: commit(db, self._node, writes))
+
+    async def head(self, execution: str) -> bytes | None:
+        row = await self._readers.one("head", (execution,))
+        return None if row is None else bytes(row[0])
+
+    async def heads(self, executions: Sequence[str]) -> list[bytes | None]:
+        return [body for (body,) in await self._readers.all("heads", (rows.texts(executions),))]
+
+    async def history(self, execution: str, *, after: int, limit: int) -> list[RecordRow]:
+        asked = {"execution": execution, "after": after, "limit": limit}
+        return [rows.record(row) for row in await self._readers.all("history", asked)]
+
+    async def live(self, shards: Sequence[int], *, after: str, limit: int) -> list[bytes]:
+        asked = {"shards": rows.texts(shards), "after": after, "limit": limit}
+        return [body for (body,) in await self._readers.all("live", asked)]
+
+    async def due(self, shards: Sequence[int], *, until: int, limit: int) -> list[tuple[int, str]]:
+        asked = {"shards": rows.texts(shards), "until": until, "limit": limit}
+        return [(wake, one) for wake, one in await self._readers.all("due", asked)]
+
+    async def counts(self, project: str, activity: str) -> dict[int, dict[str, int]]:
+        counts: dict[int, dict[str, int]] = {}
+        asked = {"project": project, "activity": activity}
+        for version, status, count in await self._readers.all("counts", asked):
+            counts.setdefault(version, {})[status] = count
+        return counts
+
+    async def delete(self, execution: str) -> bool:
+        return await self._write(lambda db: jobs.delete(db, execution))
+
+    # inbox
+
+    async def deliver(self, messages: Sequence[Message]) -> list[bool]:
+        answers = await self._write(lambda db: jobs.deliver(db, messages))
+        self._bell.ring()
+        return answers
+
+    async def drain(self, shards: Sequence[int], *, limit: int) -> list[Message]:
+        asked = {"shards": rows.texts(shards), "limit": limit}
+        return [rows.message(row) for row in await self._readers.all("drain", asked)]
+
+    def hints(self) -> AsyncIterator[None]:
+        return self._bell.listen()
+
+    # names
+
+    async def name(self, project: str, kind: str, scope: str, name: str) -> Name | None:
+        row = await self._readers.one("name", (project, kind, scope, name))
+        return None if row is None else rows.name(row)
+
+    async def put_name(self, name: Name) -> Name | None:
+        return await self._write(lambda db: jobs.take(db, name))
+
+    async def sweep(self, *, before: int, limit: int) -> int:
+        return await self._change("sweep", {"before": before, "limit": limit})
+
+    # blueprints
+
+    async def upload(self, upload: Upload) -> BlueprintRow | Taken:
+        return await self._write(lambda db: jobs.upload(db, upload))
+
+    async def blueprint(
+        self, project: str, activity: str, version: int | None
+    ) -> BlueprintRow | None:
+        if version is None:
+            row = await self._readers.one("latest_blueprint", (project, activity))
+        else:
+            row = await self._readers.one("blueprint", (project, activity, version))
+        return None if row is None else rows.blueprint(row)
+
+    async def blueprints(self, *, project: str | None, limit: int, cursor: str | None) -> Page:
+        after = ("", "") if cursor is None else rules.decode_cursor(cursor, str, str)
+        asked = {"project": project, "limit": limit + 1}
+        asked |= {"after_project": after[0], "after_activity": after[1]}
+        found = [rows.blueprint(row) for row in await self._readers.all("blueprints", asked)]
+        more = None
+        if len(found) > limit:
+            more = rules.encode_cursor(found[limit - 1].project, found[limit - 1].activity)
+        return Page(items=found[:limit], next=more)
+
+    async def versions(self, project: str, activity: str) -> list[BlueprintRow]:
+        found = await self._readers.all("versions", (project, activity))
+        return [rows.blueprint(row) for row in found]
+
+    async def delete_version(self, project: str, activity: str, version: int) -> bool:
+        return await self._write(lambda db: jobs.delete_version(db, project, activity, version))
+
+    async def workers(self, project: str, activity: str) -> bytes | None:
+        row = await self._readers.one("workers", (project, activity))
+        return None if row is None else bytes(row[0])
+
+    async def all_workers(self) -> list[tuple[str, str, bytes]]:
+        found = await self._readers.all("all_workers")
+        return [(project, activity, body) for project, activity, body in found]
+
+    # settings
+
+    async def put_endpoint(self, alias: str, url: str) -> None:
+        await self._change("put_endpoint", (alias, url))
+
+    async def delete_endpoint(self, alias: str) -> bool:
+        return await self._change("delete_endpoint", (alias,)) > 0
+
+    async def endpoints(self) -> dict[str, str]:
+        return dict(await self._readers.all("endpoints"))
+
+    async def put_key(self, key: KeyRow) -> None:
+        await self._change("put_key", rows.keyed(key))
+
+    async def delete_key(self, key: str) -> bool:
+        return await self._change("delete_key", (key,)) > 0
+
+    async def keys(self) -> list[KeyRow]:
+        return [rows.key(row) for row in await self._readers.all("keys")]
+
+    # operations
+
+    async def ping(self) -> None:
+        await self._change("ping")
+
+    async def stats(self) -> Mapping[str, Any]:
+        statuses = await self._readers.all("tallies")
+        [(inbox,)] = await self._readers.all("inbox_size")
+        return {
+            "executions": dict(statuses),
+            "inbox": inbox,
+            "bytes": self._file.size(),
+            "schema": SCHEMA,
+        }
+
+    async def backup(self, path: str) -> None:
+        _ = self._readers  # refused when closed
+        await asyncio.to_thread(backup.backup, self._file.path, Path(path))
+
+    @property
+    def _readers(self) -> Readers:
+        if self._open_readers is None:
+            raise rules.closed()
+        return self._open_readers
+
+    async def _write(self, job: Callable[[sqlite3.Connection], T]) -> T:
+        if self._open_writer is None:
+            raise rules.closed()
+        return await self._open_writer.run(job)
+
+    async def _change(self, query: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> int:
+        """Run one statement; return how many rows it changed."""
+        return await self._write(lambda db: db.execute(SQL[query], parameters).rowcount)
+
+    async def _shut(self) -> None:
+        self._bell.close()
+        if self._open_readers is not None:
+            await self._open_readers.close()
+        if self._open_writer is not None:
+            await self._open_writer.close()
+        self._open_readers = self._open_writer = None
+        self._file.release()
+
+    # Last, because below it ``list`` no longer means the type.
+    async def list(self, which: Filter, *, limit: int, cursor: str | None) -> Page:
+        return await lists.page(self._readers, which, limit=limit, cursor=cursor)

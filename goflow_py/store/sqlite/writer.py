@@ -1,0 +1,205 @@
+"""The one connection that writes, on the one thread that has it."""
+
+import asyncio
+import contextlib
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from goflow_py.errors import Unavailable
+from goflow_py.store import rules
+from goflow_py.store.sqlite import failures
+
+T = TypeVar("T")
+Job = Callable[[sqlite3.Connection], T]
+
+JOBS_MAX = 1_000
+"""Waiting jobs; a commit carries many executions and is one."""
+WAL_BYTES = 40 * 1024 * 1024
+"""Beyond it the log is written back: rarely enough to be cheap, soon enough to stay small."""
+WAL_KEPT_BYTES = 4 * 1024 * 1024
+"""The log shrinks to this once written back, which makes its size a measure of what is not."""
+IDLE_SECONDS = 1.0
+BUSY_SECONDS = 2.0
+CACHE_KIB = 8_192
+FREE_PAGES_MAX = 1_024
+"""Free pages that are kept; the rest is given back to the disk when there is nothing to do."""
+
+
+class Writer:
+    """Runs jobs one after the other, each whole in one transaction on its own thread.
+
+    A job is a plain function: no cancellation can cut it, and none sees another's half. It is on
+    disk when ``run`` returns. After a failed sync ``failed`` is true for ever, every call raises
+    ``Unavailable`` with code ``store_failed``, and *on_fatal* was called on the event loop once.
+    """
+
+    def __init__(self, path: Path, wal_path: Path, on_fatal: Callable[[], object]) -> None:
+        self.failed = False
+        self._path = path
+        self._wal_path = wal_path
+        self._on_fatal = on_fatal
+        self._loop = asyncio.get_running_loop()
+        self._jobs: queue.SimpleQueue[tuple[Job[Any], asyncio.Future[Any]] | None]
+        self._jobs = queue.SimpleQueue()
+        self._waiting = 0
+        self._stopped = False
+        self._ended = asyncio.Event()
+        self._checkpoint_at = WAL_BYTES
+        self._written = False
+        self._thread = threading.Thread(target=self._work, name="goflow-writer", daemon=True)
+        self._thread.start()
+
+    async def run(self, job: Job[T]) -> T:
+        """Run *job* between BEGIN IMMEDIATE and COMMIT; what it raises rolls back.
+
+        A cancelled caller leaves early; the job runs to its end all the same.
+        """
+        if self.failed:
+            raise failures.failed()
+        if self._stopped:
+            raise rules.closed()
+        if self._waiting >= JOBS_MAX:
+            raise Unavailable("too many writes are waiting", code="store_busy")
+        future: asyncio.Future[T] = self._loop.create_future()
+        future.add_done_callback(self._done)
+        self._waiting += 1
+        self._jobs.put((job, future))
+        return await asyncio.shield(future)
+
+    async def close(self) -> None:
+        """Finish what is waiting, write the log back, and end the thread."""
+        if not self._stopped:
+            self._stopped = True
+            self._jobs.put(None)
+        await self._ended.wait()
+
+    def _done(self, future: asyncio.Future[Any]) -> None:
+        self._waiting -= 1
+        future.exception()  # seen, even when its caller left
+
+    # ------------------------------------------------ on the thread
+
+    def _work(self) -> None:
+        connection: sqlite3.Connection | None = None
+        while (item := self._next(connection)) is not None:
+            job, future = item
+            try:
+                if connection is None:
+                    connection = connect(self._path)
+                self._answer(future.set_result, self._transact(connection, job))
+            except BaseException as error:  # noqa: BLE001 - whatever a job raises is its caller's
+                self._answer(future.set_exception, self._judge(error))
+            if connection is not None and self._wal_is_long():
+                self._checkpoint(connection, "PASSIVE")
+        if connection is not None:
+            if not self.failed:
+                self._checkpoint(connection, "TRUNCATE")
+            connection.close()
+        self._answer(self._ended.set)
+
+    def _next(
+        self, connection: sqlite3.Connection | None
+    ) -> tuple[Job[Any], asyncio.Future[Any]] | None:
+        while self._written and connection is not None:
+            try:
+                return self._jobs.get(timeout=IDLE_SECONDS)
+            except queue.Empty:
+                self._tidy(connection)
+        return self._jobs.get()
+
+    def _transact(self, connection: sqlite3.Connection, job: Job[T]) -> T:
+        if self.failed:
+            raise failures.failed()
+        self._written = True
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            result = job(connection)
+            connection.execute("COMMIT")
+        except BaseException:
+            self._roll_back(connection)
+            raise
+        return result
+
+    def _roll_back(self, connection: sqlite3.Connection) -> None:
+        if not connection.in_transaction:  # after some errors SQLite has done so itself
+            return
+        try:
+            connection.execute("ROLLBACK")
+        except sqlite3.Error:  # the next job would write into this one's remains
+            self._fail()
+
+    def _judge(self, error: BaseException) -> BaseException:
+        if failures.is_fatal(error):
+            self._fail()
+        unavailable = failures.unavailable(error)
+        if unavailable is not None:
+            unavailable.__cause__ = error
+        return unavailable or error
+
+    def _fail(self) -> None:
+        if not self.failed:
+            self.failed = True
+            self._answer(self._on_fatal)
+
+    def _answer(self, callback: Callable[..., object], *arguments: Any) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
+            self._loop.call_soon_threadsafe(callback, *arguments)
+
+    def _wal_is_long(self) -> bool:
+        try:
+            size = self._wal_path.stat().st_size
+        except OSError:  # there is none before the first write
+            return False
+        if size < WAL_BYTES:
+            self._checkpoint_at = WAL_BYTES
+        if size < self._checkpoint_at:
+            return False
+        # A reader may hold the log: then the next try waits for some more of it.
+        self._checkpoint_at = size + WAL_KEPT_BYTES
+        return True
+
+    def _tidy(self, connection: sqlite3.Connection) -> None:
+        """Write the log back and give free pages back, while nobody waits."""
+        self._written = False
+        self._checkpoint(connection, "PASSIVE")
+        with contextlib.suppress(sqlite3.Error):  # it was only tidying; a job will say it
+            [free] = connection.execute("PRAGMA freelist_count").fetchone()
+            if free > FREE_PAGES_MAX:
+                connection.execute(f"PRAGMA incremental_vacuum({FREE_PAGES_MAX})").fetchall()
+                self._written = True
+
+    def _checkpoint(self, connection: sqlite3.Connection, mode: str) -> None:
+        try:
+            connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchall()
+        except sqlite3.Error as error:
+            # Nothing is lost: the log has it. Only a failed sync must be heeded.
+            if failures.is_fatal(error):
+                self._fail()
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open the file for writing, durable to the last commit."""
+    connection = sqlite3.connect(
+        path, isolation_level=None, timeout=BUSY_SECONDS, cached_statements=256
+    )
+    try:
+        for pragma in (
+            "auto_vacuum = INCREMENTAL",  # before the first table, or never
+            "journal_mode = WAL",
+            "synchronous = FULL",  # NORMAL loses acknowledged commits with the power
+            "wal_autocheckpoint = 0",
+            f"journal_size_limit = {WAL_KEPT_BYTES}",
+            f"cache_size = -{CACHE_KIB}",
+            "temp_store = MEMORY",
+            "cell_size_check = ON",
+            "trusted_schema = OFF",
+        ):
+            connection.execute(f"PRAGMA {pragma}").fetchall()
+    except BaseException:
+        connection.close()
+        raise
+    return connection

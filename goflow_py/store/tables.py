@@ -1,0 +1,181 @@
+"""The memory store's tables, and the commit on them: plain dicts, no waiting, no I/O."""
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import orjson
+
+from goflow_py.ports import (
+    SHARDS,
+    BlueprintRow,
+    Committed,
+    Fenced,
+    HeadRow,
+    KeyRow,
+    Message,
+    Name,
+    Poisonous,
+    RecordRow,
+    Taken,
+    Upload,
+    Verdict,
+    Write,
+)
+from goflow_py.store import rules
+from goflow_py.store.bell import Bell
+
+NameKey = tuple[str, str, str, str]
+Activity = tuple[str, str]
+
+
+@dataclass(slots=True)
+class Shard:
+    """A shard's owner, and how often it had one."""
+
+    owner: str | None = None
+    epoch: int = 0
+
+
+@dataclass(slots=True)
+class Stored:
+    """An execution; *number* rises in the order of the starts."""
+
+    number: int
+    head: HeadRow
+    records: list[RecordRow]
+
+
+@dataclass(slots=True)
+class Tables:
+    """Everything that is stored. Several nodes in one process can share it, as in a database."""
+
+    leases: dict[str, int] = field(default_factory=dict)
+    """Node to the end of its lease."""
+    shards: dict[int, Shard] = field(default_factory=lambda: {n: Shard() for n in range(SHARDS)})
+    executions: dict[str, Stored] = field(default_factory=dict)
+    names: dict[NameKey, Name] = field(default_factory=dict)
+    inbox: dict[int, Message] = field(default_factory=dict)
+    blueprints: dict[Activity, dict[int, BlueprintRow]] = field(default_factory=dict)
+    given: dict[Activity, int] = field(default_factory=dict)
+    """The highest version ever given: a deleted one's number is not used again."""
+    workers: dict[Activity, bytes] = field(default_factory=dict)
+    endpoints: dict[str, str] = field(default_factory=dict)
+    keys: dict[str, KeyRow] = field(default_factory=dict)
+    started: int = 0
+    delivered: int = 0
+    bells: list[Bell] = field(default_factory=list)
+
+    def commit(self, node: str, writes: Sequence[Write]) -> list[Verdict]:
+        """Write what stands, one verdict each.
+
+        Names are freed behind the last write, so that no order within a batch frees one early.
+        """
+        verdicts = [self._write(node, write) for write in writes]
+        for write, verdict in zip(writes, verdicts, strict=True):
+            if isinstance(verdict, Committed):
+                self._free(write)
+        return verdicts
+
+    def take(self, name: Name) -> Name | None:
+        """Enter *name*; return who has it already."""
+        winner = self.names.get(name_key(name))
+        if winner is None:
+            self.names[name_key(name)] = name
+        return winner
+
+    def delete(self, execution: str) -> bool:
+        """Remove an execution and all that belongs to it."""
+        if self.executions.pop(execution, None) is None:
+            return False
+        for key in [key for key, name in self.names.items() if name.execution == execution]:
+            del self.names[key]
+        for number in [n for n, message in self.inbox.items() if message.execution == execution]:
+            del self.inbox[number]
+        return True
+
+    def upload(self, upload: Upload) -> BlueprintRow | Taken:
+        """Store what is new of a blueprint and its workers; return the version that holds now."""
+        place = (upload.project, upload.activity)
+        versions = self.blueprints.get(place, {})
+        row = versions.get(max(versions, default=0))
+        if upload.digest is None and row is None:
+            raise rules.no_blueprint(upload)
+        winner = self.take(upload.name) if upload.name is not None else None
+        if winner is not None:
+            return Taken(name=winner)
+        if upload.digest is not None and (row is None or row.digest != upload.digest):
+            self.given[place] = self.given.get(place, 0) + 1
+            row = rules.new_version(upload, self.given[place])
+            self.blueprints.setdefault(place, {})[row.version] = row
+        if upload.workers is not None:
+            self.workers[place] = upload.workers
+        assert row is not None
+        return row
+
+    def dump(self) -> bytes:
+        """Return everything as JSON, bytes in base64."""
+        everything = {
+            "executions": [one.head for one in self.executions.values()],
+            "history": [record for one in self.executions.values() for record in one.records],
+            "names": list(self.names.values()),
+            "inbox": list(self.inbox.values()),
+            "blueprints": [row for rows in self.blueprints.values() for row in rows.values()],
+            "workers": [[*place, body] for place, body in self.workers.items()],
+            "endpoints": self.endpoints,
+            "keys": list(self.keys.values()),
+        }
+        return orjson.dumps(everything, default=lambda body: base64.b64encode(body).decode())
+
+    def _write(self, node: str, write: Write) -> Verdict:
+        reason = rules.flaw(write) or rules.unfit(write)
+        if reason is not None:
+            return Poisonous(message=reason)
+        refusal = self._refusal(node, write)
+        if refusal is not None:
+            return refusal
+        head = replace(write.head, labels=dict(write.head.labels))
+        if write.start:
+            self.started += 1
+            self.executions[head.id] = Stored(self.started, head, [])
+        stored = self.executions[head.id]
+        stored.head = head
+        stored.records += [replace(record, epoch=write.epoch) for record in write.records]
+        for name in write.names:
+            self.names[name_key(name)] = name
+        for number in write.inbox:
+            if number in self.inbox and self.inbox[number].execution == head.id:
+                del self.inbox[number]
+        return Committed()
+
+    def _refusal(self, node: str, write: Write) -> Fenced | Taken | None:
+        shard = self.shards[write.head.shard]
+        if (shard.owner, shard.epoch) != (node, write.epoch):
+            return Fenced()
+        stored = self.executions.get(write.head.id)
+        before = write.records[0].first_seq - 1
+        if not write.start and (stored is None or stored.head.seq != before):
+            return Fenced()
+        own: dict[NameKey, Name] = {}
+        for name in write.names:
+            key = name_key(name)
+            winner = self.names.get(key) or own.get(key)
+            if winner is not None:
+                return Taken(name=winner)
+            own[key] = name
+        if write.start and stored is not None:
+            return Taken(
+                name=rules.same_id(write.head.id, stored.head.project, stored.head.activity)
+            )
+        return Fenced() if write.start and before != -1 else None
+
+    def _free(self, write: Write) -> None:
+        for name in write.freed:
+            found = self.names.get(name_key(name))
+            if found is not None and found.execution == write.head.id:
+                del self.names[name_key(name)]
+
+
+def name_key(name: Name) -> NameKey:
+    """Return what makes a name one."""
+    return name.project, name.kind, name.scope, name.name

@@ -1,0 +1,1 @@
+"""Carries calls to workers: which addresses may be dialled, and HTTP over them."""

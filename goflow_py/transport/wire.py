@@ -1,0 +1,359 @@
+"""The connections below our httpx client: an ``httpx.AsyncBaseTransport`` over aiohttp.
+
+httpx's own pool does work for every connection on every call (2 ms of CPU at 64 in flight);
+aiohttp's costs a twentieth. The price is that its errors have to be told apart exactly, since the
+caller must know which calls were surely not sent:
+
+- ``httpx.ConnectError``, ``ConnectTimeout``, ``ForbiddenTarget``: no connection, nothing sent.
+- ``httpx.RemoteProtocolError``, ``ReadError``, ``WriteError``: it broke; the worker may have acted.
+- ``Garbled``, ``TooMuch``: bytes came that are no answer, or too many.
+
+**Nothing is ever sent twice.** aiohttp repeats idempotent methods by itself when a connection
+breaks; here that is off. When a worker closes an idle connection just as it is used again, nobody
+can tell whether it saw the call (RFC 9112, 9.3.1), so that is a ``RemoteProtocolError`` like any
+other, and the retry is the dispatcher's, recorded. ``IDLE_SECONDS_MAX`` makes it rare: it is
+shorter than the keep-alive of the usual servers (5 s and more), so we close first.
+"""
+
+import asyncio
+import functools
+import logging
+import socket
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
+from dataclasses import dataclass
+from ssl import SSLContext
+from typing import Any
+
+import aiohttp
+import httpx
+from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.http_exceptions import HttpProcessingError
+from multidict import CIMultiDict
+from yarl import URL
+
+from goflow_py.transport.addresses import AddressPolicy
+
+log = logging.getLogger(__name__)
+
+CONNECTIONS_MAX = 1_000
+CONNECT_SECONDS_MAX = 5.0
+"""Of one connection, TLS included, however long the call may take."""
+IDLE_SECONDS_MAX = 4.0
+DNS_SECONDS_MAX = 10
+"""How long the addresses of a name are believed."""
+DNS_NAMES_MAX = 1_000
+DNS_THREADS_MAX = 16
+HEADERS_BYTES_MAX = 32 * 1024
+"""Of everything before the body: status line, headers, and all 1xx answers."""
+HEADERS_MAX = 128
+FRAMING_MAX = 8
+"""Bytes on the wire for one byte of body: one-byte chunks have 6, endless extensions have more."""
+
+
+class ForbiddenTarget(httpx.ConnectError):
+    """The policy refuses every address that the host has."""
+
+
+class Garbled(httpx.RemoteProtocolError):
+    """What came is not an HTTP answer."""
+
+
+class TooMuch(httpx.RemoteProtocolError):
+    """More came than anybody may send."""
+
+
+class WireTransport(httpx.AsyncBaseTransport):
+    """One aiohttp session as an httpx transport: no cookies, redirects, proxies or inflating."""
+
+    def __init__(
+        self,
+        policy: AddressPolicy,
+        *,
+        response_bytes_max: int,
+        connections_max: int,
+        tls: SSLContext | None = None,
+    ) -> None:
+        self._policy = policy
+        self._response_bytes_max = response_bytes_max
+        self._connections_max = connections_max
+        self._tls = tls
+        self._session: aiohttp.ClientSession | None = None
+        self._resolver: _Resolver | None = None
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send one request and return its answer, body unread, or raise an ``httpx`` error."""
+        session = self._session or self._open()
+        url = request.url
+        dial = _Dial(host=url.host)
+        token = _dial.set(dial)
+        try:
+            answer = await session.request(
+                request.method,
+                URL(str(url), encoded=True),
+                headers=CIMultiDict(
+                    (name.decode("latin-1"), value.decode("latin-1"))
+                    for name, value in request.headers.raw
+                ),
+                data=await request.aread() or None,
+                allow_redirects=False,
+            )
+        except Exception as error:
+            # All of them: whatever a worker makes aiohttp raise, it is the worker's failure.
+            raise _translated(error, dial) from error
+        finally:
+            _dial.reset(token)
+        return httpx.Response(
+            answer.status, headers=answer.raw_headers, stream=_Body(answer), request=request
+        )
+
+    async def aclose(self) -> None:
+        """Close every connection, used ones too."""
+        if self._session is not None:
+            await self._session.close()
+        if self._resolver is not None:
+            await self._resolver.close()
+
+    def _open(self) -> aiohttp.ClientSession:
+        # On the first call and not before: aiohttp wants its loop running.
+        self._resolver = _Resolver()
+        connector = aiohttp.TCPConnector(
+            limit=self._connections_max,
+            resolver=self._resolver,
+            ttl_dns_cache=DNS_SECONDS_MAX,
+            dns_cache_max_size=DNS_NAMES_MAX,
+            keepalive_timeout=IDLE_SECONDS_MAX,
+            socket_factory=functools.partial(_socket, self._policy),
+            ssl=True if self._tls is None else self._tls,
+        )
+        wire_bytes_max = HEADERS_BYTES_MAX + FRAMING_MAX * self._response_bytes_max
+        protocol: Any = functools.partial(_Protocol, wire_bytes_max, connector._loop)
+        connector._factory = protocol
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=False,
+            auto_decompress=False,
+            skip_auto_headers=("Accept", "Content-Type", "User-Agent"),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS_MAX),
+            max_line_size=HEADERS_BYTES_MAX,
+            max_field_size=HEADERS_BYTES_MAX,
+            max_headers=HEADERS_MAX,
+        )
+        self._session._retry_connection = False
+        return self._session
+
+
+# ---------------------------------------------------------------- dialling
+
+
+@dataclass(slots=True)
+class _Dial:
+    """For whom an address is dialled, and how the policy found it."""
+
+    host: str
+    permitted: bool = False
+    refused: str = ""
+
+
+_dial: ContextVar[_Dial | None] = ContextVar("dial", default=None)
+"""A connection is dialled in the context of the call that needs it, or in a copy of it."""
+
+
+def _socket(policy: AddressPolicy, info: tuple[Any, ...]) -> socket.socket:
+    """Make the socket for one address: the only way to a connection, for names and literals."""
+    family, kind, protocol, _, address = info
+    dial = _dial.get() or _Dial(host="")
+    refusal = policy.refusal(address[0], host=dial.host)
+    if refusal is not None:
+        dial.refused = f"{address[0]} is {refusal}"
+        raise PermissionError(dial.refused)
+    dial.permitted = True
+    return socket.socket(family=family, type=kind, proto=protocol)
+
+
+class _Resolver(AbstractResolver):
+    """``getaddrinfo`` on threads of its own.
+
+    uvloop's has four for the whole process: as many names with a dead name server would stop
+    every other call for as long as the operating system waits.
+    """
+
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(DNS_THREADS_MAX, thread_name_prefix="goflow-dns")
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        """Return every address of a name, in the order of preference."""
+        loop = asyncio.get_running_loop()
+        ask = functools.partial(
+            socket.getaddrinfo, host, port, family=family, type=socket.SOCK_STREAM
+        )
+        return [
+            ResolveResult(
+                hostname=host,
+                host=str(address[0]),
+                port=port,
+                family=found,
+                proto=protocol,
+                flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+            )
+            for found, _, protocol, _, address in await loop.run_in_executor(self._threads, ask)
+        ]
+
+    async def close(self) -> None:
+        """Forget the questions that no thread has taken yet."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+# ---------------------------------------------------------------- receiving
+
+
+class _Protocol(ResponseHandler):
+    """aiohttp's connection, with three things that it leaves open.
+
+    It counts what comes before the body (1xx answers have no end, and each costs a parsed
+    message) and what comes at all (so have chunk extensions), and it closes an idle connection
+    on which something comes: aiohttp would take that for the answer to the next call.
+    """
+
+    def __init__(self, bytes_max: int, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop)
+        self._bytes_max = bytes_max
+        self._bytes = 0
+        self._busy = True
+        """From the start, since a new connection is made for a call."""
+        self._headed = False
+
+    def set_response_params(self, **parameters: Any) -> None:
+        """Begin to wait for an answer."""
+        self._bytes, self._busy, self._headed = 0, True, False
+        super().set_response_params(**parameters)
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes from the socket, or none: that only wakes aiohttp's parser."""
+        self._bytes += len(data)
+        if data and not self._busy:
+            self.force_close()
+            self.abort()
+            return
+        if self._bytes <= self._bytes_max:
+            super().data_received(data)
+        limit = self._bytes_max if self._headed else HEADERS_BYTES_MAX
+        if self._bytes > limit and self._busy:
+            self._overflow()
+
+    def feed_data(self, data: Any, size: int = 0) -> None:
+        """Take one parsed message: its head, and the stream of its body."""
+        head, body = data
+        if not self._busy:
+            self.force_close()
+            return
+        super().feed_data(data, size)
+        if head.code >= 200 or head.code == 101:
+            self._headed = True
+            body.on_eof(self._whole)
+
+    def _whole(self) -> None:
+        self._busy = False
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """End the body: a reset is no end of file, for a body without a length neither."""
+        if exc is not None and self._payload is not None and not self._payload.is_eof():
+            self._payload.set_exception(aiohttp.ClientPayloadError())
+        super().connection_lost(exc)
+
+    def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
+        """Fail the call, wherever it is: aiohttp forgets one that reads its body already."""
+        body = self._payload
+        if body is not None and not body.is_eof() and body.exception() is None:
+            body.set_exception(exc)
+        super().set_exception(exc, *cause)
+
+    def _overflow(self) -> None:
+        what = "a body with too much framing" if self._headed else "headers over the limit"
+        # Not `abort()`, which forgets the exception.
+        if self.transport is not None:
+            self.transport.abort()
+        self.set_exception(TooMuch(f"the worker sent {what}"))
+
+
+class _Body(httpx.AsyncByteStream):
+    """The body of an answer, as it comes."""
+
+    def __init__(self, answer: aiohttp.ClientResponse) -> None:
+        self._answer = answer
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """Yield what is there, as soon as it is."""
+        try:
+            async for piece in self._answer.content.iter_any():
+                yield piece
+        except Exception as error:
+            raise _translated(error) from error
+
+    async def aclose(self) -> None:
+        """Give the connection back if the body is whole, close it otherwise."""
+        self._answer.close()
+
+
+# ---------------------------------------------------------------- errors
+
+NO_ANSWER = "the worker closed the connection without an answer"
+
+_BROKEN: tuple[tuple[type[Exception], type[httpx.TransportError], str], ...] = (
+    (aiohttp.ConnectionTimeoutError, httpx.ConnectTimeout, "no connection in time"),
+    (aiohttp.InvalidURL, ForbiddenTarget, "the host is no canonical address"),
+    (aiohttp.ClientResponseError, Garbled, "what the worker sent is no HTTP answer"),
+    (HttpProcessingError, Garbled, "what the worker sent is no HTTP answer"),
+    (
+        aiohttp.ClientPayloadError,
+        httpx.RemoteProtocolError,
+        "the connection ended before the answer was whole",
+    ),
+    (
+        aiohttp.ClientConnectionResetError,
+        httpx.WriteError,
+        "the connection closed while the call was sent",
+    ),
+    (OSError, httpx.ReadError, "the connection broke before the answer was whole"),
+    (aiohttp.ClientConnectionError, httpx.RemoteProtocolError, NO_ANSWER),
+    (aiohttp.EofStream, httpx.RemoteProtocolError, NO_ANSWER),
+    (ValueError, httpx.LocalProtocolError, "the call cannot be sent: its headers are not HTTP"),
+)
+"""The first that matches counts: some are subclasses of others."""
+
+
+def _translated(error: Exception, dial: _Dial | None = None) -> httpx.TransportError:
+    """Return the httpx error that says the same as one of aiohttp's."""
+    if isinstance(error, httpx.TransportError):
+        return error
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return _not_connected(error, dial)
+    for kind, translation, message in _BROKEN:
+        if isinstance(error, kind):
+            return translation(message)
+    log.warning("transport failed in an unknown way", exc_info=error)
+    return httpx.NetworkError("the connection failed")
+
+
+def _not_connected(error: aiohttp.ClientConnectorError, dial: _Dial | None) -> httpx.TransportError:
+    if dial is not None and dial.refused and not dial.permitted:
+        return ForbiddenTarget(f"{dial.refused}, which is no allowed target")
+    match error:
+        case aiohttp.ClientConnectorDNSError():
+            return httpx.ConnectError(f"the host has no address: {_reason(error.os_error)}")
+        case aiohttp.ClientConnectorCertificateError():
+            reason = getattr(error.certificate_error, "verify_message", "") or "it is not valid"
+            return httpx.ConnectError(f"the worker's certificate is refused: {reason}")
+        case aiohttp.ClientConnectorSSLError():
+            return httpx.ConnectError("the TLS handshake failed")
+        case _:
+            return httpx.ConnectError(f"no connection: {_reason(error.os_error)}")
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or "it was reset").lower()

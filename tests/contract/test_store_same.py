@@ -1,0 +1,165 @@
+"""Every store gives the same answers: random work on dicts and on SQLite, seen from outside."""
+
+import asyncio
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from goflow_py.ports import Committed, Filter, HeadRow, Message, Name, RecordRow, Write
+from goflow_py.store import rules
+from goflow_py.store.memory import MemoryStore
+from goflow_py.store.sqlite import SqliteStore
+
+IDS = [f"01900000-0000-7000-8000-{n:010x}{n % 2:02x}" for n in range(4)]
+SHARDS = [0, 1]
+STATUSES = ["running", "waiting", "completed", "failed"]
+
+names = st.builds(
+    Name,
+    project=st.just("p"),
+    kind=st.sampled_from(["idem", "key"]),
+    scope=st.just("s"),
+    name=st.sampled_from(["a", "b", "\ud800"]),
+    execution=st.just(""),
+    expires=st.sampled_from([None, 5, 9]),
+)
+writes = st.fixed_dictionaries(
+    {
+        "id": st.sampled_from(IDS),
+        "start": st.booleans(),
+        "off": st.sampled_from([0] * 12 + [-1, 1]),
+        "length": st.integers(0, 2),
+        "epoch": st.sampled_from([0] * 12 + [-1, 1]),
+        "status": st.sampled_from(STATUSES),
+        "state": st.sampled_from(["init", "paid"]),
+        "wake": st.sampled_from([None, None, 3, 7, 2**63]),
+        "names": st.lists(names, max_size=2),
+        "freed": st.lists(names, max_size=1),
+        "inbox": st.lists(st.integers(0, 3), max_size=2),
+        "labels": st.dictionaries(st.sampled_from("ab"), st.sampled_from("xy"), max_size=2),
+        "version": st.integers(1, 2),
+    }
+)
+steps = st.one_of(
+    st.tuples(st.just("commit"), st.lists(writes, min_size=1, max_size=5)),
+    st.tuples(st.just("commit"), st.lists(writes, min_size=1, max_size=5)),
+    st.tuples(st.just("lose"), st.sampled_from(SHARDS)),
+    st.tuples(st.just("delete"), st.sampled_from(IDS)),
+    st.tuples(st.just("put"), names.filter(lambda name: name.name.isascii())),
+    st.tuples(st.just("sweep"), st.integers(4, 10)),
+    st.tuples(
+        st.just("deliver"),
+        st.lists(st.tuples(st.sampled_from(IDS), st.sampled_from("mn")), max_size=3),
+    ),
+)
+
+
+class Twin:
+    """One of the two stores, with what a client of it knows."""
+
+    def __init__(self, store) -> None:
+        self.store = store
+        self.epochs: dict[int, int] = {}
+        self.seqs = dict.fromkeys(IDS, -1)
+
+    async def do(self, step):
+        kind, given = step
+        match kind:
+            case "commit":
+                return await self.commit(given)
+            case "lose":
+                await self.store.release([given])
+                claimed = await self.store.claim(limit=256, now=1)
+                self.epochs |= claimed
+                return claimed
+            case "delete":
+                self.seqs[given] = -1
+                return await self.store.delete(given)
+            case "put":
+                return await self.store.put_name(given)
+            case "sweep":
+                return await self.store.sweep(before=given, limit=1)
+            case "deliver":
+                sent = [
+                    Message(execution=one, kind="event", dedupe=dedupe, body=b"", at=1)
+                    for one, dedupe in given
+                ]
+                return await self.store.deliver(sent)
+
+    async def commit(self, drawn):
+        ahead = dict(self.seqs)
+        numbers = [message.number for message in await self.store.drain(SHARDS, limit=99)]
+        batch = [self.write(one, ahead, numbers) for one in drawn]
+        verdicts = await self.store.commit(batch)
+        for write, verdict in zip(batch, verdicts, strict=True):
+            if isinstance(verdict, Committed):
+                self.seqs[write.head.id] = write.head.seq
+        # Which refusal a write gets that could not be stored anyway, the contract leaves open.
+        spoilt = [rules.unfit(write) is not None for write in batch]
+        return ["refused" if bad else one for bad, one in zip(spoilt, verdicts, strict=True)]
+
+    def write(self, drawn, ahead, numbers):
+        one = drawn["id"]
+        first = ahead[one] + 1 + drawn["off"]
+        seq = ahead[one] = first + drawn["length"]
+        head = HeadRow(
+            id=one, project="p", activity="a", version=drawn["version"], status=drawn["status"],
+            state=drawn["state"], key=None, labels=drawn["labels"], seq=seq, wake=drawn["wake"],
+            started_at=1, updated_at=1, finished_at=None, body=f"{one} {seq}".encode(),
+        )  # fmt: skip
+        record = RecordRow(execution=one, first_seq=first, seq=seq, at=1, hash="", entries=b"[]")
+        return Write(
+            head=head,
+            epoch=self.epochs[head.shard] + drawn["epoch"],
+            records=[record],
+            start=drawn["start"],
+            names=[replace(name, execution=one) for name in drawn["names"]],
+            freed=[replace(name, execution=one) for name in drawn["freed"]],
+            inbox=[numbers[place] for place in drawn["inbox"] if place < len(numbers)],
+        )
+
+    async def look(self):
+        store = self.store
+        seen = [await store.heads(IDS)]
+        seen += [await store.history(one, after=-1, limit=99) for one in IDS]
+        seen += [
+            await store.name("p", kind, "s", name) for kind in ("idem", "key") for name in "ab"
+        ]
+        seen += [replace(one, number=0) for one in await store.drain(SHARDS, limit=99)]
+        seen += [await store.counts("p", "a")]
+        seen += [await store.live(SHARDS, after="", limit=99)]
+        seen += [await store.due([0], until=6, limit=99), await store.due(SHARDS, until=9, limit=2)]
+        seen += [(await store.stats())["executions"]]
+        for which in (
+            Filter(),
+            Filter(project="p", activity="a", state="paid"),
+            Filter(status=["failed", "waiting"]),
+            Filter(status=["failed", "running"]),
+            Filter(labels={"a": "x"}),
+        ):
+            seen.append((await store.list(which, limit=99, cursor=None)).items)
+        return seen
+
+
+@given(work=st.lists(steps, min_size=1, max_size=12))
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+def test_random_work_looks_the_same_from_outside(work):
+    async def both(folder: Path) -> None:
+        twins = [Twin(MemoryStore()), Twin(SqliteStore(folder / "goflow.db"))]
+        try:
+            for twin in twins:
+                await twin.store.open(node="n", now=0, ttl_ms=10)
+                twin.epochs = await twin.store.claim(limit=256, now=0)
+            for step in work:
+                first, second = [await twin.do(step) for twin in twins]
+                assert first == second, step
+                assert await twins[0].look() == await twins[1].look(), step
+        finally:
+            for twin in twins:
+                await twin.store.close()
+
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(both(Path(folder)))

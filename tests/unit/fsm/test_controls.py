@@ -1,0 +1,152 @@
+"""The operators' verbs, as section 10 of the language has them."""
+
+from typing import Any
+
+import pytest
+
+from goflow_py.errors import Conflict, Invalid
+
+TWO = {
+    "states": ["a", "b"],
+    "transitions": [
+        {"current": "init", "event": "start", "next": "a"},
+        {"current": "a", "event": "success", "next": "b"},
+    ],
+}
+
+
+def failed_at_b(play: Any) -> Any:
+    return play(TWO, workers=("a", "b")).start({"n": 1}).end(output=1).end("error")
+
+
+def test_retry_goes_on_in_the_same_state_and_visit(play: Any) -> None:
+    player = failed_at_b(play)
+    visit = player.execution.visit
+    assert player.control("retry")
+    assert (player.state, player.execution.visit, player.open) == ("b", visit, ["b"])
+    assert player.execution.tasks["b"].input == {"n": 1}
+    assert player.end().status == "completed"
+
+
+def test_retry_with_a_new_visit_enters_again(play: Any) -> None:
+    player = failed_at_b(play)
+    player.control("retry", newVisit=True)
+    assert (player.state, player.execution.visit) == ("b", 3)
+
+
+def test_only_a_failed_execution_can_be_retried(play: Any) -> None:
+    player = play(TWO, workers=("a", "b")).start()
+    with pytest.raises(Conflict):
+        player.control("retry")
+
+
+def test_an_execution_led_to_failed_by_a_row_is_not_retried_but_can_go_to_a_state(
+    play: Any,
+) -> None:
+    document = {
+        **TWO,
+        "transitions": [*TWO["transitions"], {"current": "b", "event": "error", "next": "failed"}],
+    }
+    player = play(document, workers=("a", "b")).start().end().end("error")
+    with pytest.raises(Conflict, match="goto"):
+        player.control("retry")
+    player.control("goto", state="b")
+    assert (player.state, player.open) == ("b", ["b"])
+
+
+def test_skip_closes_the_work_and_raises_success(play: Any) -> None:
+    player = play(TWO, workers=("a", "b")).start()
+    player.control("skip", output={"by": "hand"})
+    assert (player.state, player.open) == ("b", ["b"])
+    assert player.execution.outputs["a"] == {"output": {"by": "hand"}}
+
+
+def test_skip_of_a_failed_execution_goes_on_behind_it(play: Any) -> None:
+    player = failed_at_b(play)
+    player.control("skip")
+    assert player.status == "completed"
+
+
+def test_goto_leaves_and_enters(play: Any) -> None:
+    player = play(TWO, workers=("a", "b")).start()
+    player.control("goto", state="b")
+    assert player.path() == ["init", "a", "b"]
+    assert player.open == ["b"]
+
+
+def test_goto_refuses_a_state_that_does_not_exist(play: Any) -> None:
+    with pytest.raises(Invalid):
+        play(TWO, workers=("a",)).start().control("goto", state="zzz")
+
+
+def test_replay_goes_back_and_forgets_the_outputs_since(play: Any) -> None:
+    player = failed_at_b(play)
+    player.control("replay", **{"from": "a"})
+    assert (player.state, player.open) == ("a", ["a"])
+    assert player.execution.outputs == {}
+
+
+def test_pause_holds_events_and_resume_takes_no_second_time(play: Any) -> None:
+    document = {
+        "states": ["a"],
+        "transitions": [
+            {"current": "init", "event": "start", "next": "a"},
+            {"current": "a", "event": "go", "next": "done"},
+        ],
+    }
+    player = play(document).start()
+    assert player.control("pause")
+    assert not player.control("pause")
+    assert player.status == "paused"
+    player.send("go")
+    assert player.state == "a"
+    assert [held["input"]["name"] for held in player.execution.held] == ["go"]
+    assert player.control("resume")
+    assert player.execution.held == []
+
+
+@pytest.mark.parametrize("verb", ["goto", "replay", "skip"])
+def test_a_paused_execution_is_not_moved(play: Any, verb: str) -> None:
+    player = play(TWO, workers=("a", "b")).start()
+    player.control("pause")
+    with pytest.raises(Conflict):
+        player.control(verb, **{"state": "b", "from": "a"})
+
+
+def test_cancel_closes_everything_and_a_second_one_changes_nothing(play: Any) -> None:
+    player = play(TWO, workers=("a", "b")).start()
+    assert player.control("cancel")
+    assert (player.status, player.open, player.execution.timers) == ("cancelled", [], {})
+    assert not player.control("cancel")
+
+
+def test_cancel_takes_its_row_once(play: Any) -> None:
+    document = {
+        **TWO,
+        "transitions": [*TWO["transitions"], {"current": "*", "event": "cancel", "next": "b"}],
+    }
+    player = play(document, workers=("a", "b")).start()
+    assert player.control("cancel")
+    assert (player.state, player.open) == ("b", ["b"])
+    assert not player.control("cancel")
+    assert player.end().status == "completed"
+
+
+def test_terminate_ends_at_once_with_its_code(play: Any) -> None:
+    player = play(TWO, workers=("a", "b")).start()
+    player.control("terminate")
+    assert player.status == "cancelled"
+    assert player.execution.error["code"] == "terminated"
+
+
+def test_data_is_changed_by_a_merge_patch(play: Any) -> None:
+    player = play({**TWO, "data": {"x": {"y": 1, "z": 2}, "w": 3}}, workers=("a",)).start()
+    player.control("data", patch={"x": {"y": None, "q": 4}, "w": [1]})
+    assert player.execution.data == {"x": {"z": 2, "q": 4}, "w": [1]}
+
+
+@pytest.mark.parametrize("verb", ["pause", "resume", "cancel", "terminate", "skip"])
+def test_a_completed_execution_takes_no_verb(play: Any, verb: str) -> None:
+    player = play(TWO, workers=("a", "b")).start().end().end()
+    with pytest.raises(Conflict):
+        player.control(verb)

@@ -1,0 +1,154 @@
+"""The statements: each is used, each can be prepared, and none walks a whole table."""
+
+import re
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+import goflow_py.store.sqlite as package
+from goflow_py.ports import Filter, HeadRow, RecordRow, Write
+from goflow_py.store.sqlite import SqliteStore, lists, queries, schema, writer
+
+SQL = queries.SQL
+NOW = 1_800_000_000_000
+
+
+@pytest.fixture
+def connection(tmp_path):
+    connection = writer.connect(tmp_path / "goflow.db")
+    connection.execute("BEGIN")
+    schema.migrate(connection, tmp_path / "goflow.db", 1)
+    connection.execute("COMMIT")
+    yield connection
+    connection.close()
+
+
+def parameters(statement: str):
+    named = dict.fromkeys(re.findall(r":(\w+)", statement), 1)
+    named |= {name: "[]" for name in ("shards", "status", "labels") if name in named}
+    return named or ["[]"] * statement.count("?")
+
+
+def plan(connection: sqlite3.Connection, name: str) -> list[str]:
+    explained = connection.execute(f"EXPLAIN QUERY PLAN {SQL[name]}", parameters(SQL[name]))
+    return [row[3] for row in explained]
+
+
+SMALL = {  # what they walk is small, or is asked for whole
+    "all_workers", "blueprints", "drain", "endpoints", "keys", "inbox_size", "tallies", "tables",
+    "applied_migrations", "forget_nodes", "free_all_shards", "claim", "release",
+}  # fmt: skip
+UNPLANNED = {"backup", "create_schema_table"}
+
+
+@pytest.mark.parametrize("name", sorted(set(SQL) - UNPLANNED))
+def test_a_statement_searches_and_does_not_scan(connection, name):
+    steps = plan(connection, name)
+    scans = [
+        step for step in steps
+        if step.startswith("SCAN") and not re.search(r"SCAN (json_each|asked|wanted|held)\b", step)
+        and "CONSTANT ROW" not in step
+    ]  # fmt: skip
+    assert not scans or name in SMALL, steps
+
+
+@pytest.mark.parametrize(
+    "name",
+    [name for name in SQL if name.startswith(("list_", "floor_")) or name in ("due", "live")],
+)
+def test_a_list_is_not_sorted(connection, name):
+    steps = plan(connection, name)
+    assert not [step for step in steps if "TEMP B-TREE" in step], steps
+    assert any(step.startswith("SEARCH executions USING") for step in steps), steps
+
+
+@pytest.mark.parametrize("name", ["history", "drain", "sweep"])
+def test_a_page_is_read_in_the_order_of_its_index(connection, name):
+    assert not [step for step in plan(connection, name) if "TEMP B-TREE" in step]
+
+
+def test_every_statement_is_used():
+    folder = Path(package.__file__).parent
+    source = "".join(file.read_text() for file in folder.glob("*.py"))
+    unused = {name for name in SQL if f'"{name}"' not in source}
+    assert all(name.startswith(("list_by_", "floor_by_")) for name in unused)
+
+
+def test_python_holds_no_sql():
+    folder = Path(package.__file__).parent
+    for file in folder.glob("*.py"):
+        assert not re.search(r'"\s*(SELECT|INSERT|UPDATE|DELETE)\b', file.read_text()), file
+
+
+def test_a_text_of_blocks_is_parsed():
+    text = "intro\n-- name: one\n-- why\nSELECT\n  1;\n\n-- name: two\nSELECT 2;\n"
+    assert queries.parse(text) == {"one": "SELECT\n  1;", "two": "SELECT 2;"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "-- name: a\nSELECT 1;\n-- name: a\nSELECT 1;",
+        "-- name: a\nSELECT 1",
+        "-- name: a\nSELECT 1; SELECT 2;",
+        "-- name: a\n-- nothing",
+    ],
+)
+def test_a_wrong_block_is_refused(text):
+    with pytest.raises(ValueError, match="'a'"):
+        queries.parse(text)
+
+
+# ---------------------------------------------------------------- bounded pages
+
+
+def start(number: int, state: str, **fields) -> Write:
+    id_ = f"01900000-0000-7000-8000-{number:010x}00"
+    given = {
+        "id": id_, "project": "p", "activity": "a", "version": 1, "status": "running",
+        "state": state, "key": None, "labels": {}, "seq": 0, "wake": None, "started_at": NOW,
+        "updated_at": NOW, "finished_at": None, "body": str(number).encode(),
+    }  # fmt: skip
+    record = RecordRow(execution=id_, first_seq=0, seq=0, at=NOW, hash="", entries=b"[]")
+    return Write(head=HeadRow(**{**given, **fields}), epoch=1, records=[record], start=True)
+
+
+@pytest.mark.parametrize(
+    "which",
+    [
+        Filter(state="rare"),
+        Filter(state="rare", project="p"),
+        Filter(state="rare", project="p", activity="a"),
+        Filter(state="rare", status=["failed", "waiting"]),
+        Filter(state="rare", status=["failed", "running", "waiting"]),
+        Filter(state="rare", key="k"),
+    ],
+    ids=str,
+)
+async def test_a_page_that_finds_little_ends_early_with_a_cursor(tmp_path, monkeypatch, which):
+    monkeypatch.setattr(lists, "LIST_ROWS_MAX", 10)
+    store = SqliteStore(tmp_path / "goflow.db")
+    await store.open(node="n", now=NOW, ttl_ms=10_000)
+    await store.claim(limit=256, now=NOW)
+    rare = {3, 5, 55, 98}
+    await store.commit(
+        [
+            start(
+                number,
+                "rare" if number in rare else "init",
+                status=["failed", "waiting"][number % 3 == 0],
+                key="k",
+            )
+            for number in range(100)
+        ]
+    )
+    found, cursor, pages = [], None, 0
+    while pages == 0 or cursor is not None:
+        page = await store.list(which, limit=2, cursor=cursor)
+        found += page.items
+        cursor = page.next
+        pages += 1
+    assert found == [b"98", b"55", b"5", b"3"]
+    assert 5 < pages <= 14
+    await store.close()
