@@ -10,6 +10,7 @@ import hmac
 import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Literal, get_args
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -18,7 +19,7 @@ from goflow_py.clock import Clock
 from goflow_py.errors import Forbidden, MalformedRequest, Unauthenticated
 from goflow_py.ports import KeyRow, Store
 
-SCOPES = (
+Scope = Literal[
     "blueprint:write",
     "execution:start",
     "execution:read",
@@ -26,7 +27,8 @@ SCOPES = (
     "execution:control",
     "task",
     "admin",
-)
+]
+SCOPES: tuple[str, ...] = get_args(Scope)
 OPEN = ("open",)
 """The scope of a route that needs no key."""
 

@@ -52,14 +52,14 @@ class Door:
         """Return the execution when it has ended, after *seconds*, or when the server closes."""
         if self._waits >= WAITS_MAX:
             raise Unavailable("too many callers wait for an end already", code="too_many_waits")
-        owner = self.orchestrator.owner
+        memory = self.orchestrator.owner.memory
         loop = asyncio.get_running_loop()
-        ended = loop.create_task(owner.wait_end(execution, min(seconds, WAIT_SECONDS_MAX)))
+        ended = loop.create_task(memory.wait_end(execution, min(seconds, WAIT_SECONDS_MAX)))
         closing = loop.create_task(self.closing.wait())
         self._waits += 1
         try:
             await asyncio.wait({ended, closing}, return_when=asyncio.FIRST_COMPLETED)
-            return ended.result() if ended.done() else await owner.read(execution)
+            return ended.result() if ended.done() else await memory.read(execution)
         finally:
             self._waits -= 1
             ended.cancel()

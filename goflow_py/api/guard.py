@@ -5,7 +5,7 @@ headers, and one sweep closes those that took too long. A surplus connection get
 """
 
 import asyncio
-from collections.abc import Callable
+import socket
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, cast
@@ -120,11 +120,12 @@ class GuardedServer(web.Server):
     """A server whose connections are guarded."""
 
     def __init__(self, inner: web.Server, guard: Guard, **options: Any) -> None:
-        factory = cast("Callable[..., web.BaseRequest]", inner.request_factory)
+        factory: Any = inner.request_factory
 
         def began(message: Any, payload: Any, protocol: Any, *rest: Any) -> web.BaseRequest:
             protocol.began()
-            return factory(message, payload, protocol, *rest)
+            request: web.BaseRequest = factory(message, payload, protocol, *rest)
+            return request
 
         super().__init__(inner.request_handler, request_factory=cast("Any", began))
         self._guard = guard
@@ -145,6 +146,11 @@ class GuardedRunner(web.AppRunner):
         super().__init__(app, access_log=None, shutdown_timeout=shutdown_timeout_seconds)
         self._guard = guard
         self._sweeper: asyncio.Task[None] | None = None
+
+    async def listen(self, listener: socket.socket) -> None:
+        """Take connections on a bound socket."""
+        await self.setup()
+        await web.SockSite(self, listener, backlog=BACKLOG).start()
 
     async def _make_server(self) -> web.Server:
         inner = await super()._make_server()

@@ -5,6 +5,7 @@ The OpenAPI document, the docs page and the checks of scopes are made of the sam
 """
 
 import asyncio
+import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ from goflow_py.errors import (
     TooLarge,
     UnsupportedMedia,
 )
+
+log = logging.getLogger(__name__)
 
 M = TypeVar("M", bound=BaseModel)
 Handler = Callable[["Call"], Awaitable[web.Response]]
@@ -83,7 +86,9 @@ class Op:
         return tuple(re.findall(r"\{(\w+)\}", self.path))
 
 
-def op(method: str, path: str, scope: str | tuple[str, ...], **facts: Any) -> Callable[[Handler], Op]:
+def op(
+    method: str, path: str, scope: str | tuple[str, ...], **facts: Any
+) -> Callable[[Handler], Op]:
     """Declare the route of a handler; its docstring is the summary."""
     scopes = (scope,) if isinstance(scope, str) else scope
     assert scopes is OPEN or set(scopes) <= set(SCOPES), f"{path} names an unknown scope"
@@ -257,7 +262,9 @@ def serve(op: Op, door: Door) -> Callable[[web.Request], Awaitable[web.Response]
             response = problems.problem(408, "slow_body", detail)
             response.force_close()
         except Exception:
-            response = problems.unexpected(door.clock, route)
+            number = door.clock.token_bytes(8).hex()
+            log.exception("a request broke", extra={"problem": number, "route": route})
+            response = problems.unexpected(number)
         return with_request_id(request, response)
 
     return handle

@@ -1,6 +1,5 @@
 """What went wrong, as RFC 9457 ``application/problem+json``: never a traceback, always a code."""
 
-import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,14 +7,15 @@ import orjson
 from aiohttp import web
 from pydantic import ValidationError
 
-from goflow_py.clock import Clock
 from goflow_py.errors import GoFlowError
-
-log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 ERRORS_SHOWN_MAX = 20
-SAFE_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+SAFE_HEADERS = {
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+    "Server": "goflow",
+}
 
 TITLES = {
     405: "Method not allowed",
@@ -74,10 +74,8 @@ def of_error(error: GoFlowError) -> web.Response:
     )
 
 
-def unexpected(clock: Clock, route: str) -> web.Response:
-    """Log the exception that is being handled under a new id, and answer with the id alone."""
-    number = clock.token_bytes(8).hex()
-    log.exception("a request broke", extra={"problem": number, "route": route})
+def unexpected(number: str) -> web.Response:
+    """Answer with the id alone, under which the log has the rest."""
     return problem(
         500,
         "internal",

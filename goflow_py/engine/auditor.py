@@ -1,4 +1,4 @@
-"""Judging a whole store: every execution's history against the rules of ``fsm.verify``."""
+"""Judging a whole store: every execution's history against the rules of ``engine.checker``."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -8,8 +8,8 @@ from goflow_py.domain.execution import Execution, decode
 from goflow_py.engine.catalog import compile_row
 from goflow_py.errors import NotFound
 from goflow_py.fsm.compile import Compiled
-from goflow_py.fsm.verify import Breach
-from goflow_py.fsm.verify import verify as verify_one
+from goflow_py.engine.checker import Breach
+from goflow_py.engine.checker import verify as verify_one
 from goflow_py.ports import Filter, RecordRow, Store
 
 HEADS_PAGE = 200
@@ -38,7 +38,7 @@ class Report:
             "ok": self.ok,
             "executions": self.executions,
             "records": self.records,
-            "byStatus": dict(self.by_status),
+            "byStatus": {str(status): count for status, count in self.by_status.items()},
             "breaches": [breach.as_json() for breach in self.breaches],
         }
 

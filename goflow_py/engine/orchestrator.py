@@ -95,24 +95,28 @@ class Orchestrator:
             clock=clock,
             observer=observer,
         )
-        self.uploads = Uploads(store=store, catalog=self.catalog, clock=clock)
-        self.executions = Executions(
-            store=store,
-            catalog=self.catalog,
-            owner=self.owner,
-            dispatcher=self.dispatcher,
-            clock=clock,
-        )
-        self.callbacks = Callbacks(
-            store=store,
-            owner=self.owner,
-            dispatcher=self.dispatcher,
-            token_key=options.token_key,
-        )
-        self.tracking = Tracking(store=store, catalog=self.catalog, owner=self.owner)
+        self._open_doors()
         self.lost = asyncio.Event()
         """Set when this node may write nothing any more: the process has to end."""
         self._loops: list[asyncio.Task[None]] = []
+
+    def _open_doors(self) -> None:
+        """Make the use cases that the API calls."""
+        self.uploads = Uploads(store=self.store, catalog=self.catalog, clock=self.clock)
+        self.executions = Executions(
+            store=self.store,
+            catalog=self.catalog,
+            owner=self.owner,
+            dispatcher=self.dispatcher,
+            clock=self.clock,
+        )
+        self.callbacks = Callbacks(
+            store=self.store,
+            owner=self.owner,
+            dispatcher=self.dispatcher,
+            token_key=self._options.token_key,
+        )
+        self.tracking = Tracking(store=self.store, catalog=self.catalog, owner=self.owner)
 
     async def start(self) -> None:
         """Open the store, own its shards, and take up all that was running."""

@@ -10,7 +10,8 @@ the fuse stops what costs more than its steps tell.
 """
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final
 
 import re2
@@ -33,7 +34,7 @@ RECURSION_MAX: Final = 4_000
 sys.setrecursionlimit(max(_limit_before, RECURSION_MAX))
 
 STEPS_MAX: Final = 100_000
-DEPTH_MAX: Final = 256
+DEPTH_MAX: Final = 320
 RANGE_ITEMS_MAX: Final = 10_000
 FUSE_SECONDS: Final = 0.25
 
@@ -87,7 +88,10 @@ class Evaluator(Jsonata):  # type: ignore[misc]
         try:
             return self.eval(self.ast, document, frame)
         finally:
-            Jsonata.CURRENT.jsonata = before
+            if before is None:
+                del Jsonata.CURRENT.jsonata
+            else:
+                Jsonata.CURRENT.jsonata = before
 
     def spend(self, steps: int) -> None:
         """Count work that is done inside one step."""
@@ -101,10 +105,7 @@ class Evaluator(Jsonata):  # type: ignore[misc]
 
     def eval(self, expr: Any, input: Any, environment: Any) -> Any:
         """Evaluate one node, counted."""
-        self._depth += 1
-        if self._depth > DEPTH_MAX:
-            raise Fault(f"it is nested, or calls itself, deeper than {DEPTH_MAX} levels")
-        self.spend(1)
+        self._descend()
         held = self.input, self.environment
         result = self._eval(expr, input, environment)
         self.input, self.environment = held
@@ -114,6 +115,26 @@ class Evaluator(Jsonata):  # type: ignore[misc]
         elif isinstance(result, str) and len(result) > 1_024:
             self.spend(len(result) >> 10)
         return result
+
+    def apply_inner(self, proc: Any, args: Any, input: Any, environment: Any) -> Any:
+        # Functions that call functions, and tail calls, come here without a node of their own.
+        self._descend()
+        result = super().apply_inner(proc, args, input, environment)
+        self._depth -= 1
+        return result
+
+    @contextmanager
+    def deeper(self, levels: int) -> Iterator[None]:
+        """Count levels that the evaluation does not see while something runs."""
+        self._depth += levels
+        yield
+        self._depth -= levels
+
+    def _descend(self) -> None:
+        self._depth += 1
+        if self._depth > DEPTH_MAX:
+            raise Fault(f"it is nested, or calls itself, deeper than {DEPTH_MAX} levels")
+        self.spend(1)
 
     def weighed(self, value: Any) -> Any:
         """Refuse what is too large or too deep where it is built."""
@@ -294,7 +315,10 @@ def _plain_part(value: Any, functions: Any, depth: int) -> Any:
     if depth > 2 * DEPTH_MAX:
         raise Fault("it builds a value that is nested too deep")
     if isinstance(value, dict):
-        return {str(key): _plain_part(item, functions, depth + 1) for key, item in value.items()}
+        return {
+            _plain_scalar(key, functions): _plain_part(item, functions, depth + 1)
+            for key, item in value.items()
+        }
     if isinstance(value, list):
         return [_plain_part(item, functions, depth + 1) for item in value]
     return None if value is None else _plain_scalar(value, functions)

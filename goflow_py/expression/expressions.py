@@ -19,7 +19,10 @@ from goflow_py.expression.tokens import EXPRESSION_LENGTH_MAX, Token, ends_opera
 from goflow_py.expression.values import SIZE_MAX, ensure_small, truthy
 
 _FUNCTION_NAMES: Final = frozenset(FUNCTIONS)
+TOKENS_MAX: Final = 2_000
+
 _SHOWN_REASON_MAX = 200
+_TOO_LONG = "it is nested, or one chain, too long; break it up"
 # The fields of the library's nodes that hold nodes.
 _SAME_CONTEXT = (
     *("procedure", "arguments", "lhs", "rhs", "expression", "expressions", "lhs_object"),
@@ -88,6 +91,8 @@ def compile_expression(text: str) -> Expression:
     read = list(tokens(text))
     if read[-1].end != len(text):
         raise syntax_error(text, read[-1].end, "'}' closes nothing")
+    if len(read) > TOKENS_MAX:
+        raise syntax_error(text, read[TOKENS_MAX].start, f"it has more than {TOKENS_MAX} parts")
     _check(text, read)
     warnings = tuple(_warnings(text, read))
     try:
@@ -206,31 +211,33 @@ def _parse_fully(text: str) -> Any:
         place = error.location if isinstance(error.location, int) else 0
         raise syntax_error(text, max(0, min(place, len(text))), str(error)) from None
     except RecursionError:
-        raise syntax_error(text, 0, "it is one chain too long; break it up") from None
+        raise syntax_error(text, 0, _TOO_LONG) from None
     except Exception:  # noqa: BLE001
         # The library's tokenizer runs over the end of some texts.
         raise syntax_error(text, 0, "it is not JSONata") from None
-    for node, _ in _nodes(tree):
+    for node, _, depth in _nodes(tree):
+        if depth > engine.DEPTH_MAX:
+            raise syntax_error(text, 0, _TOO_LONG)
         if node.type == "lambda" and node.signature is not None:
             raise syntax_error(text, node.position, "functions take no signature here")
     return tree
 
 
-def _nodes(tree: Any) -> Iterator[tuple[Any, bool]]:
-    """Yield each node once, and whether it sees the whole document as its context."""
-    todo, seen = [(tree, True)], set()
+def _nodes(tree: Any) -> Iterator[tuple[Any, bool, int]]:
+    """Yield each node once, whether the whole document is its context, and its depth."""
+    todo, seen = [(tree, True, 0)], set()
     while todo:
-        node, at_root = todo.pop()
+        node, at_root, depth = todo.pop()
         if id(node) not in seen:
             seen.add(id(node))
-            yield node, at_root
-            todo.extend(_below(node, at_root))
+            yield node, at_root, depth
+            todo.extend((*part, depth + 1) for part in _below(node, at_root))
 
 
 def _roots(tree: Any) -> set[str]:
     """Return the names that are read from the document itself, not from a part of it."""
     found: set[str] = set()
-    for node, at_root in _nodes(tree):
+    for node, at_root, _ in _nodes(tree):
         if node.type != "path":
             continue
         first = node.steps[0]

@@ -32,6 +32,9 @@ REFUSED: Final = {
     "shuffle": "the same input must always give the same result",
 }
 PICTURE_LENGTH_MAX: Final = 256
+CALLBACK_LEVELS: Final = 2
+"""What a function that calls functions adds to the depth: it takes that much of the stack."""
+
 _INTEGER_MAX = 2**53
 _ONE_CHARACTER_OPTIONS = frozenset(
     {
@@ -56,6 +59,9 @@ class Native(Jsonata.JFunction):  # type: ignore[misc]
         super().__init__(None, own.signature if own else None)
         if own is None:
             self.signature = native.signature
+        # The library renames a function that is given to a variable, for every expression that
+        # follows: what one project calls its variables is nobody else's to read.
+        self.signature.set_function_name = lambda _: None
         self.function_name = name
         self._apply = _OWN.get(name) or _STOCK[name]
         self._most: int = native.nargs
@@ -64,7 +70,8 @@ class Native(Jsonata.JFunction):  # type: ignore[misc]
         evaluator = Jsonata.CURRENT.jsonata
         given = list(args or ())
         evaluator.spend(1 + sum(len(value) >> 4 for value in given if isinstance(value, list)))
-        result = self._apply(*given)
+        with evaluator.deeper(CALLBACK_LEVELS if any(map(is_function, given)) else 0):
+            result = self._apply(*given)
         if isinstance(result, str):
             return checked(result)
         return evaluator.weighed(result)

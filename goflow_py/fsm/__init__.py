@@ -7,5 +7,4 @@
 ``draft``    a step in the making: a private copy and the entries that led to it
 ``step``     the formula: ``current x event -> action, next``, one event fully digested
 ``controls`` the operators' verbs
-``verify``   the history checker
 """

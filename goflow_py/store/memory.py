@@ -169,12 +169,11 @@ class MemoryStore:
 
     async def sweep(self, *, before: int, limit: int) -> int:
         names = self._tables.names
-        old = [
-            key for key, one in names.items() if one.expires is not None and one.expires < before
-        ]
-        for key in old[:limit]:
+        ends = [(one.expires, key) for key, one in names.items() if one.expires is not None]
+        old = sorted(end for end in ends if end[0] < before)[:limit]
+        for _, key in old:
             del names[key]
-        return len(old[:limit])
+        return len(old)
 
     # blueprints
 

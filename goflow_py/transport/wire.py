@@ -31,7 +31,6 @@ import httpx
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.http_exceptions import HttpProcessingError
-from multidict import CIMultiDict
 from yarl import URL
 
 from goflow_py.transport.addresses import AddressPolicy
@@ -86,28 +85,27 @@ class WireTransport(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send one request and return its answer, body unread, or raise an ``httpx`` error."""
         session = self._session or self._open()
-        url = request.url
-        dial = _Dial(host=url.host)
+        dial = _Dial(host=request.url.host)
         token = _dial.set(dial)
         try:
             answer = await session.request(
                 request.method,
-                URL(str(url), encoded=True),
-                headers=CIMultiDict(
+                URL(str(request.url), encoded=True),
+                headers=[
                     (name.decode("latin-1"), value.decode("latin-1"))
                     for name, value in request.headers.raw
-                ),
-                data=await request.aread() or None,
+                ],
+                data=await _content(request) or None,
                 allow_redirects=False,
+            )
+            return httpx.Response(
+                answer.status, headers=answer.raw_headers, stream=_body(answer), request=request
             )
         except Exception as error:
             # All of them: whatever a worker makes aiohttp raise, it is the worker's failure.
             raise _translated(error, dial) from error
         finally:
             _dial.reset(token)
-        return httpx.Response(
-            answer.status, headers=answer.raw_headers, stream=_Body(answer), request=request
-        )
 
     async def aclose(self) -> None:
         """Close every connection, used ones too."""
@@ -144,6 +142,18 @@ class WireTransport(httpx.AsyncBaseTransport):
         )
         self._session._retry_connection = False
         return self._session
+
+
+async def _content(request: httpx.Request) -> bytes:
+    # The asynchronous way costs an iterator for bytes that are there already.
+    return request.read() if isinstance(request.stream, httpx.ByteStream) else await request.aread()
+
+
+def _body(answer: aiohttp.ClientResponse) -> httpx.AsyncByteStream:
+    """Return the body; one that came together with its headers needs no waiting for."""
+    if answer.content.is_eof():
+        return httpx.ByteStream(answer.content.read_nowait())
+    return _Body(answer)
 
 
 # ---------------------------------------------------------------- dialling

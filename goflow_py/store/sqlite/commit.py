@@ -12,13 +12,13 @@ from goflow_py.store.sqlite.queries import SQL
 def commit(connection: sqlite3.Connection, node: str, writes: Sequence[Write]) -> list[Verdict]:
     """Write the batch; on an error that nobody foresaw, find the write that has it.
 
-    Raises what means that nothing can be written now (``failures.unavailable``).
+    Raises what concerns all writes, as a full disk does.
     """
     batch = _Batch(connection, node)
     try:
         return batch.run(writes, batch.write)
     except Exception as error:
-        if failures.unavailable(error) is not None:
+        if failures.concerns_all(error):
             raise
     connection.execute("ROLLBACK")
     connection.execute("BEGIN IMMEDIATE")
@@ -52,7 +52,7 @@ class _Batch:
         try:
             verdict = self.write(write)
         except Exception as error:
-            if failures.unavailable(error) is not None:
+            if failures.concerns_all(error):
                 raise
             del self._freed[freed:]
             self._connection.execute("ROLLBACK TO alone")

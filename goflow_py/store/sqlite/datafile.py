@@ -29,7 +29,7 @@ class DataFile:
         except OSError as error:
             self.release()
             raise StartRefused(
-                f"{error.filename or self.path} cannot be written: {error.strerror}"
+                f"{self.path} cannot be written: {error.strerror}: check its directory"
             ) from error
 
     def release(self) -> None:

@@ -41,6 +41,15 @@ def unavailable(error: BaseException) -> Unavailable | None:
     )
 
 
+def concerns_all(error: BaseException) -> bool:
+    """Tell whether *error* would meet every other write, too.
+
+    A damaged page does not: who has it is set apart, and the others run.
+    """
+    found = unavailable(error)
+    return found is not None and found.reason != "store_corrupt"
+
+
 def failed() -> Unavailable:
     """Return the answer of a store that may never write again."""
     return Unavailable(

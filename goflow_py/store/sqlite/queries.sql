@@ -258,7 +258,7 @@ WHERE project = ? AND kind = ? AND scope = ? AND name = ?;
 DELETE FROM names WHERE (project, kind, scope, name) IN (
   SELECT project, kind, scope, name FROM names INDEXED BY names_expires
   WHERE expires IS NOT NULL AND expires < :before
-  ORDER BY expires LIMIT :limit);
+  ORDER BY expires, project, kind, scope, name LIMIT :limit);
 
 -- ---------------------------------------------------------------- blueprints
 

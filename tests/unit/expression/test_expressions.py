@@ -212,6 +212,7 @@ def test_an_expression_has_a_value(text: str, value: Any) -> None:
         ("$replace('a', /x*/, 'b')", "matches the empty text"),
         ("$sort([1, 'a'])", "nothing mixed"),
         ("$base64decode('AA==')", "NUL"),
+        ("{$base64decode('AA=='): 1}", "NUL"),
     ],
 )
 def test_what_does_not_fit_fails_with_a_sentence(text: str, reason: str) -> None:
@@ -255,10 +256,10 @@ def test_what_does_not_fit_fails_with_a_sentence(text: str, reason: str) -> None
         ("function($x)<s:s> { $x }", "no signature", None),
         ("a ? b : ", "ends too early", 7),
         ("[1, 2", r"'\]' is expected", 5),
-        ("a :: b", "", None),
-        ("1 ~ 2", "", None),
-        (":", "", None),
-        ("#", "", None),
+        ("a :: b", "cannot be read", None),
+        ("1 ~ 2", "cannot be read", None),
+        (":", "cannot be read", None),
+        ("#", "cannot be read", None),
     ],
 )
 def test_what_cannot_be_read_is_refused_with_its_place(
@@ -339,3 +340,10 @@ def test_one_evaluation_leaves_nothing_behind_for_the_next() -> None:
     assert [expression.evaluate({}) for _ in range(3)] == [1, 1, 1]
     bare = compile_expression("$y := $exists($y) ? 2 : 1")
     assert [bare.evaluate({}) for _ in range(3)] == [1, 1, 1]
+
+
+def test_what_one_expression_calls_its_variables_is_not_told_to_the_next() -> None:
+    compile_expression("($mine := $power; $mine(2, 2))").evaluate({})
+    with pytest.raises(ExpressionFailed) as failure:
+        compile_expression("$power('a', 2)").evaluate({})
+    assert "mine" not in str(failure.value)

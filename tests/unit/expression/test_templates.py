@@ -41,7 +41,7 @@ SECRETS = {"TOKEN": "s3cret", "a.b:c-d": "other"}.get
         ("${ input.age + 1 }", 42),
         ("${$.input.list}", [1, [2, "x"]]),
         ("${{'a': {'b': '}'}}}", {"a": {"b": "}"}}),
-        ("${ $contains(input.name, /}/) }", False),
+        (r"${ $contains(input.name, /\}/) }", False),
         ("${ input.`a}b` }", None),
         # text
         ("Dear {$.input.name}", "Dear Ann"),

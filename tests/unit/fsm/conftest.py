@@ -13,7 +13,7 @@ from goflow_py.fsm import inputs, work
 from goflow_py.fsm.compile import compile_blueprint
 from goflow_py.fsm.controls import control
 from goflow_py.fsm.draft import Draft
-from goflow_py.fsm.verify import verify
+from goflow_py.engine.checker import verify
 from goflow_py.ports import RecordRow
 
 

@@ -7,12 +7,13 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from goflow_py.errors import Conflict, StartRefused, Unavailable
-from goflow_py.ports import HeadRow, RecordRow, Write
+from goflow_py.ports import Committed, HeadRow, Poisonous, RecordRow, Write
 from goflow_py.store.sqlite import SqliteStore
 from goflow_py.store.sqlite.schema import SCHEMA, statements
 
@@ -152,7 +153,7 @@ async def test_a_directory_in_the_place_of_the_file_is_refused(path):
 
 async def test_a_parent_that_is_a_file_is_refused(path):
     path.parent.write_text("")
-    assert "data" in (await refusal(path))
+    assert "check its directory" in await refusal(path)
 
 
 async def test_a_file_that_another_program_locks_is_refused(path, monkeypatch):
@@ -206,8 +207,8 @@ async def test_a_log_that_was_cut_by_the_crash_opens_with_a_prefix(path, tmp_pat
         await store.commit([start(number)])
     crashed = tmp_path / "goflow.db"
     shutil.copy(path, crashed)
-    log = Path(f"{path}-wal").read_bytes()
-    Path(f"{crashed}-wal").write_bytes(log[: len(log) - 1000])
+    log, copy = path.with_name(path.name + "-wal"), crashed.with_name(crashed.name + "-wal")
+    copy.write_bytes(log.read_bytes()[:-1000])
     after = await opened(crashed, node="after")
     heads = await after.heads([start(number).head.id for number in range(50)])
     kept = [head for head in heads if head is not None]
@@ -216,11 +217,38 @@ async def test_a_log_that_was_cut_by_the_crash_opens_with_a_prefix(path, tmp_pat
     await store.close()
 
 
+async def test_an_execution_on_a_damaged_page_is_set_apart_and_the_others_run(path):
+    store = await owning(path)
+    mark = b"damaged here"
+    rest = b"x" * 3_000  # so that no two share a page
+    await store.commit([start(1, body=mark + rest), start(2, body=rest), start(3, body=rest)])
+    await store.close()
+    image = bytearray(path.read_bytes())
+    page = image.index(mark) // 4096 * 4096
+    image[page] = 0xFF  # no kind of page
+    path.write_bytes(image)
+    store = await owning(path, node="after")
+    steps = []
+    for number in (2, 1, 3):
+        record = replace(start(number).records[0], first_seq=1, seq=1)
+        head = replace(start(number).head, seq=1)
+        steps.append(Write(head=head, epoch=2, records=[record]))
+    first, second, third = await store.commit(steps)
+    assert isinstance(second, Poisonous)
+    assert [first, third] == [Committed(), Committed()]
+    assert len(await store.history(start(1).head.id, after=-1, limit=9)) == 1
+    assert len(await store.history(start(3).head.id, after=-1, limit=9)) == 2
+    with pytest.raises(Unavailable) as caught:
+        await store.head(start(1).head.id)
+    assert caught.value.reason == "store_corrupt"
+    await store.close()
+
+
 async def test_everything_is_written_back_at_the_end(path):
     store = await owning(path)
     await store.commit([start(1)])
     await store.close()
-    assert not Path(f"{path}-wal").exists()
+    assert not path.with_name(path.name + "-wal").exists()
     with sqlite3.connect(path) as connection:
         assert connection.execute("SELECT count(*) FROM executions").fetchone() == (1,)
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)

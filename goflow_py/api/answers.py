@@ -1,0 +1,197 @@
+"""What callers get, as models for the documentation: answers are written without them."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
+
+Json = Any
+Object = dict[str, Any]
+
+
+class Answer(BaseModel):
+    """An answer."""
+
+    model_config = ConfigDict(alias_generator=to_camel)
+
+
+class Problem(Answer):
+    """RFC 9457; further fields help with the particular problem."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+
+
+class Execution(Answer):
+    """One run of a blueprint version."""
+
+    id: str
+    project: str
+    activity: str
+    version: int
+    key: str | None
+    labels: dict[str, str]
+    status: str
+    state: str
+    visit: int
+    stage: str | None
+    business_status: str | None
+    revision: int
+    input: Json
+    data: Object
+    output: Json
+    error: Object | None
+    awaiting: list[Object]
+    tasks: list[Object]
+    parent: str | None
+    children: list[str]
+    started_at: str
+    updated_at: str
+    finished_at: str | None
+    deadline: str | None
+
+
+class Page(Answer):
+    """A part of a list; ``next`` continues it."""
+
+    items: list[Object]
+    next: str | None
+
+
+class Executions(Page):
+    """Executions, newest first."""
+
+    items: list[Execution]  # type: ignore[assignment]
+
+
+class Uploaded(Answer):
+    """What an upload came to."""
+
+    project: str
+    activity: str
+    version: int | None
+    hash: str
+    findings: list[Object]
+
+
+class Version(Answer):
+    """A version of a blueprint."""
+
+    project: str
+    activity: str
+    version: int
+    hash: str
+    created_at: str
+    blueprint: Object
+    findings: list[Object]
+
+
+class Items(Answer):
+    """A whole list."""
+
+    items: list[Object]
+
+
+class Workers(Answer):
+    """The workers of an activity."""
+
+    project: str
+    activity: str
+    workers: list[Object]
+
+
+class Context(Answer):
+    """What expressions see."""
+
+    seq: int
+    state: str
+    visit: int
+    context: Object
+    tasks: list[Object]
+    stage: str | None
+
+
+class Why(Answer):
+    """What an execution waits for, in one sentence and in parts."""
+
+    model_config = ConfigDict(extra="allow")
+
+    why: str
+
+
+class Applied(Answer):
+    """The event was taken."""
+
+    applied: bool
+    respond: Json
+    execution: Execution
+
+
+class Deferred(Answer):
+    """The event is kept for later."""
+
+    deferred: bool
+
+
+class Matched(Answer):
+    """The executions that took an event."""
+
+    matched: list[Object]
+
+
+class CallbackTaken(Answer):
+    """What became of a callback."""
+
+    applied: bool | None = None
+    duplicate: bool | None = None
+
+
+class Done(Answer):
+    """It is done."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class Endpoint(Answer):
+    """An alias."""
+
+    alias: str
+    url: str
+
+
+class Key(Answer):
+    """An API key; ``key`` is its text, shown once."""
+
+    id: str
+    project: str | None
+    scopes: list[str]
+    roles: list[str]
+    description: str
+    created_at: str
+    expires_at: str | None
+
+
+class NewKey(Key):
+    """A key that was made; ``key`` is shown this once."""
+
+    key: str
+
+
+class Backup(Answer):
+    """Where the copy is."""
+
+    path: str
+    bytes: int
+
+
+class Health(Answer):
+    """Whether it is well."""
+
+    model_config = ConfigDict(extra="allow")
+
+    status: str

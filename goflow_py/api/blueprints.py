@@ -1,0 +1,159 @@
+"""Blueprints: upload, look at versions, replace the workers."""
+
+from typing import Any
+
+from aiohttp import web
+
+from goflow_py.api import answers
+from goflow_py.api.bodies import BlueprintsQuery, UploadQuery, VersionQuery
+from goflow_py.api.op import Call, answer, nothing, op, page
+from goflow_py.domain.blueprint import Blueprint, WorkersDocument
+from goflow_py.domain.durations import rfc3339
+from goflow_py.engine.uploads import version_json
+from goflow_py.errors import Invalid, NotFound
+from goflow_py.ports import BlueprintRow
+
+READ = ("execution:read", "blueprint:write")
+ACTIVITY = "/v1/blueprints/{project}/{activity}"
+
+
+@op(
+    "POST",
+    "/v1/blueprints",
+    "blueprint:write",
+    raw=Blueprint,
+    query=UploadQuery,
+    answers={200: answers.Uploaded, 201: answers.Uploaded},
+    errors=(404,),
+    idempotent=True,
+)
+async def upload(call: Call) -> web.Response:
+    """Store a blueprint, with or without its workers; everything wrong is said at once."""
+    query = call.query(UploadQuery)
+    if query.format != "goflow":
+        raise Invalid(
+            f"the format '{query.format[:40]}' is not there yet; send goflow's own",
+            code="format_not_there",
+        )
+    done = await call.door.orchestrator.uploads.upload(
+        call.raw,
+        project=call.caller.project,
+        dry_run=query.dry_run,
+        strict=query.strict,
+        repeat=call.repeat(),
+    )
+    headers = {}
+    if done.version is not None:
+        place = f"/v1/blueprints/{done.project}/{done.activity}/versions/{done.version}"
+        headers["Location"] = place
+    if done.replayed:
+        headers["Idempotency-Replayed"] = "true"
+    return answer(done.as_json(), 201 if done.created else 200, headers)
+
+
+@op("GET", "/v1/blueprints", READ, query=BlueprintsQuery, answers={200: answers.Page})
+async def blueprints(call: Call) -> web.Response:
+    """List the latest version of each blueprint, by name."""
+    query = call.query(BlueprintsQuery)
+    project = call.caller.project
+    if project is not None and query.project not in (None, project):
+        return page(call, [], None)
+    found = await call.door.orchestrator.uploads.page(
+        project=project or query.project, limit=query.limit, cursor=query.cursor
+    )
+    return page(call, [_view(row) for row in found.items], found.next)
+
+
+@op("GET", ACTIVITY, READ, query=VersionQuery, answers={200: answers.Version}, errors=(404,))
+async def blueprint(call: Call) -> web.Response:
+    """Return a version, the latest when none is named."""
+    return answer(_view(await _row(call, call.query(VersionQuery).version)))
+
+
+@op("GET", f"{ACTIVITY}/versions", READ, answers={200: answers.Items}, errors=(404,))
+async def versions(call: Call) -> web.Response:
+    """List all versions, newest first, with how many executions are in which status."""
+    rows = await call.door.orchestrator.uploads.versions(*call.activity)
+    return answer(
+        {
+            "items": [
+                {
+                    "version": row.version,
+                    "hash": row.digest,
+                    "createdAt": rfc3339(row.created_at),
+                    **{name: counts.get(name, 0) for name in _STATUSES},
+                }
+                for row, counts in rows
+            ]
+        }
+    )
+
+
+_STATUSES = ("running", "waiting", "paused", "failed", "completed", "cancelled")
+
+
+@op("GET", f"{ACTIVITY}/versions/{{version}}", READ, answers={200: answers.Version}, errors=(404,))
+async def version(call: Call) -> web.Response:
+    """Return one version."""
+    return answer(_view(await _row(call, _number(call))))
+
+
+@op(
+    "DELETE",
+    f"{ACTIVITY}/versions/{{version}}",
+    "blueprint:write",
+    answers={204: None},
+    errors=(404, 409),
+)
+async def delete_version(call: Call) -> web.Response:
+    """Remove a version that no execution is pinned to."""
+    await call.door.orchestrator.uploads.delete_version(*call.activity, _number(call))
+    return nothing()
+
+
+@op(
+    "GET",
+    f"{ACTIVITY}/findings",
+    READ,
+    query=VersionQuery,
+    answers={200: answers.Items},
+    errors=(404,),
+)
+async def findings(call: Call) -> web.Response:
+    """Return what the upload of a version found."""
+    row = await _row(call, call.query(VersionQuery).version)
+    return answer({"items": version_json(row)["findings"]})
+
+
+@op(
+    "PUT",
+    f"{ACTIVITY}/workers",
+    "blueprint:write",
+    raw=WorkersDocument,
+    answers={200: answers.Uploaded},
+    errors=(404,),
+)
+async def put_workers(call: Call) -> web.Response:
+    """Replace the workers; running executions use them from their next attempt on."""
+    return answer(await call.door.orchestrator.uploads.put_workers(*call.activity, call.raw))
+
+
+@op("GET", f"{ACTIVITY}/workers", READ, answers={200: answers.Workers}, errors=(404,))
+async def get_workers(call: Call) -> web.Response:
+    """Return the workers document."""
+    return answer(await call.door.orchestrator.uploads.workers(*call.activity))
+
+
+async def _row(call: Call, number: int | None) -> BlueprintRow:
+    return await call.door.orchestrator.uploads.version(*call.activity, number)
+
+
+def _number(call: Call) -> int:
+    text = call.path("version")
+    if not (text.isascii() and text.isdigit() and len(text) <= 15):
+        raise NotFound(f"there is no version {text[:40]}; versions are numbers")
+    return int(text)
+
+
+def _view(row: BlueprintRow) -> dict[str, Any]:
+    return {**version_json(row), "createdAt": rfc3339(row.created_at)}

@@ -1,0 +1,41 @@
+"""Callbacks of async workers; the token of the attempt is its own permission."""
+
+from aiohttp import web
+
+from goflow_py.api import answers
+from goflow_py.api.auth import OPEN
+from goflow_py.api.bodies import CallbackBody, HeartbeatBody
+from goflow_py.api.op import Call, answer, op
+from goflow_py.engine.callbacks import CallbackBody as Said
+
+
+@op(
+    "POST",
+    "/v1/callbacks/{token}",
+    OPEN,
+    body=CallbackBody,
+    body_required=False,
+    answers={200: answers.CallbackTaken},
+    errors=(404, 409, 410),
+)
+async def complete(call: Call) -> web.Response:
+    """End an attempt; once, however often it is said."""
+    body = call.body(CallbackBody)
+    said = Said(event=body.event, output=body.output, error=body.error, retry=body.retry)
+    outcome = await call.door.orchestrator.callbacks.complete(call.path("token"), said)
+    return answer({outcome: True})
+
+
+@op(
+    "POST",
+    "/v1/callbacks/{token}/heartbeat",
+    OPEN,
+    body=HeartbeatBody,
+    body_required=False,
+    answers={200: answers.Done},
+    errors=(404, 409, 410),
+)
+async def heartbeat(call: Call) -> web.Response:
+    """Say that the worker is alive: its callback is awaited anew."""
+    await call.door.orchestrator.callbacks.heartbeat(call.path("token"))
+    return answer({})

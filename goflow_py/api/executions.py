@@ -1,0 +1,213 @@
+"""Executions: start, list, look at, delete."""
+
+import re
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from goflow_py.api import answers
+from goflow_py.api.bodies import (
+    ContextQuery,
+    ExecutionQuery,
+    ExecutionsQuery,
+    HistoryQuery,
+    StartBody,
+)
+from goflow_py.api.op import JSON_HEADERS, Call, answer, nothing, op, page
+from goflow_py.domain.execution import Execution
+from goflow_py.engine.executions import StartRequest
+from goflow_py.errors import Invalid
+from goflow_py.ports import Filter
+
+READ = "execution:read"
+EXECUTION = "/v1/executions/{id}"
+_TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}\Z")
+_WAIT = re.compile(r"wait=(\d{1,6})\Z")
+
+
+@op(
+    "POST",
+    "/v1/activities/{project}/{activity}/executions",
+    "execution:start",
+    body=StartBody,
+    body_required=False,
+    answers={200: answers.Execution, 201: answers.Execution},
+    errors=(404, 409),
+    idempotent=True,
+    headers={"Prefer": "wait=N: answer 200 when the execution ends within N seconds."},
+    new_work=True,
+)
+async def start(call: Call) -> web.Response:
+    """Start an execution; it is durable when this answers."""
+    body = call.body(StartBody)
+    project, activity = call.activity
+    headers = call.request.headers
+    trace = headers.get("traceparent")
+    started = await call.door.orchestrator.executions.start(
+        project,
+        activity,
+        StartRequest(
+            input=body.input,
+            key=body.key,
+            id=body.id,
+            labels=body.labels,
+            version=body.version,
+            delay_seconds=body.delay,
+            traceparent=trace if trace is not None and _TRACEPARENT.match(trace) else None,
+            repeat=call.repeat(),
+        ),
+    )
+    execution = started.execution
+    extra = {"Location": f"/v1/executions/{execution.id}"}
+    if started.replayed:
+        extra["Idempotency-Replayed"] = "true"
+    status = 201 if started.created else 200
+    prefer = headers.get("Prefer")
+    if prefer is not None and (seconds := _preferred(prefer)) is not None:
+        extra["Preference-Applied"] = f"wait={seconds}"
+        execution = await call.door.wait_end(execution.id, seconds)
+        status = 200 if execution.ended else status
+    return await view(call, execution, status, extra)
+
+
+@op(
+    "GET",
+    "/v1/executions",
+    READ,
+    query=ExecutionsQuery,
+    prefixes=("label.",),
+    answers={200: answers.Executions},
+)
+async def executions(call: Call) -> web.Response:
+    """List executions, newest first. ``label.NAME=VALUE`` asks for a label."""
+    query = call.query(ExecutionsQuery)
+    project = call.caller.project
+    if project is not None and query.project not in (None, project):
+        return page(call, [], None)
+    which = Filter(
+        project=project or query.project,
+        activity=query.activity,
+        status=[str(one) for one in query.status],
+        state=query.state,
+        key=query.key,
+        labels=query.labels,
+        since=query.since,
+        until=query.until,
+        text=query.q,
+    )
+    found = await call.door.orchestrator.tracking.page(
+        which, limit=query.limit, cursor=query.cursor
+    )
+    return page(call, found.items, found.next)
+
+
+@op(
+    "GET",
+    EXECUTION,
+    READ,
+    query=ExecutionQuery,
+    answers={200: answers.Execution, 304: None},
+    errors=(404,),
+    headers={"If-None-Match": "An ETag: answer 304 while it holds."},
+)
+async def execution(call: Call) -> web.Response:
+    """Return an execution; with ``wait`` when it has ended, or after that time."""
+    query = call.query(ExecutionQuery)
+    if query.view != "goflow":
+        raise Invalid(f"the view '{query.view[:40]}' is not there yet", code="view_not_there")
+    found = await _execution(call)
+    if query.wait > 0 and not found.ended:
+        found = await call.door.wait_end(found.id, query.wait)
+    etag = f'"{found.seq}"'
+    if call.has(etag):
+        return web.Response(status=304, headers={"ETag": etag})
+    return await view(call, found)
+
+
+@op("DELETE", EXECUTION, "execution:control", answers={204: None}, errors=(404, 409))
+async def delete(call: Call) -> web.Response:
+    """Remove an ended execution and its history."""
+    await call.door.orchestrator.executions.delete(call.path("id").lower())
+    return nothing()
+
+
+@op(
+    "GET",
+    f"{EXECUTION}/history",
+    READ,
+    query=HistoryQuery,
+    answers={200: answers.Page},
+    errors=(404,),
+)
+async def history(call: Call) -> web.Response:
+    """Return the history behind seq ``after``, oldest first."""
+    query = call.query(HistoryQuery)
+    after = -1 if query.after is None else query.after
+    items, more = await call.door.orchestrator.tracking.history(
+        await _execution(call), after=after, limit=query.limit
+    )
+    return page(call, items, None if more is None else str(more), name="after")
+
+
+@op("GET", f"{EXECUTION}/attempts", READ, answers={200: answers.Items}, errors=(404,))
+async def attempts(call: Call) -> web.Response:
+    """Return every attempt, with what was sent and what came back."""
+    found = await call.door.orchestrator.tracking.attempts(await _execution(call))
+    return answer({"items": found})
+
+
+@op(
+    "GET",
+    f"{EXECUTION}/context",
+    READ,
+    query=ContextQuery,
+    answers={200: answers.Context},
+    errors=(404,),
+)
+async def context(call: Call) -> web.Response:
+    """Return what expressions see, at the end of the record that holds seq ``at``."""
+    at = call.query(ContextQuery).at
+    return answer(await call.door.orchestrator.tracking.context(await _execution(call), at))
+
+
+@op("GET", f"{EXECUTION}/why", READ, answers={200: answers.Why}, errors=(404,))
+async def why(call: Call) -> web.Response:
+    """Say what it waits for, since when, until when, and who can release it."""
+    return answer(await call.door.orchestrator.tracking.why(await _execution(call)))
+
+
+@op("GET", f"{EXECUTION}/output", READ, answers={200: Any}, errors=(404, 409))
+async def output(call: Call) -> web.Response:
+    """Return the result alone."""
+    return answer(call.door.orchestrator.tracking.output(await _execution(call)))
+
+
+# ---------------------------------------------------------------- shared
+
+
+async def view(
+    call: Call, execution: Execution, status: int = 200, headers: dict[str, str] | None = None
+) -> web.Response:
+    """Return an execution with its ETag."""
+    value = await call.door.orchestrator.tracking.view(execution)
+    return web.Response(
+        status=status,
+        body=orjson.dumps(value),
+        headers={**JSON_HEADERS, "ETag": f'"{execution.seq}"', **(headers or {})},
+    )
+
+
+async def _execution(call: Call) -> Execution:
+    return await call.door.orchestrator.tracking.get(
+        call.path("id").lower(), project=call.caller.project
+    )
+
+
+def _preferred(header: str) -> int | None:
+    """Return the seconds of ``wait=N``; what else is preferred may be ignored (RFC 7240)."""
+    for part in header.split(","):
+        found = _WAIT.match(part.strip())
+        if found:
+            return int(found.group(1))
+    return None

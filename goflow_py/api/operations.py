@@ -1,0 +1,123 @@
+"""Running the server: health, readiness, metrics, version, backup, drain, verify, store."""
+
+import asyncio
+import importlib
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from goflow_py import __version__
+from goflow_py.api import answers
+from goflow_py.api.auth import OPEN
+from goflow_py.api.bodies import BackupBody, VerifyQuery
+from goflow_py.api.door import Door
+from goflow_py.api.op import UUID, Call, answer, op
+from goflow_py.api.problems import SAFE_HEADERS
+from goflow_py.domain.durations import rfc3339
+from goflow_py.errors import Conflict, NotFound, Unavailable
+
+AUDITOR = "goflow_py.engine.auditor"
+METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+@op("GET", "/healthz", OPEN, answers={200: answers.Health})
+async def healthz(_: Call) -> web.Response:
+    """Say that the process is there."""
+    return answer({"status": "ok"})
+
+
+@op("GET", "/readyz", OPEN, answers={200: answers.Health}, errors=(503,))
+async def readyz(call: Call) -> web.Response:
+    """Say whether work can be taken: the store can be written, and nothing ends."""
+    call.door.refuse_when_draining()
+    if call.door.orchestrator.lost.is_set():
+        raise Unavailable("this server may write nothing any more; it is about to end")
+    await call.door.orchestrator.store.ping()
+    return answer({"status": "ready"})
+
+
+@op("GET", "/version", OPEN, answers={200: answers.Done})
+async def version(_: Call) -> web.Response:
+    """Return the version of the server."""
+    return answer({"version": __version__})
+
+
+@op(
+    "GET",
+    "/metrics",
+    ("execution:read", "admin"),
+    answers={200: "text/plain"},
+    everywhere=True,
+)
+async def metrics(call: Call) -> web.Response:
+    """Return the metrics in Prometheus' text format."""
+    headers = {**SAFE_HEADERS, "Content-Type": METRICS_TYPE}
+    return web.Response(body=call.door.metrics.text(), headers=headers)
+
+
+@op(
+    "POST",
+    "/v1/admin/backup",
+    "admin",
+    body=BackupBody,
+    body_required=False,
+    answers={201: answers.Backup},
+    errors=(409,),
+    everywhere=True,
+)
+async def backup(call: Call) -> web.Response:
+    """Write a consistent copy of everything beside the data, while work goes on."""
+    directory = call.door.backup_dir
+    if directory is None:
+        raise Conflict("this server keeps everything in memory; there is no place for a copy")
+    now = rfc3339(call.door.clock.now_ms()).replace(":", "-")
+    path = Path(directory, call.body(BackupBody).name or f"goflow-{now}.db")
+    await asyncio.to_thread(path.parent.mkdir, mode=0o700, parents=True, exist_ok=True)
+    await call.door.orchestrator.store.backup(str(path))
+    size = (await asyncio.to_thread(path.stat)).st_size
+    return answer({"path": str(path), "bytes": size}, 201)
+
+
+@op("POST", "/v1/admin/drain", "admin", answers={202: answers.Done}, everywhere=True)
+async def drain(call: Call) -> web.Response:
+    """Take no new work and begin no calls from now on; those in flight end."""
+    call.door.drain()
+    return answer(
+        {"draining": True, "callsInFlight": call.door.orchestrator.dispatcher.total_in_flight}, 202
+    )
+
+
+@op(
+    "GET",
+    "/v1/admin/verify",
+    "admin",
+    query=VerifyQuery,
+    answers={200: answers.Done},
+    errors=(404,),
+    everywhere=True,
+)
+async def verify(call: Call) -> web.Response:
+    """Check what is stored against the rules that it must keep."""
+    execution = call.query(VerifyQuery).execution
+    if execution is not None:
+        if not UUID.match(execution):
+            raise NotFound(f"there is no execution {execution[:64]}")
+        await call.door.orchestrator.tracking.get(execution.lower())
+    report = await _audit(call.door, execution and execution.lower())
+    return answer(report)
+
+
+async def _audit(door: Door, execution: str | None) -> Any:
+    try:
+        auditor = importlib.import_module(AUDITOR)
+    except ModuleNotFoundError:
+        raise Unavailable("this release cannot verify yet", code="verify_not_there") from None
+    report = await auditor.verify(door.orchestrator.store, execution=execution)
+    return report.as_json()
+
+
+@op("GET", "/v1/admin/store", "admin", answers={200: answers.Done}, everywhere=True)
+async def store(call: Call) -> web.Response:
+    """Return the store's sizes and counts."""
+    return answer(dict(await call.door.orchestrator.store.stats()))

@@ -1,0 +1,88 @@
+"""Where workers are, and how they are: endpoint aliases, health, breakers."""
+
+from typing import Any
+
+from aiohttp import web
+
+from goflow_py.api import answers
+from goflow_py.api.bodies import EndpointBody, WorkersQuery
+from goflow_py.api.op import Call, answer, nothing, op
+from goflow_py.domain.blueprint import Worker
+from goflow_py.engine.breaker import Breaker
+from goflow_py.engine.calls import is_url
+from goflow_py.errors import NotFound
+
+
+@op(
+    "PUT",
+    "/v1/endpoints/{alias}",
+    "blueprint:write",
+    body=EndpointBody,
+    answers={200: answers.Endpoint},
+    everywhere=True,
+)
+async def put_endpoint(call: Call) -> web.Response:
+    """Point an alias to a URL; the next attempts use it."""
+    alias, url = call.path("alias"), call.body(EndpointBody).url
+    await call.door.orchestrator.uploads.put_endpoint(alias, url)
+    return answer({"alias": alias, "url": url})
+
+
+@op("GET", "/v1/endpoints", "execution:read", answers={200: answers.Items}, everywhere=True)
+async def endpoints(call: Call) -> web.Response:
+    """List the aliases, where they point, and who says so."""
+    return answer({"items": call.door.orchestrator.catalog.endpoints()})
+
+
+@op(
+    "DELETE",
+    "/v1/endpoints/{alias}",
+    "blueprint:write",
+    answers={204: None},
+    errors=(404,),
+    everywhere=True,
+)
+async def delete_endpoint(call: Call) -> web.Response:
+    """Forget an alias."""
+    alias = call.path("alias")
+    if not await call.door.orchestrator.catalog.delete_endpoint(alias):
+        raise NotFound(f"there is no endpoint alias '{alias[:64]}' to delete")
+    return nothing()
+
+
+@op("GET", "/v1/workers", "execution:read", query=WorkersQuery, answers={200: answers.Items})
+async def workers(call: Call) -> web.Response:
+    """List the workers, with what this server knows of their health."""
+    query = call.query(WorkersQuery)
+    mine = call.caller.project
+    if mine is not None and query.project not in (None, mine):
+        return answer({"items": []})
+    found = await call.door.orchestrator.uploads.all_workers(mine or query.project)
+    return answer({"items": [_worker(call, *one) for one in found]})
+
+
+def _worker(call: Call, project: str, activity: str, worker: Worker) -> dict[str, Any]:
+    engine = call.door.orchestrator
+    endpoint = worker.worker_endpoint
+    breaker = engine.dispatcher.breakers.get((worker.name, endpoint), Breaker())
+    url = endpoint if is_url(endpoint) else engine.catalog.resolve(endpoint)
+    state = _state(breaker, call.door.clock.monotonic())
+    health = "unknown" if not breaker.ended else "up" if breaker.ended[-1][1] else "failing"
+    return {
+        "project": project,
+        "activity": activity,
+        "action": worker.name,
+        "endpoint": endpoint,
+        "url": url,
+        "priority": worker.priority,
+        "health": "down" if state != "closed" else health,
+        "breaker": state,
+        "calls": len(breaker.ended),
+        "errors": breaker.failures,
+    }
+
+
+def _state(breaker: Breaker, now: float) -> str:
+    if breaker.opened_at is None:
+        return "closed"
+    return "half-open" if breaker.probing or breaker.lets_through(now) else "open"

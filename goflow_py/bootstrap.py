@@ -1,0 +1,391 @@
+"""The one place where adapters meet the engine: settings in, a running server out.
+
+``running`` is the server as a context manager, for tests and for programs that hold one;
+``run`` is the process: the loop, the log, the signals.
+"""
+
+import asyncio
+import contextlib
+import gc
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from goflow_py.api import Door, Guard, GuardedRunner, create_app
+from goflow_py.api.auth import SCOPES, Access, is_loopback, new_key
+from goflow_py.api.metrics import Metrics
+from goflow_py.clock import Clock, SystemClock
+from goflow_py.config import Secrets, Settings
+from goflow_py.domain.durations import rfc3339
+from goflow_py.engine.backoff import RetryDefaults
+from goflow_py.engine.orchestrator import EngineOptions, Orchestrator
+from goflow_py.errors import StartRefused
+from goflow_py.ports import Store, Transport
+from goflow_py.store.memory import MemoryStore
+from goflow_py.store.sqlite import SqliteStore
+from goflow_py.transport.addresses import AddressPolicy
+from goflow_py.transport.http import HttpTransport
+
+SERVER_KEY_BYTES = 32
+MOCK_READY_SECONDS = 10.0
+MOCK_STOP_SECONDS = 3.0
+LOST_STOP_SECONDS = 5.0
+EXIT_LOST = 3
+"""The exit code of a server that may write nothing any more; a new process may."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Server:
+    """A server that takes requests."""
+
+    url: str
+    """Where it listens."""
+    orchestrator: Orchestrator
+    door: Door
+
+    async def drain(self, seconds: float) -> None:
+        """Take no new work, and let the calls in flight end for up to *seconds*."""
+        self.door.drain()
+        await self.orchestrator.owner.drain(seconds)
+
+
+# ---------------------------------------------------------------- the process
+
+
+def run(settings: Settings, *, on_ready: Callable[[str], object]) -> int:
+    """Serve until SIGTERM or SIGINT; return the exit code. *on_ready* is called with the URL.
+
+    Raises ``StartRefused``.
+    """
+    configure_logging(settings)
+    for warning in settings.warnings:
+        log.warning(warning)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(serve(settings, on_ready=on_ready))
+
+
+async def serve(settings: Settings, *, on_ready: Callable[[str], object]) -> int:
+    """Serve until a signal comes, or until this node has lost its data to another."""
+    loop = asyncio.get_running_loop()
+    asked, hurry = asyncio.Event(), asyncio.Event()
+
+    def on_signal() -> None:
+        (hurry if asked.is_set() else asked).set()
+
+    async with running(settings) as server:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, on_signal)
+        gc.collect()
+        gc.freeze()  # what is there now stays: no collection looks at it again
+        on_ready(server.url)
+        lost = server.orchestrator.lost
+        await _first(asked.wait(), lost.wait())
+        if lost.is_set():
+            loop.call_later(LOST_STOP_SECONDS, os._exit, EXIT_LOST)
+        else:
+            log.info("draining", extra={"seconds": settings.drain_timeout})
+            await _first(server.drain(settings.drain_timeout), hurry.wait(), lost.wait())
+    return EXIT_LOST if lost.is_set() else 0
+
+
+async def _first(*waits: Coroutine[Any, Any, object]) -> None:
+    """Return when one of *waits* is over; the others are cancelled."""
+    tasks = [asyncio.create_task(wait) for wait in waits]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+# ---------------------------------------------------------------- the server
+
+
+@asynccontextmanager
+async def running(
+    settings: Settings, *, clock: Clock | None = None, transport: Transport | None = None
+) -> AsyncIterator[Server]:
+    """Start a server, and stop it at the end without waiting for calls. Raises ``StartRefused``."""
+    clock = clock or SystemClock()
+    async with contextlib.AsyncExitStack() as stack:
+        listener = _bind(settings)
+        stack.callback(listener.close)
+        url = _url_of(settings, listener)
+        mock = await stack.enter_async_context(_mock_workers(settings))
+        metrics = Metrics()
+        orchestrator = Orchestrator(
+            store=_store(settings, lambda: orchestrator.lost.set()),
+            transport=transport or _transport(settings),
+            clock=clock,
+            options=_options(settings, url, mock, clock),
+            observer=metrics,
+        )
+        stack.push_async_callback(orchestrator.stop)
+        await orchestrator.start()
+        door = await _door(settings, orchestrator, metrics, clock)
+        measuring = asyncio.get_running_loop().create_task(metrics.measure_lag(clock))
+        stack.callback(measuring.cancel)
+        runner = GuardedRunner(create_app(door), door.guard)
+        stack.push_async_callback(runner.cleanup)
+        await runner.listen(listener)
+        try:
+            yield Server(url=url, orchestrator=orchestrator, door=door)
+        finally:
+            door.drain()
+            door.closing.set()
+
+
+def _options(settings: Settings, url: str, mock: str | None, clock: Clock) -> EngineOptions:
+    return EngineOptions(
+        token_key=_server_key(settings, clock),
+        public_url=settings.public_url or url,
+        endpoints=dict(settings.endpoint),
+        fallback_url=mock,
+        retry=RetryDefaults(
+            interval=settings.retry_interval, max_interval=settings.retry_max_interval
+        ),
+        calls_in_flight_max=settings.calls_in_flight_max,
+        lease_seconds=settings.node_lease_seconds,
+        secret=Secrets(settings.secrets_dir, os.environ).secret,
+    )
+
+
+def _store(settings: Settings, on_fatal: Callable[[], object]) -> Store:
+    path = settings.data_path
+    return MemoryStore() if path is None else SqliteStore(path, on_fatal=on_fatal)
+
+
+def _transport(settings: Settings) -> Transport:
+    policy = AddressPolicy.of(private=is_loopback(settings.host), allow=settings.allow_target)
+    return HttpTransport(
+        policy,
+        response_bytes_max=settings.body_bytes_max,
+        connections_max=settings.calls_in_flight_max,
+    )
+
+
+async def _door(
+    settings: Settings, orchestrator: Orchestrator, metrics: Metrics, clock: Clock
+) -> Door:
+    required = not is_loopback(settings.host)
+    access = Access(store=orchestrator.store, clock=clock, required=required)
+    await access.load()
+    if required and not access.keys:
+        await _first_key(settings, access, clock)
+    guard = Guard(
+        clock=clock,
+        connections_max=settings.connections_max,
+        header_timeout_seconds=settings.header_timeout,
+    )
+    metrics.watch(orchestrator, lambda: len(guard.connections))
+    path = settings.data_path
+    return Door(
+        orchestrator=orchestrator,
+        access=access,
+        guard=guard,
+        metrics=metrics,
+        clock=clock,
+        body_bytes_max=settings.body_bytes_max,
+        body_timeout_seconds=settings.body_timeout,
+        backup_dir=None if path is None else str(path.parent / "backups"),
+    )
+
+
+# ---------------------------------------------------------------- where it listens
+
+
+def _bind(settings: Settings) -> socket.socket:
+    """Take the port; nobody can connect before the server listens."""
+    host, port = settings.host, settings.port
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        # A name of this machine has both; clients try IPv4 in any case.
+        family, _, _, _, address = min(found, key=lambda one: one[0] != socket.AF_INET)
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+        except OSError:
+            listener.close()
+            raise
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise StartRefused(f"cannot listen on {host} port {port}: {reason}") from error
+    listener.setblocking(False)
+    return listener
+
+
+def _url_of(settings: Settings, listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    if host in ("0.0.0.0", "::"):  # compared, not bound
+        host = "127.0.0.1" if host == "0.0.0.0" else "::1"
+        if settings.public_url is None:
+            log.warning(
+                "callback URLs point to this machine only; set --public-url to the address "
+                "that workers can reach"
+            )
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+# ---------------------------------------------------------------- keys
+
+
+def _server_key(settings: Settings, clock: Clock) -> bytes:
+    """Return the key that signs callback tokens: the same for every start of this data."""
+    if settings.data_path is None:
+        return clock.token_bytes(SERVER_KEY_BYTES)
+    path = settings.data_path.with_name(settings.data_path.name + ".key")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not path.exists():
+            _write_private(path, clock.token_bytes(SERVER_KEY_BYTES), replace=False)
+        key = path.read_bytes()
+    except OSError as error:
+        raise StartRefused(f"the server key {path} cannot be used: {error.strerror}") from error
+    if len(key) != SERVER_KEY_BYTES:
+        raise StartRefused(f"{path} is no server key: it has {len(key)} bytes, not 32")
+    return key
+
+
+async def _first_key(settings: Settings, access: Access, clock: Clock) -> None:
+    """Make the first administrator's key of a server that others can reach."""
+    path = settings.bootstrap_key_file
+    if path is None:
+        log.warning(
+            "there is no API key, and one is needed beyond loopback; set --bootstrap-key-file, "
+            "or stop the server and use 'goflow key create --data'"
+        )
+        return
+    row, text = new_key(clock, project=None, scopes=SCOPES, description="the first key")
+    try:
+        # The file comes first: a key that nobody has read is replaced by the next start.
+        _write_private(path, f"{text}\n".encode(), replace=True)
+    except OSError as error:
+        raise StartRefused(f"the key file {path} cannot be written: {error.strerror}") from error
+    await access.add(row)
+    log.info("the first API key was written", extra={"file": str(path)})
+
+
+def _write_private(path: Path, content: bytes, *, replace: bool) -> None:
+    """Write a file that only its owner reads, whole or not at all."""
+    draft = path.with_name(f"{path.name}.{os.getpid()}.new")
+    draft.unlink(missing_ok=True)
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        if replace:
+            draft.replace(path)
+        else:
+            with contextlib.suppress(FileExistsError):  # another server was first
+                os.link(draft, path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+# ---------------------------------------------------------------- mock workers
+
+
+@asynccontextmanager
+async def _mock_workers(settings: Settings) -> AsyncIterator[str | None]:
+    """Run mock workers as a child, if they are asked for; yield their URL."""
+    if settings.workers_mock is None:
+        yield None
+        return
+    script = ("--script", settings.workers_mock) if settings.workers_mock else ()
+    child = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "workers_mock", "--port", "0", *script),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        assert child.stdout is not None, "its output is a pipe"
+        try:
+            async with asyncio.timeout(MOCK_READY_SECONDS):
+                line = (await child.stdout.readline()).decode("utf-8", "replace").strip()
+        except TimeoutError:
+            line = ""
+        if not line.startswith("ready "):
+            raise StartRefused("the mock workers did not start; see their message above")
+        yield line.removeprefix("ready ")
+    finally:
+        await _end(child)
+
+
+async def _end(child: asyncio.subprocess.Process) -> None:
+    if child.returncode is not None:
+        return
+    with contextlib.suppress(ProcessLookupError):
+        child.terminate()
+    try:
+        async with asyncio.timeout(MOCK_STOP_SECONDS):
+            await child.wait()
+    except TimeoutError:
+        child.kill()
+        await child.wait()
+
+
+# ---------------------------------------------------------------- the log
+
+
+def configure_logging(settings: Settings) -> None:
+    """Write log lines to stderr, as text or JSON."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(JsonLines() if settings.log_format == "json" else TextLines())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(settings.log_level.upper())
+    logging.getLogger("transitions").setLevel(logging.WARNING)
+
+
+_OWN_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+def _facts(record: logging.LogRecord) -> dict[str, object]:
+    return {name: value for name, value in vars(record).items() if name not in _OWN_FIELDS}
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a line: a constant message, and facts."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "ts": rfc3339(int(record.created * 1000)),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "msg": record.getMessage(),
+            **_facts(record),
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str)
+
+
+class TextLines(logging.Formatter):
+    """One line for people; the facts follow the message."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        facts = "".join(f" {name}={value}" for name, value in _facts(record).items())
+        when = rfc3339(int(record.created * 1000))
+        line = f"{when} {record.levelname.lower():7} {record.getMessage()}{facts}"
+        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line

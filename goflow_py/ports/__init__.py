@@ -1,0 +1,57 @@
+"""What the engine needs from outside: a store, a transport, an observer. Adapters implement these.
+
+The docstrings are the contract; ``tests/contract`` holds every adapter to it.
+Times are milliseconds since 1970, UTC, given by the caller; durations are seconds.
+"""
+
+from goflow_py.ports.observer import Observer
+from goflow_py.ports.rows import (
+    BATCH_BYTES_MAX,
+    BATCH_RECORDS_MAX,
+    SHARDS,
+    BlueprintRow,
+    Committed,
+    Fenced,
+    Filter,
+    HeadRow,
+    KeyRow,
+    Message,
+    Name,
+    Page,
+    Poisonous,
+    RecordRow,
+    Taken,
+    Upload,
+    Verdict,
+    Write,
+)
+from goflow_py.ports.store import Store
+from goflow_py.ports.transport import Answered, Reply, Request, Transport, Unreachable
+
+__all__ = [
+    "BATCH_BYTES_MAX",
+    "BATCH_RECORDS_MAX",
+    "SHARDS",
+    "Answered",
+    "BlueprintRow",
+    "Committed",
+    "Fenced",
+    "Filter",
+    "HeadRow",
+    "KeyRow",
+    "Message",
+    "Name",
+    "Observer",
+    "Page",
+    "Poisonous",
+    "RecordRow",
+    "Reply",
+    "Request",
+    "Store",
+    "Taken",
+    "Transport",
+    "Unreachable",
+    "Upload",
+    "Verdict",
+    "Write",
+]

@@ -1,0 +1,152 @@
+"""The port to durable memory."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any, Protocol
+
+from goflow_py.ports.rows import (
+    BlueprintRow,
+    Filter,
+    KeyRow,
+    Message,
+    Name,
+    Page,
+    RecordRow,
+    Taken,
+    Upload,
+    Verdict,
+    Write,
+)
+
+
+class Store(Protocol):
+    """Durable memory. One transaction a method; a return means that it is on disk.
+
+    Raises ``errors.Unavailable`` when nothing can be written now (disk full, busy); nothing of
+    the call is then in the store. ``errors.StartRefused`` from ``open`` only.
+    """
+
+    async def open(self, *, node: str, now: int, ttl_ms: int) -> None:
+        """Migrate, register the node's incarnation; refuse a newer schema or a second server."""
+
+    async def close(self) -> None:
+        """Release the shards, and every file and thread. Safe to call twice."""
+
+    # ownership
+    async def heartbeat(self, *, now: int) -> bool:
+        """Renew the lease; False means dead for ever: an expired lease is never renewed."""
+
+    async def claim(self, *, limit: int, now: int) -> dict[int, int]:
+        """Own up to *limit* free or expired shards: ``{shard: epoch}``, each epoch one higher."""
+
+    async def release(self, shards: Sequence[int]) -> None:
+        """Give shards up; the next owner gets a higher epoch."""
+
+    # executions
+    async def commit(self, writes: Sequence[Write]) -> list[Verdict]:
+        """Write all, in order, in one transaction, and make it durable; one verdict a write.
+
+        The only write path of an execution. A write whose (shard, epoch) this node does not own,
+        or whose ``first_seq`` is not the stored seq + 1, is ``Fenced``; one that loses a name is
+        ``Taken``; neither leaves anything. ``key`` names freed in a batch can be taken in the next.
+        """
+
+    async def head(self, execution: str) -> bytes | None:
+        """Return the head's body; None when there is none. Sees every commit that returned."""
+
+    async def heads(self, executions: Sequence[str]) -> list[bytes | None]:
+        """Return several heads, in the order asked."""
+
+    async def history(self, execution: str, *, after: int, limit: int) -> list[RecordRow]:
+        """Return the records that end behind seq *after*, oldest first, at most *limit*."""
+
+    async def live(self, shards: Sequence[int], *, after: str, limit: int) -> list[bytes]:
+        """Return the heads with status ``running`` and an id above *after*, by id."""
+
+    async def due(self, shards: Sequence[int], *, until: int, limit: int) -> list[tuple[int, str]]:
+        """Return (wake, id) of executions that wake at or before *until*, earliest first."""
+
+    async def counts(self, project: str, activity: str) -> dict[int, dict[str, int]]:
+        """Return ``{version: {status: count}}``."""
+
+    async def delete(self, execution: str) -> bool:
+        """Remove an execution, its history and its names; False when there is none."""
+
+    # inbox
+    async def deliver(self, messages: Sequence[Message]) -> list[bool]:
+        """Add to the inbox; False for one whose (execution, kind, dedupe) is there already."""
+
+    async def drain(self, shards: Sequence[int], *, limit: int) -> list[Message]:
+        """Return inbox messages of these shards, oldest first; ``commit`` deletes them."""
+
+    def hints(self) -> AsyncIterator[None]:
+        """Yield when the inbox may have something; polling is the truth."""
+
+    # names
+    async def name(self, project: str, kind: str, scope: str, name: str) -> Name | None:
+        """Return who has a name."""
+
+    async def put_name(self, name: Name) -> Name | None:
+        """Take a name that belongs to no execution; the one who has it already, else None."""
+
+    async def sweep(self, *, before: int, limit: int) -> int:
+        """Delete expired names; return how many."""
+
+    # blueprints
+    async def upload(self, upload: Upload) -> BlueprintRow | Taken:
+        """Store a new version, unless the latest one has the same digest; replace the workers."""
+
+    async def blueprint(
+        self, project: str, activity: str, version: int | None
+    ) -> BlueprintRow | None:
+        """Return a version; None asks for the latest."""
+
+    async def blueprints(self, *, project: str | None, limit: int, cursor: str | None) -> Page:
+        """Return the latest version of each blueprint, by name."""
+
+    async def versions(self, project: str, activity: str) -> list[BlueprintRow]:
+        """Return all versions, newest first."""
+
+    async def delete_version(self, project: str, activity: str, version: int) -> bool:
+        """Remove a version that no execution is pinned to (Conflict); False when there is none."""
+
+    async def workers(self, project: str, activity: str) -> bytes | None:
+        """Return the workers document."""
+
+    async def all_workers(self) -> list[tuple[str, str, bytes]]:
+        """Return every (project, activity, workers document)."""
+
+    # settings
+    async def put_endpoint(self, alias: str, url: str) -> None:
+        """Point an alias to a URL."""
+
+    async def delete_endpoint(self, alias: str) -> bool:
+        """Forget an alias; False when there is none."""
+
+    async def endpoints(self) -> dict[str, str]:
+        """Return every alias."""
+
+    async def put_key(self, key: KeyRow) -> None:
+        """Store an API key."""
+
+    async def delete_key(self, key: str) -> bool:
+        """Revoke an API key; False when there is none."""
+
+    async def keys(self) -> list[KeyRow]:
+        """Return all API keys."""
+
+    # operations
+    async def ping(self) -> None:
+        """Write and sync something, or raise ``Unavailable``."""
+
+    async def stats(self) -> Mapping[str, Any]:
+        """Return sizes and counts for operators: executions by status, bytes, schema version."""
+
+    async def backup(self, path: str) -> None:
+        """Write a consistent copy of everything to a new file while work goes on."""
+
+    # Last, because below it ``list`` no longer means the type.
+    async def list(self, which: Filter, *, limit: int, cursor: str | None) -> Page:
+        """Return head bodies, newest first, stable under inserts.
+
+        Raises ``MalformedRequest`` for a cursor that is none.
+        """
