@@ -81,24 +81,19 @@ class Client:
     ) -> None:
         """Raise ``MalformedRequest`` when *server* is no address or *key* can be no key."""
         self.server = server.rstrip("/")
-        if not self.server.startswith(("http://", "https://")):
+        if not _is_address(self.server):
             raise MalformedRequest(
                 f"'{server}' is no address of a server; write http://HOST:PORT", code="bad_server"
             )
         if key is not None and not (key.isascii() and key.isprintable()):
             raise MalformedRequest("the key has characters that no key has", code="bad_key")
-        try:
-            self._http = httpx.AsyncClient(
-                base_url=self.server,
-                headers={} if key is None else {"Authorization": f"Bearer {key}"},
-                timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS),
-                transport=transport,
-                trust_env=False,  # a proxy of the machine's must not see the key
-            )
-        except httpx.InvalidURL as error:
-            raise MalformedRequest(
-                f"'{server}' is no address of a server: {error}", code="bad_server"
-            ) from None
+        self._http = httpx.AsyncClient(
+            base_url=self.server,
+            headers={} if key is None else {"Authorization": f"Bearer {key}"},
+            timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS),
+            transport=transport,
+            trust_env=False,  # a proxy of the machine's must not see the key
+        )
 
     async def __aenter__(self) -> Self:
         return self
@@ -163,8 +158,6 @@ class Client:
             )
         except httpx.TransportError as error:
             raise self._unreachable(error) from error
-        except httpx.InvalidURL as error:
-            raise MalformedRequest(f"{path} is no path: {error}", code="bad_path") from error
         return self._read(response)
 
     def _unreachable(self, error: httpx.TransportError) -> ServerUnreachable:
@@ -196,14 +189,22 @@ class Client:
         )
 
 
+def _is_address(server: str) -> bool:
+    try:
+        parts = httpx.URL(server)
+        good_port = parts.port is None or 0 < parts.port < 65_536
+    except (httpx.InvalidURL, ValueError):
+        return False
+    plain = not (parts.query or parts.fragment or parts.userinfo)
+    return parts.scheme in ("http", "https") and bool(parts.host) and good_port and plain
+
+
 def error_of(status: int, problem: Mapping[str, Any]) -> GoFlowError:
     """Return a problem of the API as the error that was raised in the server."""
     detail, code = str(problem["detail"]), str(problem.get("code", "error"))
     if status == Unavailable.status:
         after = problem.get("retryAfter")
-        return Unavailable(
-            detail, code=code, retry_after=after if isinstance(after, int) else 1
-        )
+        return Unavailable(detail, code=code, retry_after=after if isinstance(after, int) else 1)
     facts = {name: value for name, value in problem.items() if name not in PROBLEM_FIELDS}
     # An error with a signature of its own (findings, awaiting) would not take just any facts.
     return _ERRORS.get(status, GoFlowError)(detail, code=code, **facts)

@@ -1,9 +1,10 @@
 """The command line's frame: the nearest name, values that may be left out, never a traceback."""
 
+import difflib
 import re
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -11,9 +12,7 @@ from typer.core import TyperCommand, TyperGroup
 from goflow_py.cli.console import EXIT_FAILED, fail, say
 from goflow_py.errors import GoFlowError
 
-if TYPE_CHECKING:
-    from typer import Context
-
+NEAR_RATIO = 0.4
 ELSEWHERE = {
     "apply": "upload",
     "create": "upload",
@@ -40,28 +39,38 @@ ELSEWHERE = {
 """What other tools call it."""
 
 
-class Root(TyperGroup):
-    """All commands: knows their names in other tools, and turns errors into one line."""
+class Group(TyperGroup):
+    """Commands that know their names in other tools, and the nearest one to a wrong name."""
 
-    def get_command(self, ctx: "Context", cmd_name: str) -> Any:
-        """Return a command; the wrong one's name is looked up below."""
-        found = super().get_command(ctx, cmd_name)
-        if found is None and ELSEWHERE.get(cmd_name) in self.commands:
-            ctx.fail(f"No such command '{cmd_name}'. Did you mean '{ELSEWHERE[cmd_name]}'?")
-        return found
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Return the command; refuse an unknown one with the name that was meant."""
+        word = args[0]
+        if word in self.commands or word.startswith("-") or ctx.resilient_parsing:
+            return super().resolve_command(ctx, args)
+        meant = ELSEWHERE.get(word)
+        near = difflib.get_close_matches(word, list(self.commands), n=1, cutoff=NEAR_RATIO)
+        found = meant if meant in self.commands else near[0] if near else None
+        hint = f"did you mean '{found}'?" if found else f"see {ctx.command_path} --help"
+        ctx.fail(f"there is no command '{word[:40]}'; {hint}")
 
-    def invoke(self, ctx: "Context") -> Any:
+
+class Root(Group):
+    """All commands; errors become one line and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
         """Run a command; what it could not do is one line and an exit code."""
         try:
             return super().invoke(ctx)
         except GoFlowError as error:
             fail(error)
-        except (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError) as error:
+        except (typer.Exit, typer.Abort, typer.TyperException, EOFError, BrokenPipeError):
+            raise  # these are Typer's to show
+        except Exception as error:
             if sys.flags.dev_mode:
                 raise
             say(
                 f"goflow: a mistake of goflow's own: {type(error).__name__}: {error}; "
-                "please report it (python -X dev -m goflow_py shows where)"
+                "please report it ('python -X dev -m goflow_py' shows where)"
             )
             raise typer.Exit(EXIT_FAILED) from None
 
@@ -76,7 +85,7 @@ OPTIONAL = {
 class OptionalValues(TyperCommand):
     """A command with options whose value may be left out: ``--wait``, ``--wait=10``."""
 
-    def parse_args(self, ctx: "Context", args: list[str]) -> list[str]:
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Give the options that stand alone an empty value."""
         return super().parse_args(ctx, list(_filled(args)))
 

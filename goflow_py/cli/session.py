@@ -88,6 +88,11 @@ async def _run(
 ) -> None:
     from goflow_py.client import Client
 
+    if key is not None and not key.startswith("gf_"):
+        raise typer.BadParameter(
+            "an API key begins with gf_ (an execution's own key is --business-key)",
+            param_hint="--key",
+        )
     try:
         client = Client(server, key=key)
     except MalformedRequest as error:

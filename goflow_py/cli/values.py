@@ -43,7 +43,7 @@ def documents_of(names: Iterable[str]) -> list[str]:
 
 
 def json_of(text: str, what: str) -> Any:
-    """Return the JSON of an option: in place, of ``@FILE``, or of ``-``. Raises ``BadParameter``."""
+    """Return the JSON of an option: in place, of ``@FILE`` or ``-``. Raises ``BadParameter``."""
     from goflow_py.domain.documents import loads
 
     source = read(text.removeprefix("@")) if text == "-" or text.startswith("@") else text

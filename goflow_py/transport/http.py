@@ -7,6 +7,7 @@ is skipped (authentication, redirects, cookies, hooks), which is two thirds of i
 
 import asyncio
 import functools
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -29,6 +30,7 @@ from goflow_py.transport.wire import (
 RESPONSE_BYTES_MAX = 1024 * 1024
 URL_LENGTH_MAX = 2_048
 URLS_REMEMBERED_MAX = 1_024
+_NAME = re.compile(r"[A-Za-z0-9_.-]+")
 BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
 OWN_HEADERS = frozenset(
     {
@@ -213,14 +215,14 @@ def _target(text: str) -> _Target | str:
         return "the URL has a fragment"
     if "@" in text.partition("://")[2].partition("/")[0].partition("?")[0]:
         return "the URL has a user name"
-    if not url.host or url.port == 0:
-        return "the URL has no host, or port 0"
-    if not _is_canonical(url.raw_host.decode("ascii")):
-        return "the host of the URL is a number that is no canonical address"
+    if not url.host or not 0 < (url.port or 80) < 65536 or url.port == 0:
+        return "the URL has no host, or an impossible port"
+    if not _is_plain(url.raw_host.decode("ascii")):
+        return "the host of the URL is neither a name nor a canonical address"
     return _Target(url=url, host=url.netloc.decode("ascii"))
 
 
-def _is_canonical(host: str) -> bool:
+def _is_plain(host: str) -> bool:
     """Tell names and canonical addresses from ``127.1``, ``0x7f.1``, ``2130706433`` and the like.
 
     A host is meant as an address when its last part is a number (the rule of browsers): no
@@ -228,7 +230,7 @@ def _is_canonical(host: str) -> bool:
     """
     last = host.rstrip(".").rpartition(".")[2]
     if ":" not in host and not last.isdecimal() and not last.startswith("0x"):
-        return True
+        return _NAME.fullmatch(host) is not None
     try:
         return "%" not in host and bool(ip_address(host))
     except ValueError:

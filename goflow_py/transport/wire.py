@@ -17,7 +17,10 @@ shorter than the keep-alive of the usual servers (5 s and more), so we close fir
 
 import asyncio
 import functools
+import io
 import logging
+import os
+import select
 import socket
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
@@ -48,6 +51,7 @@ DNS_THREADS_MAX = 16
 HEADERS_BYTES_MAX = 32 * 1024
 """Of everything before the body: status line, headers, and all 1xx answers."""
 HEADERS_MAX = 128
+WRITE_AT_ONCE_BYTES_MAX = 256 * 1024
 FRAMING_MAX = 8
 """Bytes on the wire for one byte of body: one-byte chunks have 6, endless extensions have more."""
 
@@ -144,9 +148,12 @@ class WireTransport(httpx.AsyncBaseTransport):
         return self._session
 
 
-async def _content(request: httpx.Request) -> bytes:
+async def _content(request: httpx.Request) -> bytes | io.BytesIO:
     # The asynchronous way costs an iterator for bytes that are there already.
-    return request.read() if isinstance(request.stream, httpx.ByteStream) else await request.aread()
+    plain = isinstance(request.stream, httpx.ByteStream)
+    content = request.read() if plain else await request.aread()
+    # A large one is written in parts, between which others have their turn.
+    return io.BytesIO(content) if len(content) > WRITE_AT_ONCE_BYTES_MAX else content
 
 
 def _body(answer: aiohttp.ClientResponse) -> httpx.AsyncByteStream:
@@ -238,6 +245,10 @@ class _Protocol(ResponseHandler):
         """From the start, since a new connection is made for a call."""
         self._headed = False
 
+    def is_connected(self) -> bool:
+        """Tell whether it can be used (again); the end may have come and not been read yet."""
+        return super().is_connected() and (self._busy or not _is_readable(self.transport))
+
     def set_response_params(self, **parameters: Any) -> None:
         """Begin to wait for an answer."""
         self._bytes, self._busy, self._headed = 0, True, False
@@ -289,6 +300,15 @@ class _Protocol(ResponseHandler):
         if self.transport is not None:
             self.transport.abort()
         self.set_exception(TooMuch(f"the worker sent {what}"))
+
+
+def _is_readable(transport: asyncio.BaseTransport | None) -> bool:
+    """Ask the operating system: of an idle connection, anything to read is its end."""
+    if transport is None:
+        return True
+    poll = select.poll()
+    poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
+    return bool(poll.poll(0))
 
 
 class _Body(httpx.AsyncByteStream):
@@ -366,4 +386,9 @@ def _not_connected(error: aiohttp.ClientConnectorError, dial: _Dial | None) -> h
 
 
 def _reason(error: OSError) -> str:
-    return (error.strerror or "it was reset").lower()
+    """Return what the operating system calls it; the libraries add addresses and tuples."""
+    if error.errno is None:
+        return "every address of the host failed"
+    if isinstance(error, socket.gaierror):
+        return (error.strerror or "the lookup failed").lower()
+    return os.strerror(error.errno).lower()

@@ -1,7 +1,7 @@
 """The commit: the only write path of an execution. Runs whole on the writer's thread."""
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 
 from goflow_py.ports import Committed, Fenced, Name, Poisonous, Taken, Verdict, Write
 from goflow_py.store import rules
@@ -10,55 +10,48 @@ from goflow_py.store.sqlite.queries import SQL
 
 
 def commit(connection: sqlite3.Connection, node: str, writes: Sequence[Write]) -> list[Verdict]:
-    """Write the batch; on an error that nobody foresaw, find the write that has it.
+    """Write the batch; a write with an error that nobody foresaw is left out of it.
 
-    Raises what concerns all writes, as a full disk does.
+    Raises what concerns all writes, as a full disk does. Everything else costs one more pass: a
+    savepoint would not do, for after a damaged page SQLite can only roll back the whole.
     """
-    batch = _Batch(connection, node)
-    try:
-        return batch.run(writes, batch.write)
-    except Exception as error:
-        if failures.concerns_all(error):
-            raise
-    connection.execute("ROLLBACK")
-    connection.execute("BEGIN IMMEDIATE")
-    batch = _Batch(connection, node)
-    return batch.run(writes, batch.write_alone)
+    spoilt: dict[int, Verdict] = {}
+    while True:  # at most once for each write, and once more
+        batch = _Batch(connection, node)
+        try:
+            return batch.run(writes, spoilt)
+        except Exception as error:
+            if failures.concerns_all(error):
+                raise
+            spoilt[batch.place] = _verdict(error)
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        connection.execute("BEGIN IMMEDIATE")
 
 
 class _Batch:
     """The writes of one transaction.
 
     There is one writer, so what was looked up stays true until it is written. A refusal therefore
-    comes before the first change of its write, and the usual batch needs no savepoint.
+    comes before the first change of its write, and needs nothing undone.
     """
 
     def __init__(self, connection: sqlite3.Connection, node: str) -> None:
+        self.place = 0
+        """The write at work: where an error comes from."""
         self._connection = connection
         self._node = node
         self._epochs: dict[int, int | None] = {}
-        self._freed: list[rows.Row] = []
 
-    def run(self, writes: Sequence[Write], write_one: Callable[[Write], Verdict]) -> list[Verdict]:
-        verdicts = [write_one(write) for write in writes]
-        if self._freed:  # behind the last write: no order within a batch frees a name early
-            self._connection.executemany(SQL["free"], self._freed)
+    def run(self, writes: Sequence[Write], spoilt: Mapping[int, Verdict]) -> list[Verdict]:
+        verdicts = []
+        for self.place, write in enumerate(writes):
+            verdicts.append(spoilt.get(self.place) or self.write(write))
+        # Behind the last write, so that no order within a batch frees a name early.
+        for self.place, write in enumerate(writes):
+            if write.freed and isinstance(verdicts[self.place], Committed):
+                self._free(write)
         return verdicts
-
-    def write_alone(self, write: Write) -> Verdict:
-        """Write one so that its error leaves the others of the batch as they are."""
-        freed = len(self._freed)
-        self._connection.execute("SAVEPOINT alone")
-        try:
-            verdict = self.write(write)
-        except Exception as error:
-            if failures.concerns_all(error):
-                raise
-            del self._freed[freed:]
-            self._connection.execute("ROLLBACK TO alone")
-            verdict = _verdict(error)
-        self._connection.execute("RELEASE alone")
-        return verdict
 
     def write(self, write: Write) -> Verdict:
         reason = rules.flaw(write)
@@ -79,9 +72,6 @@ class _Batch:
             execute(SQL["take"], rows.named(name))
         for number in write.inbox:
             execute(SQL["applied"], (number, write.head.id))
-        for name in write.freed:
-            self._holder(name)  # finds a name that no column holds, here where its write is known
-            self._freed.append((*rows.name_key(name), write.head.id))
         return Committed()
 
     def _start(self, write: Write) -> Fenced | Taken | None:
@@ -124,6 +114,10 @@ class _Batch:
     def _holder(self, name: Name) -> Name | None:
         row = self._connection.execute(SQL["name"], rows.name_key(name)).fetchone()
         return None if row is None else rows.name(row)
+
+    def _free(self, write: Write) -> None:
+        for name in write.freed:
+            self._connection.execute(SQL["free"], (*rows.name_key(name), write.head.id))
 
     def _epoch(self, shard: int) -> int | None:
         row = self._connection.execute(SQL["epoch"], (shard, self._node)).fetchone()

@@ -1,7 +1,9 @@
-"""A worker that says exactly what a test wants, down to the byte, and remembers what it was told."""
+"""A worker that says what a test wants, down to the byte, and remembers what it was told."""
 
 import asyncio
+import contextlib
 import re
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
@@ -24,14 +26,16 @@ class Worker:
         self.answer: bytes | Script = b""
         self.whole = False
         self.deaf = False
+        """Do not read; say *early* at most."""
+        self.early: Script | None = None
         self.requests: list[bytes] = []
         self.connections = 0
         self.gone = asyncio.Event()
         """Set when a caller hangs up."""
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def open(self) -> None:
-        self._server = await asyncio.start_server(self._meet, "127.0.0.1", 0)
+    async def open(self, tls: ssl.SSLContext | None) -> None:
+        self._server = await asyncio.start_server(self._meet, "127.0.0.1", 0, ssl=tls)
         self.port: int = self._server.sockets[0].getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}/task"
 
@@ -49,7 +53,8 @@ class Worker:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             if self.deaf:
-                await self.gone.wait()
+                await (self.early(reader, writer) if self.early else self.gone.wait())
+                return
             while True:
                 self.requests.append(await _request(reader))
                 if not isinstance(self.answer, bytes):
@@ -62,8 +67,10 @@ class Worker:
         except (ConnectionError, asyncio.IncompleteReadError):
             pass
         finally:
-            self.gone.set()
             writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
+            self.gone.set()
 
 
 async def _request(reader: asyncio.StreamReader) -> bytes:
@@ -76,10 +83,12 @@ async def _request(reader: asyncio.StreamReader) -> bytes:
 async def workers() -> AsyncIterator[Callable[..., Awaitable[Worker]]]:
     opened: list[Worker] = []
 
-    async def open_one(answer: bytes | Script = b"", *, whole: bool = False) -> Worker:
+    async def open_one(
+        answer: bytes | Script = b"", *, whole: bool = False, tls: ssl.SSLContext | None = None
+    ) -> Worker:
         worker = Worker()
         worker.answer, worker.whole = answer, whole
-        await worker.open()
+        await worker.open(tls)
         opened.append(worker)
         return worker
 

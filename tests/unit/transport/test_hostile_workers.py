@@ -15,6 +15,7 @@ from goflow_py.transport.http import HttpTransport
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
 WHOLE = OK + b"Content-Length: 2\r\n\r\nhi"
+MIB = 1024 * 1024
 LATE_SECONDS_MAX = 0.1
 
 
@@ -109,7 +110,11 @@ BROKEN = {
         200,
     ),
     "a body without end": (endless(OK + b"\r\n", bytes(65536)), "too_large", 200),
-    "chunks without end": (endless(CHUNKED, b"8000\r\n" + bytes(32768) + b"\r\n"), "too_large", 200),
+    "chunks without end": (
+        endless(CHUNKED, b"8000\r\n" + bytes(32768) + b"\r\n"),
+        "too_large",
+        200,
+    ),
     "a chunk extension without end": (endless(CHUNKED + b"2;", b"x" * 65536), "too_large", 200),
     "headers without end": (endless(OK, b"X-Y: z\r\n" * 100), "bad_response", None),
     "a header without end": (endless(OK + b"X: ", b"x" * 8192), "bad_response", None),
@@ -179,7 +184,7 @@ ANSWERS = {
     "chunks": (CHUNKED + b"1\r\nh\r\n1;x=y\r\ni\r\n0\r\nX: y\r\n\r\n", 200, b"hi"),
     "identity": (OK + b"Content-Encoding: identity\r\n\r\nhi", 200, b"hi"),
     "early hints": (b"HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n" + WHOLE, 200, b"hi"),
-    "a body of 1 MiB": (OK + b"Content-Length: 1048576\r\n\r\n" + bytes(1048576), 200, bytes(1048576)),
+    "a body of 1 MiB": (OK + b"Content-Length: 1048576\r\n\r\n" + bytes(MIB), 200, bytes(MIB)),
     "a body of 1 MiB in tiny chunks": (
         CHUNKED + b"10\r\n0123456789abcdef\r\n" * 4096 + b"0\r\n\r\n",
         200,
@@ -248,7 +253,7 @@ async def test_a_worker_that_does_not_read_is_a_timeout(workers, call) -> None:
     worker = await workers()
     worker.deaf = True
     started = perf_counter()
-    reply = await call(worker.url, body=bytes(32 * 1024 * 1024))
+    reply = await call(worker.url, body=bytes(32 * MIB))
     assert perf_counter() - started < 0.3 + LATE_SECONDS_MAX
     assert reply.code == "timeout"
 

@@ -1,0 +1,153 @@
+"""``goflow verify``: every execution's history against the rules, by a server or in a file."""
+
+import asyncio
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+import typer
+
+from goflow_py.cli.console import EXIT_FAILED, fail, show, show_json
+from goflow_py.cli.session import DEFAULT_SERVER, Json, Key, Server, Session, remote
+from goflow_py.cli.words import shown
+from goflow_py.errors import GoFlowError, StartRefused
+
+if TYPE_CHECKING:
+    from goflow_py.ports import BlueprintRow, Filter, Page, RecordRow, Store
+    from goflow_py.store.sqlite.readers import Readers
+
+VERIFY_SECONDS = 600.0
+
+
+def verify(
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", help="Read this data file; its server must not run."),
+    ] = None,
+    execution: Annotated[
+        str | None, typer.Option("--execution", metavar="ID", help="Only this one.")
+    ] = None,
+    server: Server = DEFAULT_SERVER,
+    api_key: Key = None,
+    as_json: Json = False,
+) -> None:
+    """Check what is stored against the rules that it must keep. Exits 1 on a breach."""
+    if data is None:
+        _ask(server=server, api_key=api_key, as_json=as_json, execution=execution)
+        return
+    if not data.is_file():
+        raise typer.BadParameter(f"there is no data file {data}", param_hint="--data")
+    try:
+        with _no_server(data):
+            report = asyncio.run(_read(data, execution))
+    except GoFlowError as error:
+        fail(error, as_json=as_json)
+    _report(report, as_json=as_json)
+
+
+@remote
+async def _ask(session: Session, execution: str | None) -> None:
+    answer = await session.client.get(
+        "/v1/admin/verify", {"execution": execution}, wait_seconds=VERIFY_SECONDS
+    )
+    _report(answer.body, as_json=session.as_json)
+
+
+def _report(report: dict[str, Any], *, as_json: bool) -> None:
+    breaches = report["breaches"]
+    if as_json:
+        show_json(report)
+    else:
+        from goflow_py.cli import screens
+
+        counts = report["byStatus"].items()
+        show(
+            screens.pairs(
+                [
+                    ("executions", report["executions"]),
+                    ("records", report["records"]),
+                    ("status", ", ".join(f"{count} {name}" for name, count in counts)),
+                    ("breaches", "none" if not breaches else len(breaches)),
+                ]
+            )
+        )
+        if breaches:
+            made = screens.table("rule", "execution", "seq", "what", fold=("what",))
+            for item in breaches:
+                made.add_row(
+                    *(screens.cell(item.get(name)) for name in ("rule", "execution", "seq")),
+                    screens.cell(shown(item.get("message"), 500)),
+                )
+            show(screens.block("breaches", made))
+    if breaches:
+        raise typer.Exit(EXIT_FAILED)
+
+
+# ---------------------------------------------------------------- a data file
+
+
+@contextmanager
+def _no_server(path: Path) -> Iterator[None]:
+    """Keep servers from the file meanwhile, without writing anything. Raises ``StartRefused``."""
+    lock = path.with_name(path.name + ".lock")
+    if not lock.exists():
+        yield
+        return
+    descriptor = os.open(lock, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StartRefused(
+                f"{path} is in use by a server; ask it, without --data, or stop it"
+            ) from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
+async def _read(path: Path, execution: str | None) -> dict[str, Any]:
+    from goflow_py.engine import auditor
+    from goflow_py.store.sqlite.readers import Readers
+
+    readers = Readers(path)
+    try:
+        store = cast("Store", _Reading(readers))
+        return (await auditor.verify(store, execution=execution)).as_json()
+    finally:
+        await readers.close()
+
+
+class _Reading:
+    """As much of a store as the auditor asks for, read-only: nothing is migrated or locked."""
+
+    def __init__(self, readers: "Readers") -> None:
+        self._readers = readers
+
+    async def head(self, execution: str) -> bytes | None:
+        """Return the head's body."""
+        row = await self._readers.one("head", (execution,))
+        return None if row is None else bytes(row[0])
+
+    async def history(self, execution: str, *, after: int, limit: int) -> "list[RecordRow]":
+        """Return records, oldest first."""
+        from goflow_py.store.sqlite import rows
+
+        asked = {"execution": execution, "after": after, "limit": limit}
+        return [rows.record(row) for row in await self._readers.all("history", asked)]
+
+    async def blueprint(self, project: str, activity: str, version: int) -> "BlueprintRow | None":
+        """Return a version."""
+        from goflow_py.store.sqlite import rows
+
+        row = await self._readers.one("blueprint", (project, activity, version))
+        return None if row is None else rows.blueprint(row)
+
+    async def list(self, which: "Filter", *, limit: int, cursor: str | None) -> "Page":
+        """Return heads, newest first."""
+        from goflow_py.store.sqlite import lists
+
+        return await lists.page(self._readers, which, limit=limit, cursor=cursor)

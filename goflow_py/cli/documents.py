@@ -1,0 +1,188 @@
+"""Commands over blueprint files: check (without a server), upload, schema."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from goflow_py.cli.console import (
+    EXIT_INVALID,
+    exit_code,
+    finding_line,
+    plain,
+    say,
+    show,
+    show_json,
+)
+from goflow_py.cli.session import Json, Session, remote
+from goflow_py.cli.values import documents_of, read
+from goflow_py.errors import GoFlowError, InvalidBlueprint, MalformedRequest, TooLarge
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+Files = Annotated[
+    list[str], typer.Argument(metavar="FILE...", help="Blueprints; a folder has many, - is stdin.")
+]
+Strict = Annotated[bool, typer.Option("--strict", help="Take warnings for errors.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Checked:
+    """What became of one file."""
+
+    file: str
+    ok: bool
+    said: str
+    """``goflow/inquiry v1``, or what is wrong."""
+    findings: Sequence[Mapping[str, Any]]
+    code: int = 0
+    facts: Mapping[str, Any] | None = None
+    """More for ``--json``."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it for ``--json``."""
+        whole = {"file": self.file, "ok": self.ok, "detail": self.said}
+        return {**whole, **(self.facts or {}), "findings": list(self.findings)}
+
+
+# ---------------------------------------------------------------- check
+
+
+def check(files: Files, *, strict: Strict = False, as_json: Json = False) -> None:
+    """Check blueprints here, without a server. Exits 3 when one would be refused."""
+    checked = [_check(name, read(name), strict=strict) for name in documents_of(files)]
+    _report(checked, as_json=as_json)
+
+
+def _check(file: str, body: bytes, *, strict: bool) -> _Checked:
+    try:
+        name, findings = check_document(body)
+    except InvalidBlueprint as error:
+        findings = [dict(finding) for finding in error.facts["findings"]]
+        return _Checked(
+            file=file, ok=False, said=_count(findings), findings=findings, code=EXIT_INVALID
+        )
+    except (MalformedRequest, TooLarge) as error:
+        return _Checked(file=file, ok=False, said=error.detail, findings=(), code=EXIT_INVALID)
+    refused = {"error", "warning"} if strict else {"error"}
+    ok = not any(finding["severity"] in refused for finding in findings)
+    said = ", ".join(part for part in (name, _count(findings)) if part)
+    return _Checked(file=file, ok=ok, said=said, findings=findings, code=0 if ok else EXIT_INVALID)
+
+
+def check_document(body: bytes) -> tuple[str, list[dict[str, Any]]]:
+    """Return the name of a blueprint, and every finding of it as the server would show it.
+
+    Aliases are taken to lead somewhere: that is the server's to know. Raises
+    ``InvalidBlueprint``, ``MalformedRequest``, ``TooLarge``.
+    """
+    from goflow_py.engine.submissions import comma_finding, read_documents
+    from goflow_py.fsm.check import check as check_blueprint
+
+    blueprint, workers, commas = read_documents(body)
+    _, found = check_blueprint(
+        blueprint,
+        workers=workers or (),
+        workers_in_body=workers is not None,
+        is_resolved=lambda _: True,
+    )
+    findings = [*found, *(comma_finding(comma) for comma in commas)]
+    name = f"{blueprint.project}/{blueprint.activity}"
+    return name, [finding.as_json() for finding in findings]
+
+
+# ---------------------------------------------------------------- upload
+
+
+@remote
+async def upload(
+    session: Session,
+    files: Files,
+    strict: Strict = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check, but store nothing.")] = False,
+) -> None:
+    """Upload blueprints: each is a new version, unless it equals the latest one."""
+    query = {"strict": "1" if strict else None, "dryRun": "1" if dry_run else None}
+    done = [await _upload(session, name, query) for name in documents_of(files)]
+    _report(done, as_json=session.as_json)
+
+
+async def _upload(session: Session, file: str, query: Mapping[str, Any]) -> _Checked:
+    body = read(file)
+    try:
+        answer = await session.client.post("/v1/blueprints", body, query=query)
+    except GoFlowError as error:
+        if error.code == "unreachable":
+            raise
+        findings = error.facts.get("findings") or ()
+        said = _count(findings) if findings else f"{error.detail} ({error.reason})"
+        facts = {"code": error.reason, "status": error.status}
+        return _Checked(
+            file=file,
+            ok=False,
+            said=said,
+            findings=findings,
+            code=exit_code(error),
+            facts=facts,
+        )
+    done = answer.body
+    version = done.get("version")
+    what = "checked, not stored" if query["dryRun"] else "new" if answer.status == 201 else "known"
+    number = "" if version is None else f" v{version}"
+    said = f"{done['project']}/{done['activity']}{number} ({what})"
+    count = _count(done["findings"])
+    return _Checked(
+        file=file,
+        ok=True,
+        said=f"{said}, {count}" if count else said,
+        findings=done["findings"],
+        facts={name: done[name] for name in ("project", "activity", "version", "hash")},
+    )
+
+
+# ---------------------------------------------------------------- both
+
+
+def _report(checked: Sequence[_Checked], *, as_json: bool) -> None:
+    """Print what became of every file; end with the worst of their codes."""
+    if as_json:
+        show_json([one.as_json() for one in checked])
+    else:
+        for one in checked:
+            show(_line(one), *(finding_line(finding) for finding in one.findings))
+    code = max(one.code for one in checked)
+    if code:
+        if as_json:
+            say(f"goflow: {sum(not one.ok for one in checked)} of {len(checked)} files are refused")
+        raise typer.Exit(code)
+
+
+def _line(one: _Checked) -> "RenderableType":
+    from rich.text import Text
+
+    mark, style = ("ok     ", "green") if one.ok else ("refused", "bold red")
+    return Text.assemble((mark, style), " ", (plain(one.file), "bold"), f"  {plain(one.said)}")
+
+
+def _count(findings: Iterable[Mapping[str, Any]]) -> str:
+    found = [finding.get("severity", "error") for finding in findings]
+    words = []
+    for severity in ("error", "warning"):
+        number = found.count(severity)
+        if number:
+            words.append(f"{number} {severity}{'s' if number > 1 else ''}")
+    return ", ".join(words)
+
+
+def schema() -> None:
+    """Print the JSON Schema of blueprints, for editors."""
+    from goflow_py.domain.blueprint import Blueprint
+
+    show_json(
+        {
+            "$schema": "https://json-schema.org/draft/2020-12/schema",
+            **Blueprint.model_json_schema(by_alias=True),
+        }
+    )
