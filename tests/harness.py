@@ -72,9 +72,7 @@ class Server(Process):
 
     def __init__(self, data: Path | str, *flags: str, port: int = 0) -> None:
         self.data = data
-        super().__init__(
-            "goflow_py", "serve", "--data", str(data), "--port", str(port), *flags
-        )
+        super().__init__("goflow_py", "serve", "--data", str(data), "--port", str(port), *flags)
 
     def upload(self, body: bytes) -> dict[str, Any]:
         """Upload a blueprint."""

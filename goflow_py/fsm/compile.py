@@ -238,7 +238,7 @@ def _state(
         business_status=state.business_status,
         stage=state.stage,
         max_visits=state.max_visits,
-        waits=bool(outside or timers or state.defer),
+        waits=bool(outside or timers),
         only_always=ALWAYS in events
         and not any(e not in (ALWAYS, "start", "error", "cancel") for e in events),
         labels=tuple(e for e in free if declared is None or e not in declared),

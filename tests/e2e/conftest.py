@@ -216,7 +216,16 @@ BLUEPRINTS = (
     activity("slow", {"name": "hold"}),
     activity("order", {"type": "wait", "event": "go"}, key="${ input.order }"),
     activity("handed", {"name": "later", "type": "async"}),
-    activity("refused", {"name": "refuse"}),
+    activity(
+        "refused",
+        {"name": "refuse"},
+        states=["refuse", "later_on"],
+        transitions=[
+            {"current": "init", "event": "start", "next": "refuse"},
+            {"current": "refuse", "event": "success", "next": "done"},
+            {"current": "later_on", "event": "go", "next": "done"},
+        ],
+    ),
 )
 
 

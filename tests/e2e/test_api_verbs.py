@@ -106,7 +106,7 @@ async def test_a_failed_execution_can_be_retried_skipped_and_sent_elsewhere(shop
         ("retry", {"newVisit": True}, "failed"),
         ("skip", {"output": {"by": "hand"}}, "completed"),
         ("goto", {"state": "later_on"}, "waiting"),
-        ("replay", {"from": "busy"}, "failed"),
+        ("replay", {"from": "refuse"}, "failed"),
     ):
         execution = await start(shop, "refused")
         failed = await shop.until(execution["id"], "failed")

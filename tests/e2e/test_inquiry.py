@@ -40,7 +40,9 @@ def run(server: Server, mock: Mock, **script: Any) -> dict[str, Any]:
 
 
 def path(server: Server, execution: dict[str, Any]) -> list[str]:
-    entered = [e for e in server.history(execution["id"]) if e["type"] == "transition" and e["entered"]]
+    entered = [
+        e for e in server.history(execution["id"]) if e["type"] == "transition" and e["entered"]
+    ]
     return ["init"] + [entry["to"] for entry in entered]
 
 
@@ -106,7 +108,9 @@ def test_product_dead_and_retried(server: Server, mock: Mock) -> None:
     assert [action for _, action in mock.calls()] == [PRODUCT, VOUCHER, DONE]
 
 
-@pytest.mark.parametrize(("action", "before"), [(VOUCHER, [BALANCE, PRODUCT]), (DONE, [BALANCE, PRODUCT, VOUCHER])])
+@pytest.mark.parametrize(
+    ("action", "before"), [(VOUCHER, [BALANCE, PRODUCT]), (DONE, [BALANCE, PRODUCT, VOUCHER])]
+)
 def test_voucher_or_done_dead(server: Server, mock: Mock, action: str, before: list[str]) -> None:
     now = run(server, mock, **{f"*/{action}": DEAD})
     assert (now["status"], now["state"]) == ("failed", action)

@@ -1,0 +1,209 @@
+"""Blueprints, workers, endpoints, keys' absence, and running the server, over HTTP."""
+
+import re
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import Api, RealWorker, Serve, activity, start
+
+pytestmark = pytest.mark.e2e
+PLACE = "/v1/blueprints/shop/quick"
+
+
+async def test_an_upload_makes_a_version_and_an_equal_one_makes_none(api: Api) -> None:
+    blueprint = activity("quick", {"name": "echo"})
+    first = await api("POST", "/v1/blueprints", blueprint)
+    assert (first.status, first.body["version"]) == (201, 1)
+    assert set(first.body) == {"project", "activity", "version", "hash", "findings"}
+    assert first.headers["Location"] == f"{PLACE}/versions/1"
+    again = await api("POST", "/v1/blueprints", blueprint)
+    assert (again.status, again.body["version"]) == (200, 1)
+    changed = await api("POST", "/v1/blueprints", {**blueprint, "description": "new"})
+    assert (changed.status, changed.body["version"]) == (201, 2)
+
+
+async def test_a_dry_run_stores_nothing(api: Api) -> None:
+    blueprint = activity("quick", {"name": "echo"})
+    tried = await api("POST", "/v1/blueprints?dryRun=1", blueprint)
+    assert (tried.status, tried.body["version"]) == (200, None)
+    (await api("GET", PLACE)).problem(404)
+
+
+async def test_a_bad_blueprint_is_refused_with_all_findings(api: Api) -> None:
+    blueprint = activity("quick", {"name": "echo"})
+    bad = {**blueprint, "transitions": [{"current": "nowhere", "event": "x", "next": "gone"}]}
+    problem = (await api("POST", "/v1/blueprints", bad)).problem(422, "invalid_blueprint")
+    assert len(problem["findings"]) >= 2
+    strict = await api("POST", "/v1/blueprints?strict=1", blueprint)
+    assert strict.problem(422)["findings"]
+
+
+async def test_a_repeated_upload_answers_alike(api: Api) -> None:
+    blueprint = activity("quick", {"name": "echo"})
+    first = await api("POST", "/v1/blueprints", blueprint, Idempotency_Key="u")
+    again = await api("POST", "/v1/blueprints", blueprint, Idempotency_Key="u")
+    assert (first.status, again.status) == (201, 201)
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert again.body["version"] == 1
+    other = {**blueprint, "description": "other"}
+    (await api("POST", "/v1/blueprints", other, Idempotency_Key="u")).problem(422)
+
+
+async def test_versions_are_listed_looked_at_and_deleted(shop: Api) -> None:
+    await start(shop, "order", {"order": "1"})
+    changed = {**activity("order", {"type": "wait", "event": "go"}), "description": "new"}
+    await shop.good("POST", "/v1/blueprints", changed)
+    place = "/v1/blueprints/shop/order"
+    new, old = (await shop.good("GET", f"{place}/versions"))["items"]
+    assert (new["version"], new["waiting"], old["version"], old["waiting"]) == (2, 0, 1, 1)
+    latest = await shop.good("GET", place)
+    assert (latest["version"], latest["blueprint"]["description"]) == (2, "new")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", latest["createdAt"])
+    assert (await shop.good("GET", f"{place}?version=1"))["version"] == 1
+    assert (await shop.good("GET", f"{place}/versions/1"))["version"] == 1
+    found = (await shop.good("GET", f"{place}/findings"))["items"]
+    assert found == latest["findings"]
+    (await shop("DELETE", f"{place}/versions/1")).problem(409)
+    assert (await shop("DELETE", f"{place}/versions/2")).status == 204
+    (await shop("DELETE", f"{place}/versions/2")).problem(404)
+    for path in ("/versions/9", "/versions/x", "/versions/-1", "?version=9"):
+        (await shop("GET", f"{place}{path}")).problem(404)
+
+
+async def test_blueprints_are_listed_by_name_in_pages(shop: Api) -> None:
+    names, path = [], "/v1/blueprints?limit=2&project=shop"
+    while path:
+        answer = await shop("GET", path)
+        names += [item["activity"] for item in answer.body["items"]]
+        path = answer.headers.get("Link", "").partition(">")[0].lstrip("<")
+    assert names == ["handed", "order", "quick", "refused", "slow"]
+    assert (await shop.good("GET", "/v1/blueprints?project=none"))["items"] == []
+
+
+async def test_workers_and_aliases_are_replaced(shop: Api, worker: RealWorker) -> None:
+    workers = {"workers": [{"name": "echo", "workerEndpoint": "elsewhere", "priority": 1}]}
+    put = await shop("PUT", f"{PLACE}/workers", workers)
+    assert put.status == 200
+    assert (await shop.good("GET", f"{PLACE}/workers"))["workers"][0]["workerEndpoint"] == (
+        "elsewhere"
+    )
+    path = "/v1/activities/shop/quick/executions"
+    (await shop("POST", path, {})).problem(422, "unresolved_alias")
+    alias = await shop("PUT", "/v1/endpoints/elsewhere", {"url": f"{worker.url}/elsewhere"})
+    assert (alias.status, alias.body["alias"]) == (200, "elsewhere")
+    await shop.until((await start(shop, "quick"))["id"], "completed")
+    listed = {e["alias"]: e["source"] for e in (await shop.good("GET", "/v1/endpoints"))["items"]}
+    assert listed == {"elsewhere": "api", "there": "settings"}
+    seen = (await shop.good("GET", "/v1/workers?project=shop"))["items"]
+    [echo] = [one for one in seen if one["action"] == "echo"]
+    assert (echo["health"], echo["breaker"], echo["calls"], echo["errors"]) == ("up", "closed", 1, 0)
+    assert (await shop("DELETE", "/v1/endpoints/elsewhere")).status == 204
+    (await shop("DELETE", "/v1/endpoints/elsewhere")).problem(404)
+    (await shop("PUT", "/v1/endpoints/elsewhere", {"url": "nowhere"})).problem(422)
+
+
+async def test_health_readiness_version_and_metrics(shop: Api) -> None:
+    assert await shop.good("GET", "/healthz") == {"status": "ok"}
+    assert await shop.good("GET", "/readyz") == {"status": "ready"}
+    assert "version" in await shop.good("GET", "/version")
+    await shop.until((await start(shop, "quick"))["id"], "completed")
+    answer = await shop("GET", "/metrics")
+    assert answer.headers["Content-Type"].startswith("text/plain")
+    lines = answer.raw.decode().splitlines()
+    for line in (
+        'goflow_executions_started_total{activity="quick",project="shop"} 1.0',
+        'goflow_executions_ended_total{activity="quick",project="shop",status="completed"} 1.0',
+        'goflow_attempt_seconds_count{action="echo",outcome="success"} 1.0',
+        "goflow_calls_in_flight 0.0",
+    ):
+        assert line in lines
+    assert {line.split()[0] for line in lines} >= {
+        "goflow_commits_total",
+        "goflow_timers",
+        "goflow_loop_lag_seconds",
+    }
+
+
+async def test_a_backup_is_a_whole_copy(shop: Api) -> None:
+    execution = await start(shop, "order", {"order": "o"})
+    made = await shop("POST", "/v1/admin/backup", {"name": "copy.db"})
+    assert made.status == 201
+    path = Path(made.body["path"])
+    assert path.stat().st_size == made.body["bytes"]
+    with sqlite3.connect(path) as copy:
+        assert copy.execute("pragma integrity_check").fetchall() == [("ok",)]
+    copy.close()
+    assert execution["id"].encode() in path.read_bytes()
+    (await shop("POST", "/v1/admin/backup", {"name": "copy.db"})).problem(409)
+    (await shop("POST", "/v1/admin/backup", {"name": "../up.db"})).problem(422)
+
+
+async def test_verify_and_store_tell_the_state_of_the_data(shop: Api) -> None:
+    execution = await start(shop, "quick")
+    await shop.until(execution["id"], "completed")
+    report = await shop.good("GET", "/v1/admin/verify")
+    assert (report["ok"], report["executions"], report["breaches"]) == (True, 1, [])
+    one = await shop.good("GET", f"/v1/admin/verify?execution={execution['id']}")
+    assert one["executions"] == 1
+    (await shop("GET", "/v1/admin/verify?execution=x")).problem(404)
+    assert (await shop.good("GET", "/v1/admin/store"))["executions"] == {"completed": 1}
+
+
+async def test_a_draining_server_takes_no_new_work_and_still_tells(
+    shop: Api, worker: RealWorker
+) -> None:
+    going = await start(shop, "slow")
+    await worker.called("hold")
+    drained = await shop("POST", "/v1/admin/drain")
+    assert (drained.status, drained.body["draining"]) == (202, True)
+    for method, path in (("GET", "/readyz"), ("POST", "/v1/activities/shop/quick/executions")):
+        refused = await shop(method, path)
+        refused.problem(503, "draining")
+        assert int(refused.headers["Retry-After"]) >= 1
+    assert (await shop("GET", "/healthz")).status == 200
+    worker.held.set()
+    await shop.until(going["id"], "completed")
+
+
+async def test_what_was_acknowledged_is_there_after_a_restart(serve: Serve) -> None:
+    async with serve() as (_, api):
+        await api.good("POST", "/v1/blueprints", activity("order", {"type": "wait", "event": "go"}))
+        execution = await start(api, "order")
+    async with serve() as (_, api):
+        place = f"/v1/executions/{execution['id']}"
+        assert (await api.good("GET", place))["status"] == "waiting"
+        await api.good("POST", f"{place}/events", {"name": "go"})
+        assert (await api.until(execution["id"], "completed"))["state"] == "done"
+
+
+async def test_a_callback_url_is_good_after_a_restart(serve: Serve, worker: RealWorker) -> None:
+    async with serve() as (_, api):
+        handed = activity("handed", {"name": "later", "type": "async"})
+        await api.good("POST", "/v1/blueprints", handed)
+        execution = await start(api, "handed")
+        token = (await worker.called("later"))["callbackUrl"].rpartition("/")[2]
+
+        async def accepted() -> bool:
+            found = await api.good("GET", f"/v1/executions/{execution['id']}")
+            return bool(found["status"] == "waiting")
+
+        from tests.e2e.conftest import eventually
+
+        await eventually(accepted)
+    async with serve() as (_, api):
+        answer = await api.good("POST", f"/v1/callbacks/{token}", {"output": 1})
+        assert answer == {"applied": True}
+
+
+async def test_the_pages_need_nothing_from_elsewhere(api: Api) -> None:
+    for path in ("/", "/docs"):
+        answer = await api("GET", path)
+        if answer.status in (301, 302, 303, 307, 308):
+            continue  # to the screen
+        html = answer.raw.decode()
+        assert answer.headers["Content-Type"].startswith("text/html")
+        assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+        assert not re.search(r"https?://|<script", html)
+        assert "/v1/executions/{id}:pause" in html
