@@ -79,6 +79,16 @@ class Uploaded(Answer):
     findings: list[Object]
 
 
+class WorkersPut(Answer):
+    """The workers that are in force now; the version is new when the set of names changed."""
+
+    project: str
+    activity: str
+    version: int
+    workers: list[Object]
+    findings: list[Object]
+
+
 class Version(Answer):
     """A version of a blueprint."""
 

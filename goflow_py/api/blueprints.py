@@ -5,9 +5,9 @@ from typing import Any
 from aiohttp import web
 
 from goflow_py.api import answers
-from goflow_py.api.bodies import BlueprintsQuery, UploadQuery, VersionQuery
+from goflow_py.api.bodies import BlueprintsQuery, UploadQuery, VersionQuery, WorkersBody
 from goflow_py.api.op import Call, answer, nothing, op, page
-from goflow_py.domain.blueprint import Blueprint, WorkersDocument
+from goflow_py.domain.blueprint import Blueprint
 from goflow_py.domain.durations import rfc3339
 from goflow_py.engine.uploads import version_json
 from goflow_py.errors import Invalid, NotFound
@@ -129,8 +129,8 @@ async def findings(call: Call) -> web.Response:
     "PUT",
     f"{ACTIVITY}/workers",
     "blueprint:write",
-    raw=WorkersDocument,
-    answers={200: answers.Uploaded},
+    raw=WorkersBody,
+    answers={200: answers.WorkersPut},
     errors=(404,),
 )
 async def put_workers(call: Call) -> web.Response:

@@ -15,7 +15,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from goflow_py.api.auth import SCOPES, Scope
-from goflow_py.domain.blueprint import Name, Seconds
+from goflow_py.domain.blueprint import Name, Seconds, Worker
 from goflow_py.domain.durations import seconds, timestamp_ms
 from goflow_py.domain.execution import Status
 
@@ -142,6 +142,14 @@ class HeartbeatBody(BaseModel):
 
 
 # ---------------------------------------------------------------- the rest
+
+
+class WorkersBody(Body):
+    """The workers of an activity; the path says which one."""
+
+    project: Name | None = None
+    activity: Name | None = None
+    workers: list[Worker]
 
 
 class EndpointBody(Body):

@@ -132,7 +132,7 @@ def _header_parameters(op: Op) -> Iterator[dict[str, Any]]:
     if op.idempotent:
         yield _header("Idempotency-Key", "The same key and body: the same answer.", _VISIBLE)
     if op.matches:
-        schema = {"type": "string", "pattern": r'^("\d{1,15}"|"visit-\d{1,15}")$'}
+        schema = {"type": "string", "pattern": r'^("?\d{1,15}"?|"?visit-\d{1,15}"?|\*)$'}
         yield _header("If-Match", 'A revision ("12") or a visit ("visit-3").', schema)
     for name, text in (op.headers or {}).items():
         yield _header(name, text, {"type": "string", "pattern": "^[ -~]*$"})

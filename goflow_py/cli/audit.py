@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from goflow_py.store.sqlite.readers import Readers
 
 VERIFY_SECONDS = 600.0
+SQLITE = b"SQLite format 3\0"
 
 
 def verify(
@@ -40,6 +41,9 @@ def verify(
         return
     if not data.is_file():
         raise typer.BadParameter(f"there is no data file {data}", param_hint="--data")
+    with data.open("rb") as file:
+        if file.read(len(SQLITE)) != SQLITE:
+            raise typer.BadParameter(f"{data} is no data file", param_hint="--data")
     try:
         with _no_server(data):
             report = asyncio.run(_read(data, execution))

@@ -39,8 +39,16 @@ def console(*, stderr: bool = False) -> "Console":
 def show(*what: "RenderableType") -> None:
     """Print to stdout; texts are printed as they are, however long."""
     to = console()
-    for one in what:
-        to.print(one, soft_wrap=isinstance(one, str))
+    if to.is_terminal:
+        for one in what:
+            to.print(one, soft_wrap=isinstance(one, str))
+        return
+    with to.capture() as captured:
+        for one in what:
+            to.print(one, soft_wrap=isinstance(one, str))
+    # Tables fill their last column with blanks, which only a terminal hides.
+    sys.stdout.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
+    sys.stdout.flush()
 
 
 def show_json(value: Any) -> None:
@@ -88,8 +96,8 @@ def fail(error: GoFlowError, *, as_json: bool = False) -> NoReturn:
             if isinstance(finding, Mapping):
                 console(stderr=True).print(finding_line(finding), soft_wrap=True)
     awaiting = error.facts.get("awaiting")
-    if isinstance(awaiting, list):
-        say(f"  it accepts now: {awaited(awaiting) or 'nothing'}")
+    if isinstance(awaiting, list) and awaiting:
+        say(f"  it accepts now: {awaited(awaiting)}")
     raise typer.Exit(exit_code(error))
 
 

@@ -41,7 +41,7 @@ def dev(
     folder: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[FOLDER]",
+            metavar="FOLDER",
             help="Where blueprints (*.json) and scripts of mock workers (*.mock.json) are; "
             "else ./blueprints, else the examples that come with goflow.",
         ),

@@ -16,7 +16,7 @@ ENTRIES_MAX = 100_000
 async def list_executions(
     session: Session,
     name: Annotated[
-        str | None, typer.Argument(metavar="[PROJECT[/ACTIVITY]]", help="Whose executions.")
+        str | None, typer.Argument(metavar="PROJECT[/ACTIVITY]", help="Whose executions.")
     ] = None,
     status: Annotated[
         list[str] | None,

@@ -45,13 +45,15 @@ class Group(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Return the command; refuse an unknown one with the name that was meant."""
         word = args[0]
-        if word in self.commands or word.startswith("-") or ctx.resilient_parsing:
-            return super().resolve_command(ctx, args)
-        meant = ELSEWHERE.get(word)
+        if not (word in self.commands or word.startswith("-") or ctx.resilient_parsing):
+            ctx.fail(f"there is no command '{word[:40]}'; {self._hint(ctx, word)}")
+        return super().resolve_command(ctx, args)
+
+    def _hint(self, ctx: Any, word: str) -> str:
         near = difflib.get_close_matches(word, list(self.commands), n=1, cutoff=NEAR_RATIO)
+        meant = ELSEWHERE.get(word)
         found = meant if meant in self.commands else near[0] if near else None
-        hint = f"did you mean '{found}'?" if found else f"see {ctx.command_path} --help"
-        ctx.fail(f"there is no command '{word[:40]}'; {hint}")
+        return f"did you mean '{found}'?" if found else f"see {ctx.command_path} --help"
 
 
 class Root(Group):

@@ -62,7 +62,7 @@ def pairs(rows: Iterable[tuple[str, Any]]) -> Table:
 
 def block(title: str, inside: RenderableType) -> RenderableType:
     """Return something below its title."""
-    return Group(Text(f"\n{title}", style="bold"), Padding(inside, (0, 0, 0, 2)))
+    return Group(Text(f"\n{title}", style="bold"), Padding(inside, (0, 0, 0, 2), expand=False))
 
 
 # ---------------------------------------------------------------- executions
@@ -96,21 +96,22 @@ def executions(items: Iterable[Json]) -> Table:
 
 def end(execution: Json) -> RenderableType:
     """Return how an execution stands, as short as it can be said."""
+    return Group(title(execution), standing(execution))
+
+
+def standing(execution: Json) -> RenderableType:
+    """Return the same without its name."""
     last = execution.get("finishedAt") or execution.get("updatedAt")
-    awaiting = execution.get("awaiting") or ()
     result = None if execution.get("output") is None else shown(execution["output"], 1_000)
     error = execution.get("error")
-    return Group(
-        title(execution),
-        pairs(
-            [
-                ("state", execution.get("state")),
-                ("waits for", awaited(awaiting)),
-                ("took", length(took(execution.get("startedAt"), last))),
-                ("error", cell(error_line(error), "red") if error else None),
-                ("output", result),
-            ]
-        ),
+    return pairs(
+        [
+            ("state", execution.get("state")),
+            ("waits for", awaited(execution.get("awaiting") or ())),
+            ("took", length(took(execution.get("startedAt"), last))),
+            ("error", cell(error_line(error), "red") if error else None),
+            ("output", result),
+        ]
     )
 
 

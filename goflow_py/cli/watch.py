@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from goflow_py.cli.console import EXIT_FAILED, console, say, show
+from goflow_py.cli.console import EXIT_FAILED, console, show
 from goflow_py.cli.look import entries
 from goflow_py.cli.session import ExecutionId, Session, remote
 from goflow_py.cli.words import entry_words, is_open, moment, visits
@@ -107,10 +107,7 @@ async def _live(seen: _Seen) -> None:
         while is_open(seen.execution):
             await seen.look_again()
             live.update(_screen(seen))
-    show(_still(seen))
-    show(screens.end(seen.execution))
-    if seen.away:
-        say("the server is away")
+    show(_still(seen), "", screens.standing(seen.execution))
 
 
 def _screen(seen: _Seen) -> Any:

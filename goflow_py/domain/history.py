@@ -7,18 +7,19 @@ An entry carries all that the fold needs, so that the head can be computed from 
 type                      fields
 ========================  ==========================================================================
 ``started``               project, activity, version, input, data, key, labels, traceparent
-``transition``            from, event, action, to, visit, entered; noted, data, businessStatus
-``taskScheduled``         task, action, kind, single, visit, input
-``attemptStarted``        task, attempt, worker, priority, visit
+``transition``            from, event, action, to, visit, entered; data, businessStatus
+``taskScheduled``         task, action, kind, single, visit, input; missing, target
+``attemptStarted``        task, attempt, worker, priority, visit; skipped
 ``attemptAccepted``       task, attempt, httpStatus
 ``attemptEnded``          task, attempt, worker, visit, outcome, httpStatus, ms; error, counts,
                           notBefore, response, via
 ``taskEnded``             task, visit, outcome, output, error
-``timerSet``              timer, due
+``timerSet``              timer, due; noted (work that waits for the timer ``delay``)
 ``timerFired``            timer, due
 ``timerCancelled``        timer
 ``eventApplied``          name, data, id, principal, task
-``eventDeferred``         name, data, id, reason (``defer`` or ``paused``), input
+``eventDeferred``         name, data, id, reason (``defer``, or ``paused`` with the input that is
+                          held: an event, or the outcome of a task), input
 ``eventIgnored``          name, id, reason
 ``lateIgnored``           task, attempt, visit, what
 ``errorRaised``           error: the engine's own, where no work ended with one

@@ -6,10 +6,10 @@ from typing import Any
 
 from goflow_py.domain.execution import Execution, decode
 from goflow_py.engine.catalog import compile_row
-from goflow_py.errors import NotFound
-from goflow_py.fsm.compile import Compiled
 from goflow_py.engine.checker import Breach
 from goflow_py.engine.checker import verify as verify_one
+from goflow_py.errors import NotFound
+from goflow_py.fsm.compile import Compiled
 from goflow_py.ports import Filter, RecordRow, Store
 
 HEADS_PAGE = 200

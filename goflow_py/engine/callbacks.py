@@ -86,11 +86,14 @@ class Callbacks:
             await self._late(address)
 
     async def _late(self, address: Address) -> None:
-        """Return for a duplicate; record and refuse what came too late."""
-        if await self._came_before(address):
+        """Return for a duplicate; record once, and refuse, what came too late."""
+        fates = await self._fates(address)
+        if "attemptEnded" in fates:
             return
 
         def record(_: Compiled, draft: Draft, __: Workers) -> None:
+            if "lateIgnored" in fates:
+                return
             draft.add(
                 "lateIgnored",
                 task=address.task,
@@ -109,7 +112,9 @@ class Callbacks:
             state=execution.state,
         )
 
-    async def _came_before(self, address: Address) -> bool:
+    async def _fates(self, address: Address) -> set[str]:
+        """Return what the history has of callbacks for this attempt."""
+        found: set[str] = set()
         after = -1
         while records := await self._store.history(
             address.execution, after=after, limit=HISTORY_PAGE
@@ -117,11 +122,11 @@ class Callbacks:
             for record in records:
                 after = record.seq
                 for entry in orjson.loads(record.entries):
-                    if entry["type"] == "attemptEnded" and entry.get("via") == "callback":
+                    if "callback" in (entry.get("via"), entry.get("what")):
                         named = (entry["visit"], entry["task"], entry["attempt"])
                         if named == (address.visit, address.task, address.attempt):
-                            return True
-        return False
+                            found.add(entry["type"])
+        return found
 
 
 def _open_task(draft: Draft, address: Address) -> Task | None:

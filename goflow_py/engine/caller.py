@@ -1,7 +1,7 @@
 """Making one call: the request is built, sent, and its reply judged."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 
 from goflow_py.clock import Clock
 from goflow_py.domain.execution import Execution, Task
@@ -11,7 +11,11 @@ from goflow_py.engine.dispatcher import Workers
 from goflow_py.engine.verdict import Failure, Verdict, judge
 from goflow_py.errors import ExpressionFailed
 from goflow_py.fsm.compile import Compiled
-from goflow_py.ports import Observer, Reply, Transport
+from goflow_py.ports import Observer, Reply, Transport, Unreachable
+
+REDACTED = "[secret]"
+SECRET_CHARACTERS_MIN = 8
+"""Shorter secrets are not looked for in replies: they would match by accident."""
 
 
 @dataclass(kw_only=True)
@@ -41,11 +45,12 @@ class Caller:
             )
             return None, gone
         began = self.clock.monotonic()
+        used: set[str] = set()
         try:
-            request = build_request(compiled, execution, task, worker, self._context())
+            request = build_request(compiled, execution, task, worker, self._context(used))
         except ExpressionFailed as failure:
             return None, Failure(code=failure.reason, message=failure.detail, again=False)
-        reply = await self.transport.send(request)
+        reply = redacted(await self.transport.send(request), used)
         action = compiled.actions[task.action]
         verdict = judge(
             reply,
@@ -57,12 +62,35 @@ class Caller:
         self.observer.attempt(task.action, outcome, self.clock.monotonic() - began)
         return reply, verdict
 
-    def _context(self) -> CallContext:
+    def _context(self, used: set[str]) -> CallContext:
+        def secret(name: str) -> str | None:
+            value = self.secret(name)
+            if value is not None:
+                used.add(value)
+            return value
+
         return CallContext(
             resolve=self.catalog.resolve,
-            secret=self.secret,
+            secret=secret,
             token_key=self.token_key,
             public_url=self.public_url,
             span_id=self.clock.token_bytes(8).hex(),
             now_ms=self.clock.now_ms(),
         )
+
+
+def redacted(reply: Reply, secrets: Iterable[str]) -> Reply:
+    """Return *reply* without the secrets of its call: an echo is never at rest (G18)."""
+    values = [value for value in secrets if len(value) >= SECRET_CHARACTERS_MIN]
+    if not values:
+        return reply
+    if isinstance(reply, Unreachable):
+        message = reply.message
+        for value in values:
+            message = message.replace(value, REDACTED)
+        return replace(reply, message=message)
+    body, headers = reply.body, dict(reply.headers)
+    for value in values:
+        body = body.replace(value.encode(), REDACTED.encode())
+        headers = {name: text.replace(value, REDACTED) for name, text in headers.items()}
+    return replace(reply, body=body, headers=headers)

@@ -140,6 +140,11 @@ def _url(endpoint: str, target: Mapping[str, Any] | None, context: CallContext) 
             f"set it with PUT /v1/endpoints/{endpoint}",
             code="no_worker",
         )
+    return with_target(url, target)
+
+
+def with_target(url: str, target: Mapping[str, Any] | None) -> str:
+    """Return *url* with the path and the query that an action adds."""
     if not target:
         return url
     parts = urlsplit(url)

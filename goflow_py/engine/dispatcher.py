@@ -66,6 +66,7 @@ class Dispatcher:
         self._in_flight_max = in_flight_max
         self._in_flight: dict[tuple[str, str], int] = {}
         self._turn: dict[tuple[str, str], int] = {}
+        self._next_call: dict[tuple[str, str], int] = {}
         self._counter = 0
         self.total_in_flight = 0
         self.breakers: dict[tuple[str, str], Breaker] = {}
@@ -92,7 +93,7 @@ class Dispatcher:
         match choice:
             case Chosen():
                 attempts.open_attempt(draft, task, choice)
-                self._take_slot(task.action, choice.worker)
+                self._take_slot(task.action, choice.worker, draft.now)
                 return False
             case WaitUntil():
                 attempts.wait_for_worker(draft, task, choice.at)
@@ -142,9 +143,10 @@ class Dispatcher:
         """Choose within the best priority of *pool*: due, failed least, and whose turn it is."""
         first = min(worker.priority for worker in pool)
         group = [worker for worker in pool if worker.priority == first]
-        due = [w for w in group if task.waits.get(w.worker_endpoint, 0) <= now]
+        begins = {w.worker_endpoint: self._not_before(task, w) for w in group}
+        due = [w for w in group if begins[w.worker_endpoint] <= now]
         if not due:
-            return WaitUntil(at=min(task.waits[w.worker_endpoint] for w in group))
+            return WaitUntil(at=min(begins.values()))
         free = [w for w in due if self._has_slot(task.action, w)]
         if not free:
             return NoSlot()
@@ -157,6 +159,11 @@ class Dispatcher:
         )
         skipped = tuple(w.worker_endpoint for w in left if w.priority < worker.priority)
         return Chosen(worker=worker, skipped=skipped)
+
+    def _not_before(self, task: Task, worker: Worker) -> int:
+        """Return when *worker* may be called for *task*: its back-off, and its rate limit."""
+        pause = task.waits.get(worker.worker_endpoint, 0)
+        return max(pause, self._next_call.get((task.action, worker.worker_endpoint), 0))
 
     # ------------------------------------------------------------ replies
 
@@ -212,8 +219,10 @@ class Dispatcher:
         limit = worker.max_concurrent
         return limit is None or self._in_flight.get((action, worker.worker_endpoint), 0) < limit
 
-    def _take_slot(self, action: str, worker: Worker) -> None:
+    def _take_slot(self, action: str, worker: Worker, now: int) -> None:
         key = (action, worker.worker_endpoint)
+        if worker.rate_limit is not None:
+            self._next_call[key] = now + round(1000 / worker.rate_limit)
         self._counter += 1
         self._turn[key] = self._counter
         self._in_flight[key] = self._in_flight.get(key, 0) + 1

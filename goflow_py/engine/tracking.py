@@ -8,7 +8,7 @@ from goflow_py.domain.blueprint import CallAction
 from goflow_py.domain.execution import Execution, decode
 from goflow_py.domain.history import Entry
 from goflow_py.engine.attempts import BODY_KEPT_BYTES
-from goflow_py.engine.calls import is_url
+from goflow_py.engine.calls import is_url, with_target
 from goflow_py.engine.catalog import Catalog
 from goflow_py.engine.owner import Owner
 from goflow_py.engine.views import (
@@ -144,6 +144,7 @@ class Tracking:
         call = action if isinstance(action, CallAction) else CallAction(name=action.name)
         endpoint = entry["worker"]
         url = endpoint if is_url(endpoint) else self._catalog.resolve(endpoint) or endpoint
+        url = with_target(url, scheduled.get("target"))
         body = (
             orjson.dumps(scheduled["input"])
             if call.raw

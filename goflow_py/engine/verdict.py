@@ -127,7 +127,7 @@ def _body(reply: Answered) -> Any:
         if "\x00" in text:
             raise ValueError("the text holds the character NUL")
         return text
-    return documents.loads(reply.body)
+    return documents.loads(reply.body, limit_bytes=len(reply.body))
 
 
 def _refusal(reply: Answered) -> Definite:

@@ -59,6 +59,7 @@ def check(
     findings += _references(blueprint, compiled)
     findings += _rows(compiled)
     findings += _schemas(blueprint)
+    findings += [warning("doubtful_expression", *doubt) for doubt in compiled.doubts]
     if not any(finding.severity == "error" for finding in findings):
         # These walk the table, which has to be whole.
         findings += _unmatched(compiled)
@@ -137,7 +138,7 @@ def _row_references(row: CompiledRow, compiled: Compiled) -> Iterator[Finding]:
     if row.next is not None and row.next not in states:
         yield _undeclared("state", row.next, row.source, states)
     elif row.next == INIT:
-        yield error("reserved_state", row.source, "'init' cannot be entered again")
+        yield error("init_entered", row.source, "'init' cannot be entered again")
     if row.action is not None and row.action not in compiled.actions:
         yield _undeclared("action", row.action, row.source, compiled.actions)
 

@@ -55,6 +55,8 @@ class Compiled:
     rows: tuple[CompiledRow, ...]
     output: Template | None = None
     key: Template | None = None
+    doubts: tuple[tuple[str, str], ...] = ()
+    """(pointer, sentence) of texts that are read otherwise than they look."""
 
     @cached_property
     def machine(self) -> Machine:
@@ -108,6 +110,7 @@ def compile_blueprint(
         rows=rows,
         output=parse.template(blueprint.output, "/output"),
         key=parse.template(blueprint.key, "/key"),
+        doubts=tuple(parse.doubts),
     )
 
 
@@ -222,8 +225,7 @@ def _state(
         parse.timer(after, number, f"{pointer}/after/{number}")
         for number, after in enumerate(state_timers(state))
     )
-    timed = {timer.event for timer in timers}
-    free = [event for event in events if event not in ENGINE_EVENTS and event not in timed]
+    free = [event for event in events if event not in ENGINE_EVENTS and " " not in event]
     outside = [event for event in free if declared is None or event in declared]
     work = state.do or (state.name if state.name in actions else None)
     if work is not None and work not in actions:
@@ -254,28 +256,36 @@ def _escape(token: str) -> str:
 
 
 class _Parser:
-    """Compiles texts, and reports those that do not parse."""
+    """Compiles texts, and reports those that do not parse, or read otherwise than they look."""
 
     def __init__(self, report: Report) -> None:
         self._report = report
+        self.doubts: list[tuple[str, str]] = []
+
+    def _doubt(self, pointer: str, warnings: Iterable[str]) -> None:
+        self.doubts += [(pointer, warning) for warning in warnings]
 
     def template(self, value: Any, pointer: str) -> Template | None:
         if value is None:
             return None
         try:
-            return compile_template(value)
+            template = compile_template(value)
         except GoFlowError as error:
             self._report("bad_expression", pointer, error.detail)
             return None
+        self._doubt(pointer, template.warnings)
+        return template
 
     def expression(self, text: str | None, pointer: str) -> Expression | None:
         if text is None:
             return None
         try:
-            return compile_expression(text)
+            expression = compile_expression(text)
         except GoFlowError as error:
             self._report("bad_expression", pointer, error.detail)
             return None
+        self._doubt(pointer, expression.warnings)
+        return expression
 
     def templates(
         self, values: Mapping[str, Any] | None, pointer: str

@@ -145,6 +145,7 @@ def _event_gone(execution: Execution, entry: Entry) -> None:
     number = entry.get("deferred")
     if number is not None:
         execution.deferred = [kept for kept in execution.deferred if kept["seq"] != number]
+        execution.held = [kept for kept in execution.held if kept["seq"] != number]
 
 
 def _event_deferred(execution: Execution, entry: Entry) -> None:

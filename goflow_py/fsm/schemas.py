@@ -1,41 +1,24 @@
 """JSON Schemas that blueprints declare: for the execution's input, and for events."""
 
-from collections.abc import Iterator
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 import re2
-from jsonschema import Draft202012Validator, validators
-from jsonschema.exceptions import SchemaError, ValidationError
-from jsonschema.protocols import Validator
 
 from goflow_py.errors import Invalid
+
+if TYPE_CHECKING:
+    from jsonschema.protocols import Validator
 
 ERRORS_SHOWN_MAX = 20
 
 
-def _pattern(_: Validator, pattern: str, value: Any, __: Any) -> Iterator[ValidationError]:
-    """Match with RE2: the stock keyword hangs on ``(a+)+$``."""
-    if isinstance(value, str) and not re2.search(pattern, value):
-        yield ValidationError(f"{value[:100]!r} does not match {pattern!r}")
-
-
-_Validator: Any = validators.extend(  # type: ignore[no-untyped-call]  # jsonschema has no types here
-    Draft202012Validator, {"pattern": _pattern}
-)
-
-
 def schema_problem(schema: Any) -> str | None:
     """Return what is wrong with a schema itself, or None."""
-    problem = _unsafe(schema)
-    if problem is not None:
-        return problem
-    try:
-        Draft202012Validator.check_schema(schema)
-    except SchemaError as error:
-        return str(error.message)
-    return None
+    from goflow_py.fsm import validation
+
+    return _unsafe(schema) or validation.problem(schema)
 
 
 def check_schema(schema: Any, value: Any, what: str) -> None:
@@ -57,9 +40,10 @@ def check_schema(schema: Any, value: Any, what: str) -> None:
 
 
 @lru_cache(maxsize=1_000)
-def _validator(schema: bytes) -> Validator:
-    validator: Validator = _Validator(orjson.loads(schema))
-    return validator
+def _validator(schema: bytes) -> "Validator":
+    from goflow_py.fsm import validation
+
+    return validation.validator(orjson.loads(schema))
 
 
 def _unsafe(schema: Any) -> str | None:

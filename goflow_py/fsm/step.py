@@ -17,7 +17,7 @@ from goflow_py.fsm import work
 from goflow_py.fsm.compile import Compiled
 from goflow_py.fsm.draft import Draft
 from goflow_py.fsm.machine import fire
-from goflow_py.fsm.rows import INSTANT, CompiledRow, CompiledState
+from goflow_py.fsm.rows import CALLS, INSTANT, CompiledRow, CompiledState
 
 MICROSTEPS_MAX = 1_000
 """Rows taken for one input; more fail the execution with code ``microstep_limit``."""
@@ -51,7 +51,9 @@ class Digest:
 
     def outcome(self, name: str, task: Task | None = None) -> None:
         """Go on after work ended as *name*, or raise a timer's event (R4 where no row fires)."""
-        if self.raise_event(name) or self._always():
+        if not self._is_outsiders(name, task) and self.raise_event(name):
+            return
+        if self._always():
             return
         state = self.state
         match name:
@@ -69,6 +71,11 @@ class Digest:
                     f"state '{state.name}' has no row for '{name}'; add one, or a row for 'error'",
                     task,
                 )
+
+    def _is_outsiders(self, name: str, task: Task | None) -> bool:
+        """Tell whether a worker chose a name that the blueprint takes only from outside."""
+        declared = self.compiled.blueprint.events or {}
+        return task is not None and task.kind in CALLS and name in declared
 
     def settle(self) -> None:
         """Run microsteps until there is nothing left to do at once; then issue the noted work."""
@@ -276,21 +283,22 @@ class Digest:
         self.noted = None
         work.leave(draft, everything=True)
         for kept in draft.after.deferred:
-            draft.add(
-                "eventIgnored",
-                name=kept["name"],
-                id=kept.get("id"),
-                reason="ended",
-                deferred=kept["seq"],
-            )
+            self._ignore(kept, kept["seq"])
+        for held in draft.after.held:
+            self._ignore(held["input"], held["seq"])
         fields: dict[str, Any] = {}
         if error is not None:
             fields["error"] = error
         if undigested is not None:
             fields["undigested"] = undigested
-        if status == "completed":
+        if status == "completed" or (self.state.final and self.state.output is not None):
             fields["output"] = self._result()
         draft.add("ended", status=status, **fields)
+
+    def _ignore(self, kept: Mapping[str, Any], seq: int) -> None:
+        """Record that an event, or an outcome, that was kept is not taken any more."""
+        name = kept.get("name") or kept.get("task")
+        self.draft.add("eventIgnored", name=name, id=kept.get("id"), reason="ended", deferred=seq)
 
     def _result(self) -> Any:
         """Return the execution's output: its template's, or the newest output of its states."""

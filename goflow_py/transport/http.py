@@ -18,14 +18,8 @@ import httpx
 
 from goflow_py.ports import Answered, Reply, Request, Unreachable
 from goflow_py.transport.addresses import AddressPolicy
-from goflow_py.transport.wire import (
-    CONNECTIONS_MAX,
-    HEADERS_BYTES_MAX,
-    ForbiddenTarget,
-    Garbled,
-    TooMuch,
-    WireTransport,
-)
+from goflow_py.transport.connection import HEADERS_BYTES_MAX, TooMuch
+from goflow_py.transport.wire import CONNECTIONS_MAX, ForbiddenTarget, Garbled, WireTransport
 
 RESPONSE_BYTES_MAX = 1024 * 1024
 URL_LENGTH_MAX = 2_048

@@ -6,7 +6,7 @@ caller must know which calls were surely not sent:
 
 - ``httpx.ConnectError``, ``ConnectTimeout``, ``ForbiddenTarget``: no connection, nothing sent.
 - ``httpx.RemoteProtocolError``, ``ReadError``, ``WriteError``: it broke; the worker may have acted.
-- ``Garbled``, ``TooMuch``: bytes came that are no answer, or too many.
+- ``Garbled``, ``connection.TooMuch``: bytes came that are no answer, or too many.
 
 **Nothing is ever sent twice.** aiohttp repeats idempotent methods by itself when a connection
 breaks; here that is off. When a worker closes an idle connection just as it is used again, nobody
@@ -20,7 +20,6 @@ import functools
 import io
 import logging
 import os
-import select
 import socket
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
@@ -32,11 +31,11 @@ from typing import Any
 import aiohttp
 import httpx
 from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.client_proto import ResponseHandler
 from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
 from goflow_py.transport.addresses import AddressPolicy
+from goflow_py.transport.connection import HEADERS_BYTES_MAX, Connection
 
 log = logging.getLogger(__name__)
 
@@ -48,8 +47,6 @@ DNS_SECONDS_MAX = 10
 """How long the addresses of a name are believed."""
 DNS_NAMES_MAX = 1_000
 DNS_THREADS_MAX = 16
-HEADERS_BYTES_MAX = 32 * 1024
-"""Of everything before the body: status line, headers, and all 1xx answers."""
 HEADERS_MAX = 128
 WRITE_AT_ONCE_BYTES_MAX = 256 * 1024
 FRAMING_MAX = 8
@@ -62,10 +59,6 @@ class ForbiddenTarget(httpx.ConnectError):
 
 class Garbled(httpx.RemoteProtocolError):
     """What came is not an HTTP answer."""
-
-
-class TooMuch(httpx.RemoteProtocolError):
-    """More came than anybody may send."""
 
 
 class WireTransport(httpx.AsyncBaseTransport):
@@ -131,7 +124,7 @@ class WireTransport(httpx.AsyncBaseTransport):
             ssl=True if self._tls is None else self._tls,
         )
         wire_bytes_max = HEADERS_BYTES_MAX + FRAMING_MAX * self._response_bytes_max
-        protocol: Any = functools.partial(_Protocol, wire_bytes_max, connector._loop)
+        protocol: Any = functools.partial(Connection, wire_bytes_max, connector._loop)
         connector._factory = protocol
         self._session = aiohttp.ClientSession(
             connector=connector,
@@ -227,88 +220,6 @@ class _Resolver(AbstractResolver):
 
 
 # ---------------------------------------------------------------- receiving
-
-
-class _Protocol(ResponseHandler):
-    """aiohttp's connection, with three things that it leaves open.
-
-    It counts what comes before the body (1xx answers have no end, and each costs a parsed
-    message) and what comes at all (so have chunk extensions), and it closes an idle connection
-    on which something comes: aiohttp would take that for the answer to the next call.
-    """
-
-    def __init__(self, bytes_max: int, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(loop)
-        self._bytes_max = bytes_max
-        self._bytes = 0
-        self._busy = True
-        """From the start, since a new connection is made for a call."""
-        self._headed = False
-
-    def is_connected(self) -> bool:
-        """Tell whether it can be used (again); the end may have come and not been read yet."""
-        return super().is_connected() and (self._busy or not _is_readable(self.transport))
-
-    def set_response_params(self, **parameters: Any) -> None:
-        """Begin to wait for an answer."""
-        self._bytes, self._busy, self._headed = 0, True, False
-        super().set_response_params(**parameters)
-
-    def data_received(self, data: bytes) -> None:
-        """Take bytes from the socket, or none: that only wakes aiohttp's parser."""
-        self._bytes += len(data)
-        if data and not self._busy:
-            self.force_close()
-            self.abort()
-            return
-        if self._bytes <= self._bytes_max:
-            super().data_received(data)
-        limit = self._bytes_max if self._headed else HEADERS_BYTES_MAX
-        if self._bytes > limit and self._busy:
-            self._overflow()
-
-    def feed_data(self, data: Any, size: int = 0) -> None:
-        """Take one parsed message: its head, and the stream of its body."""
-        head, body = data
-        if not self._busy:
-            self.force_close()
-            return
-        super().feed_data(data, size)
-        if head.code >= 200 or head.code == 101:
-            self._headed = True
-            body.on_eof(self._whole)
-
-    def _whole(self) -> None:
-        self._busy = False
-
-    def connection_lost(self, exc: BaseException | None) -> None:
-        """End the body: a reset is no end of file, for a body without a length neither."""
-        if exc is not None and self._payload is not None and not self._payload.is_eof():
-            self._payload.set_exception(aiohttp.ClientPayloadError())
-        super().connection_lost(exc)
-
-    def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
-        """Fail the call, wherever it is: aiohttp forgets one that reads its body already."""
-        body = self._payload
-        if body is not None and not body.is_eof() and body.exception() is None:
-            body.set_exception(exc)
-        super().set_exception(exc, *cause)
-
-    def _overflow(self) -> None:
-        what = "a body with too much framing" if self._headed else "headers over the limit"
-        # Not `abort()`, which forgets the exception.
-        if self.transport is not None:
-            self.transport.abort()
-        self.set_exception(TooMuch(f"the worker sent {what}"))
-
-
-def _is_readable(transport: asyncio.BaseTransport | None) -> bool:
-    """Ask the operating system: of an idle connection, anything to read is its end."""
-    if transport is None:
-        return True
-    poll = select.poll()
-    poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
-    return bool(poll.poll(0))
 
 
 class _Body(httpx.AsyncByteStream):

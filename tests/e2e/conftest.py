@@ -1,6 +1,7 @@
 """A real server on a real socket with a real file, a real worker, and a client that asserts."""
 
 import asyncio
+import io
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
@@ -64,11 +65,11 @@ class Api:
         if value is not None:
             body = orjson.dumps(value)
         if body is not None:
-            sent = {**JSON, **sent}
+            sent = {**JSON, "Content-Length": str(len(body)), **sent}
         async with self.session.request(
             method,
             self.url + path,
-            data=body,
+            data=None if body is None else io.BytesIO(body),
             headers=sent,
             skip_auto_headers=("Content-Type",),
             allow_redirects=False,

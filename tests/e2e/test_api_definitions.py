@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import Api, RealWorker, Serve, activity, start
+from tests.e2e.conftest import Api, RealWorker, Serve, activity, eventually, start
 
 pytestmark = pytest.mark.e2e
 PLACE = "/v1/blueprints/shop/quick"
@@ -189,7 +189,6 @@ async def test_a_callback_url_is_good_after_a_restart(serve: Serve, worker: Real
             found = await api.good("GET", f"/v1/executions/{execution['id']}")
             return bool(found["status"] == "waiting")
 
-        from tests.e2e.conftest import eventually
 
         await eventually(accepted)
     async with serve() as (_, api):

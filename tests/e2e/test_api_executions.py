@@ -141,7 +141,8 @@ async def test_the_history_the_attempts_and_the_context_tell_what_happened(shop:
     [attempt] = (await shop.good("GET", f"{place}/attempts"))["items"]
     assert (attempt["outcome"], attempt["httpStatus"]) == ("success", 200)
     then = await shop.good("GET", f"{place}/context?at=0")
-    assert (then["state"], then["seq"]) == ("busy", 3)
+    assert then["state"] == "busy"
+    assert then["seq"] < ended["revision"], "the end of the first record"
     assert (await shop.good("GET", f"{place}/context"))["context"]["input"] == {"a": 1}
     assert "completed" in (await shop.good("GET", f"{place}/why"))["why"]
     assert await shop.good("GET", f"{place}/output") == {"a": 1}

@@ -267,3 +267,42 @@ async def test_a_worker_chooses_the_outcome(engine: Any) -> None:
     assert engine.transport.bodies[0]["labels"] == ["approved"]
     assert (await engine.read(execution)).outputs["a"] == {"output": 7}
     assert "b" in (await engine.read(execution)).visits
+
+
+async def test_a_rate_limit_spaces_the_calls_of_a_worker(engine: Any) -> None:
+    await engine.upload(ONE, [worker("first", rateLimit=2)])
+    for _ in range(4):
+        await engine.start()
+    await engine.advance(0)
+    assert len(engine.calls()) == 1
+    await engine.advance(0.6)
+    assert len(engine.calls()) == 2
+    await engine.advance(5)
+    assert len(engine.calls()) == 4
+
+
+async def test_secrets_reach_the_worker_and_nothing_else(make_engine: Any, clock: Any) -> None:
+    engine = make_engine(secret={"TOKEN": "s3cret-value-42"}.get)
+    await engine.it.start()
+    engine.transport.script = lambda request, _: answer(
+        {"echo": request.headers["Authorization"]}, status=200
+    )
+    workers = [worker("first", auth="Bearer ${secret:TOKEN}", headers={"X-Key": "${secret:TOKEN}"})]
+    await engine.upload(ONE, workers)
+    execution = await engine.start()
+    await engine.advance(1)
+    assert engine.transport.requests[0].headers["Authorization"] == "Bearer s3cret-value-42"
+    assert engine.transport.requests[0].headers["X-Key"] == "s3cret-value-42"
+    now = await engine.read(execution)
+    assert now.output == {"echo": "Bearer [secret]"}
+    everything = str(await engine.entries(execution)) + str(await engine.it.tracking.attempts(now))
+    assert "s3cret" not in everything
+    await engine.it.stop()
+
+
+async def test_a_missing_secret_is_an_error_that_names_it(engine: Any) -> None:
+    await engine.upload(ONE, [worker("first", auth="${secret:GONE}")])
+    execution = await engine.start()
+    await engine.advance(1)
+    assert "GONE" in (await engine.read(execution)).error["message"]
+    assert engine.calls() == []

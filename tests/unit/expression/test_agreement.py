@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from jsonata.jsonata import Jsonata
 from jsonata.utils import Utils
 
-from goflow_py.expression import MISSING, compile_expression, expressions
+from goflow_py.expression import MISSING, compile_expression, full
 from goflow_py.expression.functions import FUNCTIONS
 from goflow_py.expression.tokens import tokens
 
@@ -108,8 +108,8 @@ def plain(value: Any, *, missing: Any = None) -> Any:
     return [plain(item) for item in value] if isinstance(value, list) else value
 
 
-def full(text: str) -> Callable[[dict[str, Any]], Any]:
-    run, _ = expressions._full(text, list(tokens(text)))
+def fully(text: str) -> Callable[[dict[str, Any]], Any]:
+    run, _ = full.compile_fully(text, list(tokens(text)))
     return run
 
 
@@ -121,7 +121,7 @@ def full(text: str) -> Callable[[dict[str, Any]], Any]:
 def test_a_closure_agrees_with_the_full_engine(text: str, document: dict[str, Any]) -> None:
     expression, before = compile_expression(text), copy.deepcopy(document)
     if expression.path is None:
-        run = full(text)
+        run = fully(text)
         closure = outcome(lambda: expression.evaluate(document))
         assert closure == outcome(lambda: run(document))
         assert document == before

@@ -155,7 +155,7 @@ def test_long_chains_and_deep_nests_are_values_or_failures(text: str) -> None:
 
 
 def test_the_library_does_not_lift_the_recursion_limit_of_the_process() -> None:
-    asked = "import sys, goflow_py.expression; print(sys.getrecursionlimit())"
+    asked = "import sys, goflow_py.expression.full; print(sys.getrecursionlimit())"
     answer = subprocess.run([sys.executable, "-c", asked], capture_output=True, check=True)
     assert int(answer.stdout) == engine.RECURSION_MAX
 

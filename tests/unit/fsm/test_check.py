@@ -65,7 +65,7 @@ def worker(**fields: Any) -> dict[str, Any]:
             "star_start",
             "/transitions/1",
         ),
-        ({"transitions": [START, {**GO, "next": "init"}]}, "reserved_state", "/transitions/1"),
+        ({"transitions": [START, {**GO, "next": "init"}]}, "init_entered", "/transitions/1"),
         ({"transitions": [START, {**GO, "when": "1 +"}]}, "bad_expression", "/transitions/1/when"),
         (
             {"transitions": [START, {**GO, "set": {"x": "${ 1 + }"}}]},
@@ -142,6 +142,7 @@ def test_each_error_is_found_where_it_is(document: dict[str, Any], code: str, po
         ({"actions": [{"name": "x"}]}, "no_worker"),
         ({"transitions": [START, GO, {**GO, "when": "true"}]}, "row_never_tried"),
         ({"states": [{"name": "a", "final": "failed", "timeout": 3}]}, "row_from_final"),
+        ({"transitions": [START, {**GO, "when": "data.to-day = 1"}]}, "doubtful_expression"),
         (
             {
                 "states": ["a", "b"],

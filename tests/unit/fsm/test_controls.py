@@ -150,3 +150,46 @@ def test_a_completed_execution_takes_no_verb(play: Any, verb: str) -> None:
     player = play(TWO, workers=("a", "b")).start().end().end()
     with pytest.raises(Conflict):
         player.control(verb)
+
+
+def test_events_held_by_a_pause_are_ignored_with_a_reason_when_the_execution_ends(
+    play: Any,
+) -> None:
+    document = {
+        "states": ["a"],
+        "transitions": [
+            {"current": "init", "event": "start", "next": "a"},
+            {"current": "a", "event": "go", "next": "done"},
+        ],
+    }
+    player = play(document).start()
+    player.control("pause")
+    player.send("go", id="e1")
+    player.control("terminate")
+    ignored = [e for e in player.entries if e["type"] == "eventIgnored"]
+    assert [(e["name"], e["id"], e["reason"]) for e in ignored] == [("go", "e1", "ended")]
+    assert player.execution.held == []
+
+
+@pytest.mark.parametrize("final", ["failed", "cancelled"])
+def test_a_final_state_of_any_kind_may_have_an_output(play: Any, final: str) -> None:
+    document = {
+        "states": [{"name": "off", "final": final, "output": {"why": "$.input.n"}}],
+        "transitions": [{"current": "init", "event": "start", "next": "off"}],
+    }
+    player = play(document).start({"n": 3})
+    assert (player.status, player.execution.output) == (final, {"why": 3})
+
+
+def test_a_worker_cannot_choose_the_name_of_an_outside_event(play: Any) -> None:
+    document = {
+        "states": ["a"],
+        "events": {"approved": {}},
+        "transitions": [
+            {"current": "init", "event": "start", "next": "a"},
+            {"current": "a", "event": "approved", "next": "done"},
+        ],
+    }
+    player = play(document, workers=("a",)).start().end("approved")
+    assert player.status == "failed"
+    assert player.execution.error["code"] == "unknown_label"

@@ -1,0 +1,135 @@
+"""Real processes, bounded in time, and what /proc says about them."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
+
+from benchmarks.load import Job
+
+ROOT = Path(__file__).parents[1]
+STOP_SECONDS = 10.0
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+class Child:
+    """A process that prints ``ready WHERE``; ended when its context ends."""
+
+    def __init__(self, name: str, *command: str) -> None:
+        self.name = name
+        began = time.perf_counter()
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", *command],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            cwd=ROOT,
+            text=True,
+        )
+        line = self.line()
+        self.ready_seconds = time.perf_counter() - began
+        if not line.startswith("ready "):
+            self.stop()
+            raise SystemExit(f"{name} did not start; see its message above")
+        self.url = line.removeprefix("ready ").strip()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def line(self) -> str:
+        """Return what it says next."""
+        assert self.process.stdout is not None, "its output is a pipe"
+        return self.process.stdout.readline()
+
+    def stop(self) -> None:
+        """End it, by force if need be."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(timeout=STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe is not None:
+                pipe.close()
+
+    # ------------------------------------------------------------ /proc
+
+    def cpu_seconds(self) -> float:
+        """Return user and system time of the process and all below it."""
+        return sum(_cpu_ticks(pid) for pid in _tree(self.process.pid)) / TICKS
+
+    def rss_bytes(self, which: str = "VmRSS") -> int:
+        """Return what is resident now; with ``VmHWM`` the most there ever was."""
+        return sum(_memory(pid, which) for pid in _tree(self.process.pid))
+
+
+class Load(Child):
+    """The load generator."""
+
+    def __init__(self) -> None:
+        super().__init__("load", "benchmarks.load")
+
+    def run(self, job: Job) -> dict[str, Any]:
+        """Do a job, and return what came of it."""
+        assert self.process.stdin is not None, "its input is a pipe"
+        self.process.stdin.write(json.dumps(asdict(job)) + "\n")
+        self.process.stdin.flush()
+        line = self.line()
+        if not line:
+            raise SystemExit("the load generator broke; see its message above")
+        told: dict[str, Any] = json.loads(line)
+        return told
+
+
+def ask(url: str, path: str, body: bytes | None = None) -> Any:
+    """Send one request, JSON both ways."""
+    assert urlsplit(url).hostname == "127.0.0.1", "the benchmark stays on this machine"
+    headers = {"Content-Type": "application/json"}
+    with urlopen(Request(url + path, data=body, headers=headers), timeout=30) as answer:
+        return json.load(answer)
+
+
+def _tree(root: int) -> list[int]:
+    found = [root]
+    for pid in found:
+        try:
+            children = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+        except OSError:
+            continue
+        found += [int(child) for child in children.split()]
+    return found
+
+
+def _cpu_ticks(pid: int) -> int:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0
+    return int(fields[11]) + int(fields[12])
+
+
+def _memory(pid: int, which: str) -> int:
+    try:
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith(f"{which}:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    return 0
