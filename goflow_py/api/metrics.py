@@ -73,7 +73,7 @@ class Metrics:
         batcher, dispatcher = orchestrator.batcher, orchestrator.dispatcher
         gauges: dict[str, tuple[str, Callable[[], float]]] = {
             "goflow_calls_in_flight": ("Calls to workers.", lambda: dispatcher.total_in_flight),
-            "goflow_tasks_waiting": ("Tasks without a slot.", lambda: len(dispatcher.waiting)),
+            "goflow_tasks_waiting": ("Tasks without a slot.", lambda: dispatcher.waiting),
             "goflow_timers": ("Timers in memory.", lambda: len(orchestrator.owner.timers)),
             "goflow_connections": ("Open connections.", connections),
             "goflow_draining": ("1 while it drains.", lambda: orchestrator.draining),

@@ -4,7 +4,7 @@ Choosing happens outside ``fsm.step``, just before the commit that records the a
 on what this process knows of the endpoints (breakers, free slots), which is no part of the truth.
 """
 
-from collections import deque
+from collections import OrderedDict
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -39,6 +39,9 @@ class WaitUntil:
 class NoSlot:
     """There are as many calls in flight as there may be; the task waits for one to end."""
 
+    queue: tuple[str, int] | None
+    """Whose: the workers of an (action, priority), or None: the server's."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoneLeft:
@@ -67,11 +70,11 @@ class Dispatcher:
         self._in_flight: dict[tuple[str, str], int] = {}
         self._turn: dict[tuple[str, str], int] = {}
         self._next_call: dict[tuple[str, str], int] = {}
+        self._priority: dict[tuple[str, str], int] = {}
         self._counter = 0
         self.total_in_flight = 0
         self.breakers: dict[tuple[str, str], Breaker] = {}
-        self.waiting: deque[str] = deque()
-        """Ids of executions with a task that found no free slot, oldest first."""
+        self._queues: dict[tuple[str, int] | None, OrderedDict[str, None]] = {}
 
     # ------------------------------------------------------------ tasks to attempts
 
@@ -99,8 +102,7 @@ class Dispatcher:
                 attempts.wait_for_worker(draft, task, choice.at)
                 return False
             case NoSlot():
-                if draft.after.id not in self.waiting:
-                    self.waiting.append(draft.after.id)
+                self._queues.setdefault(choice.queue, OrderedDict())[draft.after.id] = None
                 return False
             case NoneLeft():
                 attempts.give_up(compiled, draft, task, choice.code, choice.message)
@@ -149,7 +151,8 @@ class Dispatcher:
             return WaitUntil(at=min(begins.values()))
         free = [w for w in due if self._has_slot(task.action, w)]
         if not free:
-            return NoSlot()
+            full = self.total_in_flight >= self._in_flight_max
+            return NoSlot(queue=None if full else (task.action, first))
         worker = min(
             free,
             key=lambda w: (
@@ -226,14 +229,22 @@ class Dispatcher:
         self._counter += 1
         self._turn[key] = self._counter
         self._in_flight[key] = self._in_flight.get(key, 0) + 1
+        self._priority[key] = worker.priority
         self.total_in_flight += 1
         self._breaker(action, worker).called(self._clock.monotonic())
 
-    def free_slot(self, action: str, endpoint: str) -> None:
-        """Give back the slot of a call that ended, or that was never sent."""
+    @property
+    def waiting(self) -> int:
+        """Return how many executions have a task that waits for a slot."""
+        return sum(len(queue) for queue in self._queues.values())
+
+    def free_slot(self, action: str, endpoint: str) -> list[str]:
+        """Give back the slot of a call that ended, or was never sent; return who may go on."""
         key = (action, endpoint)
         self._in_flight[key] = max(0, self._in_flight.get(key, 0) - 1)
         self.total_in_flight = max(0, self.total_in_flight - 1)
         breaker = self.breakers.get(key)
         if breaker is not None:
             breaker.dropped()
+        queues = [self._queues.get((action, self._priority.get(key, 0))), self._queues.get(None)]
+        return [queue.popitem(last=False)[0] for queue in queues if queue]

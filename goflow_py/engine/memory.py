@@ -35,7 +35,7 @@ class Memory:
         self._catalog = catalog
         self._clock = clock
         self._live: dict[str, Live] = {}
-        self._loading: dict[str, asyncio.Future[Live]] = {}
+        self._loading: dict[str, asyncio.Future[None]] = {}
         self._watchers: dict[str, list[asyncio.Future[Execution]]] = {}
         self.epochs: dict[int, int] = {}
         """The shards that this node owns."""
@@ -62,9 +62,9 @@ class Memory:
 
     async def enter(self, execution: str) -> Live:
         """Return an execution and become a user of it. Raises ``NotFound``, ``Unavailable``."""
-        live = self._live.get(execution)
-        if live is None:
-            live = await self._load(execution)
+        while (live := self._live.get(execution)) is None:
+            # Looked up again afterwards: who else asked may have let go of it already.
+            await self._load(execution)
         live.users += 1
         return live
 
@@ -88,13 +88,15 @@ class Memory:
             )
         return epoch
 
-    async def _load(self, execution: str) -> Live:
+    async def _load(self, execution: str) -> None:
+        """Read an execution into memory; who asks meanwhile waits for the same read."""
         loading = self._loading.get(execution)
         if loading is not None:
-            return await asyncio.shield(loading)
+            await asyncio.shield(loading)
+            return
         loading = self._loading[execution] = asyncio.get_running_loop().create_future()
         try:
-            live = await self._read_live(execution)
+            await self._read_live(execution)
         except BaseException as error:
             loading.set_exception(
                 error if isinstance(error, GoFlowError) else Unavailable("try again")
@@ -102,12 +104,11 @@ class Memory:
             loading.exception()  # nobody else may be waiting for it
             raise
         else:
-            loading.set_result(live)
-            return live
+            loading.set_result(None)
         finally:
             del self._loading[execution]
 
-    async def _read_live(self, execution: str) -> Live:
+    async def _read_live(self, execution: str) -> None:
         epoch = self.epoch(execution)
         body = await self._store.head(execution)
         if body is None:
@@ -115,7 +116,7 @@ class Memory:
         found = decode(body)
         compiled = await self._catalog.compiled(found.project, found.activity, found.version)
         live = Live(execution=found, compiled=compiled, epoch=epoch)
-        return self._live.setdefault(execution, live)
+        self._live.setdefault(execution, live)
 
     # ------------------------------------------------------------ reading and waiting
 

@@ -22,6 +22,8 @@ from goflow_py.ports import SHARDS, Observer, Store, Transport
 log = logging.getLogger(__name__)
 
 SWEEP_SECONDS = 60.0
+POLL_AGAIN_SECONDS = 1.0
+"""When more executions are due than one reading takes."""
 SWEEP_NAMES_MAX = 1_000
 
 
@@ -128,8 +130,7 @@ class Orchestrator:
         self.batcher.start()
         self._every(self._options.lease_seconds / 3, self._heartbeat)
         self._every(SWEEP_SECONDS, self._sweep)
-        await self.owner.poll_timers()
-        self._every(POLL_SECONDS, self.owner.poll_timers)
+        self._loops.append(asyncio.get_running_loop().create_task(self._poll_timers()))
         self._loops.append(asyncio.get_running_loop().create_task(self._recover()))
 
     async def stop(self, *, drain_seconds: float = 0.0) -> None:
@@ -156,6 +157,15 @@ class Orchestrator:
             return
         if count:
             log.info("running executions were taken up", extra={"count": count})
+
+    async def _poll_timers(self) -> None:
+        while True:
+            more = False
+            try:
+                more = await self.owner.poll_timers()
+            except Unavailable as error:
+                log.warning("due timers could not be read", extra={"why": error.detail})
+            await self.clock.sleep(POLL_AGAIN_SECONDS if more else POLL_SECONDS)
 
     async def _heartbeat(self) -> None:
         if not await self.store.heartbeat(now=self.clock.now_ms()):

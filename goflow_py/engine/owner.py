@@ -7,8 +7,9 @@ is the ordinary path.
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, TypeVar, assert_never
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar, assert_never
 
 from goflow_py.clock import Clock
 from goflow_py.domain.execution import Execution, Task, decode
@@ -45,6 +46,15 @@ class NameTaken(Exception):
     def __init__(self, name: Name) -> None:
         super().__init__(name.kind)
         self.name = name
+
+
+@dataclass(slots=True, eq=False)
+class Slot:
+    """One of the calls that may be in flight at once."""
+
+    action: str
+    endpoint: str
+    taken: bool = True
 
 
 class Owner:
@@ -178,7 +188,7 @@ class Owner:
         """Free the slots of attempts that were chosen and then not committed."""
         for task in after.tasks.values():
             if task.call is not None and task.call.fence > before.seq:
-                self._dispatcher.free_slot(task.action, task.call.worker)
+                self._give_back(task.action, task.call.worker)
 
     # ------------------------------------------------------------ doing
 
@@ -195,8 +205,7 @@ class Owner:
                 call.cancel()
         for key, task in open_calls.items():
             if key not in live.calls:
-                live.users += 1
-                live.calls[key] = self._spawn(self._call(live, live.execution, task))
+                live.calls[key] = self._take_off(live, task)
         self.timers.set(after.id, None if after.ended else after.wake)
         if start:
             self._observer.started(after.project, after.activity)
@@ -205,34 +214,56 @@ class Owner:
             self._observer.ended(after.project, after.activity, after.status, seconds)
             self.memory.tell_end(after)
 
-    async def _call(self, live: Live, execution: Execution, task: Task) -> None:
-        """Make one call, and record how it ended."""
+    def _take_off(self, live: Live, task: Task) -> asyncio.Task[None]:
+        """Begin a call; whatever becomes of it, its slot is freed, once."""
         assert task.call is not None, "a call is made for an open attempt only"
         attempt, endpoint = task.call.attempt, task.call.worker
-        try:
-            try:
-                workers = await self._catalog.workers(execution.project, execution.activity)
-                reply, verdict = await self._caller.call(live.compiled, execution, task, workers)
-                self._dispatcher.called(task.action, endpoint, verdict)
-            finally:
-                self._dispatcher.free_slot(task.action, endpoint)
-                if self._dispatcher.waiting:
-                    self.waker.wake(self._dispatcher.waiting.popleft())
+        slot = Slot(task.action, endpoint)
+        live.users += 1
+        call = asyncio.get_running_loop().create_task(
+            self._call(live, live.execution, task, attempt, slot)
+        )
+        self._calls.add(call)
 
-            def close(compiled: Compiled, draft: Draft, workers: Workers) -> None:
-                now = draft.after.tasks.get(task.name)
-                if draft.after.visit != execution.visit or now is None or now.call is None:
-                    return
-                if now.call.attempt == attempt:
-                    self._dispatcher.close(
-                        compiled, draft, now, verdict, workers=workers, reply=reply
-                    )
-
-            await self._record(live, close)
-        finally:
-            if live.calls.get((task.name, attempt)) is asyncio.current_task():
+        def landed(call: asyncio.Task[None]) -> None:
+            # Not in the call itself: one that is cancelled before its first step runs nothing.
+            self._calls.discard(call)
+            self._free(slot)
+            if live.calls.get((task.name, attempt)) is call:
                 del live.calls[task.name, attempt]
             self.memory.leave(live)
+            if not call.cancelled() and call.exception() is not None:
+                log.error("a call ended with an error of the engine", exc_info=call.exception())
+
+        call.add_done_callback(landed)
+        return call
+
+    async def _call(
+        self, live: Live, execution: Execution, task: Task, attempt: int, slot: Slot
+    ) -> None:
+        """Make one call, and record how it ended."""
+        workers = await self._catalog.workers(execution.project, execution.activity)
+        reply, verdict = await self._caller.call(live.compiled, execution, task, workers)
+        self._dispatcher.called(task.action, slot.endpoint, verdict)
+        self._free(slot)
+
+        def close(compiled: Compiled, draft: Draft, workers: Workers) -> None:
+            now = draft.after.tasks.get(task.name)
+            if draft.after.visit != execution.visit or now is None or now.call is None:
+                return
+            if now.call.attempt == attempt:
+                self._dispatcher.close(compiled, draft, now, verdict, workers=workers, reply=reply)
+
+        await self._record(live, close)
+
+    def _free(self, slot: Slot) -> None:
+        if slot.taken:
+            slot.taken = False
+            self._give_back(slot.action, slot.endpoint)
+
+    def _give_back(self, action: str, endpoint: str) -> None:
+        for execution in self._dispatcher.free_slot(action, endpoint):
+            self.waker.wake(execution)
 
     async def _record(self, live: Live, act: Act[None]) -> None:
         """Step by *act* until it is durable: a result that came in is not given up."""
@@ -251,17 +282,6 @@ class Owner:
                     extra={"execution": live.execution.id, "why": error.detail},
                 )
                 await self._clock.sleep(RECORD_AGAIN_SECONDS)
-
-    def _spawn(self, call: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.get_running_loop().create_task(call)
-        self._calls.add(task)
-        task.add_done_callback(self._call_done)
-        return task
-
-    def _call_done(self, task: asyncio.Task[None]) -> None:
-        self._calls.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            log.error("a call ended with an error of the engine", exc_info=task.exception())
 
     # ------------------------------------------------------------ node
 
@@ -282,13 +302,14 @@ class Owner:
                 await self._clock.sleep(0.01)
         return count
 
-    async def poll_timers(self) -> None:
-        """Read the wake-ups of the next minute into memory."""
+    async def poll_timers(self) -> bool:
+        """Read the wake-ups of the next minute into memory; tell whether there are more."""
         until = self._clock.now_ms() + round(HORIZON_SECONDS * 1000)
         due = await self._store.due(list(self.memory.epochs), until=until, limit=DUE_PAGE)
         for at, execution in due:
             if execution not in self.memory:
                 self.timers.set(execution, at)
+        return len(due) == DUE_PAGE
 
     async def drain(self, seconds: float) -> None:
         """Let the calls in flight end for up to *seconds*; close the rest as abandoned."""
@@ -325,7 +346,7 @@ class Owner:
         return {
             "live": len(self.memory),
             "callsInFlight": self._dispatcher.total_in_flight,
-            "waitingForSlot": len(self._dispatcher.waiting),
+            "waitingForSlot": self._dispatcher.waiting,
             "timersInMemory": len(self.timers),
         }
 

@@ -257,3 +257,28 @@ async def test_only_an_ended_execution_is_deleted(engine: Any) -> None:
     await engine.it.executions.delete(begun.id)
     with pytest.raises(NotFound):
         await engine.read(begun)
+
+
+async def test_a_call_that_is_dropped_before_it_began_gives_its_slot_back(engine: Any) -> None:
+    document = {
+        "states": [{"name": "a", "on": {"stop": "done"}}],
+        "transitions": [{"current": "init", "event": "start", "next": "a"}],
+    }
+    await engine.upload(document, [{"name": "a", "workerEndpoint": "w", "maxConcurrent": 1}])
+    begun = (await start(engine)).execution
+    await engine.send(begun, "stop")
+    await engine.advance(0)
+    assert engine.it.owner.counts()["callsInFlight"] == 0
+    assert engine.it.owner.counts()["live"] == 0
+    later = (await start(engine)).execution
+    await engine.advance(1)
+    assert (await engine.read(later)).status == "completed"
+
+
+async def test_many_askers_of_one_parked_execution_share_one_copy(engine: Any) -> None:
+    await engine.upload(WAIT, [])
+    begun = (await start(engine)).execution
+    await asyncio.gather(*(engine.send(begun, "note", n) for n in range(50)))
+    now = await engine.read(begun)
+    applied = [e for e in await engine.entries(now) if e["type"] == "eventApplied"]
+    assert len(applied) == 50
