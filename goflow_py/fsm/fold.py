@@ -80,45 +80,42 @@ def _task_scheduled(execution: Execution, entry: Entry) -> None:
 
 def _attempt_started(execution: Execution, entry: Entry) -> None:
     task = execution.tasks[entry["task"]]
-    execution.tasks[task.name] = replace(
-        task,
-        attempts=entry["attempt"],
-        call=Call(
-            attempt=entry["attempt"],
-            worker=entry["worker"],
-            started_at=entry["at"],
-            fence=entry["seq"],
-        ),
+    task.attempts = entry["attempt"]
+    task.call = Call(
+        attempt=entry["attempt"],
+        worker=entry["worker"],
+        started_at=entry["at"],
+        fence=entry["seq"],
     )
 
 
 def _attempt_accepted(execution: Execution, entry: Entry) -> None:
     task = execution.tasks[entry["task"]]
     if task.call is not None:
-        execution.tasks[task.name] = replace(task, call=replace(task.call, accepted=True))
+        task.call = replace(task.call, accepted=True)
 
 
 def _attempt_ended(execution: Execution, entry: Entry) -> None:
     task = execution.tasks[entry["task"]]
     worker = entry["worker"]
-    changes: dict[str, Any] = {"call": None}
+    task.call = None
     if entry["outcome"] == "abandoned":
-        changes["abandoned"] = task.abandoned + 1
+        task.abandoned += 1
+    # New dicts: the committed task shares the old ones.
     if entry.get("counts"):
-        changes["used"] = {**task.used, worker: task.used.get(worker, 0) + entry["counts"]}
+        task.used = {**task.used, worker: task.used.get(worker, 0) + entry["counts"]}
     if "notBefore" in entry:
-        changes["waits"] = {**task.waits, worker: entry["notBefore"]}
+        task.waits = {**task.waits, worker: entry["notBefore"]}
     if "error" in entry:
-        changes["error"] = entry["error"]
-    execution.tasks[task.name] = replace(task, **changes)
+        task.error = entry["error"]
 
 
 def _task_ended(execution: Execution, entry: Entry) -> None:
     task = execution.tasks[entry["task"]]
     outcome = entry["outcome"]
-    execution.tasks[task.name] = replace(
-        task, outcome=outcome, output=None, call=None, error=entry.get("error")
-    )
+    task.outcome = outcome
+    task.call = None
+    task.error = entry.get("error")
     if outcome == "cancelled":
         return
     if "error" in entry:
