@@ -40,6 +40,9 @@ SERVER_KEY_BYTES = 32
 MOCK_READY_SECONDS = 10.0
 MOCK_STOP_SECONDS = 3.0
 LOST_STOP_SECONDS = 5.0
+SINGLE_NODE_LEASE_SECONDS = 315_360_000.0
+"""One file has one server, and the lock file holds it: a lease that a suspended laptop or a moved
+clock can lose would end a server that nobody competes with."""
 EXIT_LOST = 3
 """The exit code of a server that may write nothing any more; a new process may."""
 
@@ -158,7 +161,7 @@ def _options(settings: Settings, url: str, mock: str | None, clock: Clock) -> En
             interval=settings.retry_interval, max_interval=settings.retry_max_interval
         ),
         calls_in_flight_max=settings.calls_in_flight_max,
-        lease_seconds=settings.node_lease_seconds,
+        lease_seconds=SINGLE_NODE_LEASE_SECONDS,
         secret=Secrets(settings.secrets_dir, os.environ).secret,
     )
 
@@ -314,8 +317,8 @@ async def _mock_workers(settings: Settings) -> AsyncIterator[str | None]:
         return
     script = ("--script", settings.workers_mock) if settings.workers_mock else ()
     child = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "workers_mock", "--port", "0", *script),
-        stdin=asyncio.subprocess.DEVNULL,
+        *(sys.executable, "-m", "workers_mock", "--port", "0", "--child", *script),
+        stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )
     try:

@@ -200,7 +200,6 @@ class Settings:
     retention_days: float = _set(
         30.0, _number(0, 36_500, "days"), "How long ended executions stay."
     )
-    node_lease_seconds: float = _set(10.0, _number(1, 3_600), "A node silent that long is dead.")
 
     sources: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
     """Where values come from: ``flag --port``, ``env GOFLOW_PORT``, ``file goflow.toml``."""

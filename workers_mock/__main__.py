@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return EXIT_REFUSED
     server = MockServer(script, host=options.host, port=options.port, record=options.record)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(_run(server))
+        return runner.run(_run(server, child=options.child))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -35,6 +35,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--port", type=_port, default=8090, help="0 takes any free port")
     parser.add_argument("--script", type=Path, help="JSON file of rules; without one it echoes")
+    parser.add_argument(
+        "--child", action="store_true", help="end when standard input is closed: with its parent"
+    )
     parser.add_argument(
         "--no-record", dest="record", action="store_false", help="count calls, do not keep them"
     )
@@ -55,11 +58,14 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     return uvloop.new_event_loop
 
 
-async def _run(server: MockServer) -> int:
+async def _run(server: MockServer, *, child: bool) -> int:
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
+    if child:
+        # A parent that was killed closes nothing in an orderly way, but its end of the pipe.
+        loop.add_reader(sys.stdin.fileno(), ended.set)
     try:
         url = await server.start()
     except OSError as error:

@@ -176,7 +176,7 @@ def _surplus() -> bytes:
         "too_many_connections",
         "the server has all the connections that it may have; try again",
         "Unavailable",
-        retryAfter=1,
+        {"retryAfter": 1},
     )
     headers = {
         **SAFE_HEADERS,

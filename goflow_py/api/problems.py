@@ -26,11 +26,13 @@ TITLES = {
 }
 
 
-def problem_body(status: int, code: str, detail: str, title: str, **facts: Any) -> bytes:
+def problem_body(
+    status: int, code: str, detail: str, title: str, facts: Mapping[str, Any] | None = None
+) -> bytes:
     """Return a problem as JSON; *facts* are what helps the caller."""
     return orjson.dumps(
         {
-            **facts,
+            **(facts or {}),
             "type": f"urn:goflow:problem:{code}",
             "title": title,
             "status": status,
@@ -47,12 +49,12 @@ def problem(
     *,
     title: str | None = None,
     headers: Mapping[str, str] | None = None,
-    **facts: Any,
+    facts: Mapping[str, Any] | None = None,
 ) -> web.Response:
     """Return a problem as an answer."""
     return web.Response(
         status=status,
-        body=problem_body(status, code, detail, title or TITLES.get(status, "Error"), **facts),
+        body=problem_body(status, code, detail, title or TITLES.get(status, "Error"), facts),
         headers={**SAFE_HEADERS, "Content-Type": MEDIA_TYPE, **(headers or {})},
     )
 
@@ -70,7 +72,7 @@ def of_error(error: GoFlowError) -> web.Response:
         error.detail,
         title=error.title,
         headers=headers,
-        **error.facts,
+        facts=error.facts,
     )
 
 
@@ -80,7 +82,7 @@ def unexpected(number: str) -> web.Response:
         500,
         "internal",
         f"the server failed; its log has the reason under {number}",
-        id=number,
+        facts={"id": number},
     )
 
 

@@ -114,6 +114,8 @@ class Execution:
     """Time of the newest history entry; never falls."""
     entered_at: int = 0
     """Time of the last entry into a state."""
+    entered_with: str | None = None
+    """The action of the row by which the state was entered."""
 
     data: dict[str, Any] = field(default_factory=dict)
     outputs: dict[str, Any] = field(default_factory=dict)

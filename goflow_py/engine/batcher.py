@@ -45,6 +45,8 @@ class Batcher:
 
         A caller that is cancelled takes nothing back: the write is committed all the same.
         """
+        if self._stopping:
+            raise Unavailable("the server is about to end; try again", code="draining")
         if self.full:
             raise Unavailable("too many steps wait to be written; try again", code="busy")
         future: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()

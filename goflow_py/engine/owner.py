@@ -38,6 +38,7 @@ DUE_PAGE = 10_000
 POLL_SECONDS = HORIZON_SECONDS / 2
 RECORD_AGAIN_SECONDS = 0.5
 DRAIN_LOOK_SECONDS = 0.1
+LOOK_AGAIN_SECONDS = 1.0
 
 
 class NameTaken(Exception):
@@ -97,7 +98,8 @@ class Owner:
             async with live.lock:
                 draft = Draft(execution, self._clock.now_ms())
                 act(compiled, draft, workers)
-                self._dispatcher.dispatch(compiled, draft, workers)
+                if not self.draining:
+                    self._dispatcher.dispatch(compiled, draft, workers)
                 await self._commit(live, draft, names, start=True)
                 return live.execution
         except BaseException:
@@ -162,8 +164,9 @@ class Owner:
         except BaseException as error:
             self._give_back_slots(before, after)
             if not isinstance(error, Unavailable):
-                # Whether it was written is not known here: the store is asked the next time.
+                # Whether it was written is not known here: the store is asked, a little later.
                 self.memory.forget(live)
+                self._clock.call_later(LOOK_AGAIN_SECONDS, lambda: self.waker.wake(after.id))
             raise
         match verdict:
             case Committed():

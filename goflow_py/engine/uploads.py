@@ -119,6 +119,7 @@ class Uploads:
         body: bytes,
     ) -> Uploaded:
         before = await self._store.blueprint(*name, None)
+        created = before is None or before.digest != digest
         row = await self._store.upload(
             Upload(
                 project=name[0],
@@ -128,7 +129,9 @@ class Uploads:
                 findings=orjson.dumps(findings),
                 workers=None if workers is None else workers_body(name, workers),
                 at=self._clock.now_ms(),
-                name=None if repeat is None else self._repeat_name(name[0], repeat, digest),
+                name=None
+                if repeat is None
+                else self._repeat_name(name[0], repeat, digest, created=created),
             )
         )
         self._catalog.changed(*name)
@@ -143,7 +146,7 @@ class Uploads:
             findings=findings,
         )
 
-    def _repeat_name(self, project: str, repeat: Repeat, digest: str) -> Name:
+    def _repeat_name(self, project: str, repeat: Repeat, digest: str, *, created: bool) -> Name:
         return Name(
             project=project,
             kind="idem",
@@ -151,7 +154,7 @@ class Uploads:
             name=repeat.key,
             execution="",
             digest=repeat.digest,
-            answer=digest.encode(),
+            answer=orjson.dumps({"digest": digest, "created": created}),
             expires=self._clock.now_ms() + 86_400_000,
         )
 
@@ -167,7 +170,8 @@ class Uploads:
                 "this Idempotency-Key was used with another body; use a new key",
                 code="idempotency_key_reused",
             )
-        digest = taken.answer.decode()
+        before = orjson.loads(taken.answer)
+        digest = before["digest"]
         versions = await self._store.versions(*name)
         version = next((row.version for row in versions if row.digest == digest), None)
         return Uploaded(
@@ -175,7 +179,7 @@ class Uploads:
             activity=name[1],
             version=version,
             hash=digest,
-            created=True,
+            created=before["created"],
             findings=findings,
             replayed=True,
         )

@@ -165,7 +165,7 @@ def _retry(compiled: Compiled, draft: Draft, command: Control) -> bool:
     _note(draft, command)
     _reopen(compiled, draft)
     if command.arguments.get("newVisit"):
-        digest.enter(before.state, event="retry")
+        digest.enter(before.state, event="retry", action=before.entered_with)
         digest.settle()
     else:
         work.arm_timers(draft, digest.state)

@@ -10,6 +10,7 @@ from typing import Any
 
 from goflow_py.domain.execution import Call, Execution, Status, Task
 from goflow_py.domain.history import Entry
+from goflow_py.domain.names import CONTINUE
 
 
 def fold(execution: Execution, entries: Iterable[Entry]) -> Execution:
@@ -58,6 +59,7 @@ def _transition(execution: Execution, entry: Entry) -> None:
     execution.visits[execution.state] = execution.visits.get(execution.state, 0) + 1
     execution.last_visits[execution.state] = execution.visit
     execution.entered_at = entry["at"]
+    execution.entered_with = None if entry["action"] == CONTINUE else entry["action"]
     execution.tasks = {}
     execution.undigested = None
     if "businessStatus" in entry:

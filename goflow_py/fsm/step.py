@@ -139,10 +139,12 @@ class Digest:
         *,
         event: str,
         row: CompiledRow | None = None,
+        action: str | None = None,
         changes: dict[str, Any] | None = None,
     ) -> None:
         """Leave the state (R8), enter *target*: a new visit, its timers armed, its work noted."""
         draft, execution = self.draft, self.draft.after
+        action = row.action if row is not None else action
         work.leave(draft)
         state = self.compiled.states[target]
         fields: dict[str, Any] = {"data": changes} if changes else {}
@@ -152,13 +154,12 @@ class Digest:
             "transition",
             **{"from": execution.state},
             event=event,
-            action=(row.action if row else None) or CONTINUE,
+            action=action or CONTINUE,
             to=target,
             visit=execution.visit + 1,
             entered=True,
             **fields,
         )
-        action = row.action if row else None
         self.noted = {"action": action} if action else {"start": True}
         if state.final in ("failed", "cancelled"):
             self._end_without_work(state)

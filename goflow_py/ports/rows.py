@@ -20,13 +20,13 @@ class Name:
     scope: str
     name: str
     execution: str
-    """The id of the execution that has it; may be empty for ``idem`` on other things."""
+    """The id of the execution that has it; empty: ``idem`` on other things, or it is gone."""
     digest: str = ""
     """Of the request body."""
     answer: bytes = b""
     """The stored answer, for a repeat."""
     expires: int | None = None
-    """Swept after this time; None: with the execution."""
+    """Kept until then and as long as the execution; None: goes with the execution."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +46,8 @@ class HeadRow:
     started_at: int
     updated_at: int
     finished_at: int | None
+    purge_at: int | None = None
+    """Due to be purged after this time; None: not ended."""
     body: bytes
 
     @property

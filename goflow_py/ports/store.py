@@ -69,7 +69,16 @@ class Store(Protocol):
         """Return ``{version: {status: count}}``."""
 
     async def delete(self, execution: str) -> bool:
-        """Remove an execution, its history and its names; False when there is none."""
+        """Remove an execution, its history, inbox and names; False when there is none.
+
+        A name with ``expires`` stays for ``sweep``, with an empty ``execution``.
+        """
+
+    async def purge(self, *, before: int, limit: int) -> int:
+        """Delete ended executions with ``purge_at`` below *before*, earliest first; how many.
+
+        At most *limit*, and fewer when their histories are long: 0 means that none is left.
+        """
 
     # inbox
     async def deliver(self, messages: Sequence[Message]) -> list[bool]:
@@ -89,7 +98,7 @@ class Store(Protocol):
         """Take a name that belongs to no execution; the one who has it already, else None."""
 
     async def sweep(self, *, before: int, limit: int) -> int:
-        """Delete expired names; return how many."""
+        """Delete expired names that no execution has; return how many."""
 
     # blueprints
     async def upload(self, upload: Upload) -> BlueprintRow | Taken:

@@ -131,7 +131,17 @@ class MemoryStore:
         return counts
 
     async def delete(self, execution: str) -> bool:
-        return self._tables.delete(execution)
+        return self._tables.delete({execution}) > 0
+
+    async def purge(self, *, before: int, limit: int) -> int:
+        found = [
+            (stored.head.purge_at, stored.number, stored.head.id)
+            for stored in self._tables.executions.values()
+            if stored.head.purge_at is not None
+            and stored.head.purge_at < before
+            and stored.head.finished_at is not None
+        ]
+        return self._tables.delete({execution for _, _, execution in sorted(found)[:limit]})
 
     # inbox
 
@@ -169,7 +179,11 @@ class MemoryStore:
 
     async def sweep(self, *, before: int, limit: int) -> int:
         names = self._tables.names
-        ends = [(one.expires, key) for key, one in names.items() if one.expires is not None]
+        ends = [
+            (one.expires, key)
+            for key, one in names.items()
+            if one.expires is not None and not one.execution
+        ]
         old = sorted(end for end in ends if end[0] < before)[:limit]
         for _, key in old:
             del names[key]

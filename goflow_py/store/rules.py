@@ -13,7 +13,7 @@ from goflow_py.ports import BlueprintRow, Filter, HeadRow, Name, RecordRow, Uplo
 INTEGER_MAX = 2**63 - 1
 """What a column holds; beyond it lies a ``Poisonous`` write."""
 
-MAY_BE_NONE = frozenset({"key", "wake", "finished_at", "expires"})
+MAY_BE_NONE = frozenset({"key", "wake", "finished_at", "purge_at", "expires"})
 
 
 def flaw(write: Write) -> str | None:

@@ -1,7 +1,7 @@
 """The memory store's tables, and the commit on them: plain dicts, no waiting, no I/O."""
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, field, replace
 
 import orjson
@@ -84,15 +84,19 @@ class Tables:
             self.names[name_key(name)] = name
         return winner
 
-    def delete(self, execution: str) -> bool:
-        """Remove an execution and all that belongs to it."""
-        if self.executions.pop(execution, None) is None:
-            return False
-        for key in [key for key, name in self.names.items() if name.execution == execution]:
-            del self.names[key]
-        for number in [n for n, message in self.inbox.items() if message.execution == execution]:
+    def delete(self, executions: Set[str]) -> int:
+        """Remove executions and what belongs to them, but for names that expire; how many."""
+        gone = {one for one in executions if self.executions.pop(one, None) is not None}
+        for key, name in [*self.names.items()] if gone else ():
+            if name.execution not in gone:
+                continue
+            if name.expires is None:
+                del self.names[key]
+            else:
+                self.names[key] = replace(name, execution="")
+        for number in [n for n, message in self.inbox.items() if message.execution in gone]:
             del self.inbox[number]
-        return True
+        return len(gone)
 
     def upload(self, upload: Upload) -> BlueprintRow | Taken:
         """Store what is new of a blueprint and its workers; return the version that holds now."""

@@ -53,10 +53,10 @@ class FakeClock:
         if seconds <= 0:
             await asyncio.sleep(0)  # noqa: TID251  # a turn of the loop, no time
             return
-        done = asyncio.get_running_loop().create_future()
-        promise = self.call_later(seconds, lambda: done.done() or done.set_result(None))
+        done = asyncio.Event()
+        promise = self.call_later(seconds, done.set)
         try:
-            await done
+            await done.wait()
         finally:
             promise.cancel()
 

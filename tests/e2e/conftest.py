@@ -76,7 +76,7 @@ class Api:
         ) as answer:
             return Answer(answer.status, answer.headers, await answer.read())
 
-    async def good(self, method: str, path: str, value: Any = None, **headers: str) -> Any:
+    async def good(self, method: str, path: str, value: Any = None, **headers: Any) -> Any:
         """Return the body of an answer that has to be a good one."""
         answer = await self(method, path, value, **headers)
         assert answer.status < 300, (answer.status, answer.raw[:1_000])
@@ -92,13 +92,14 @@ class Api:
             found: dict[str, Any] = await self.good("GET", f"/v1/executions/{execution}")
             return found if found["status"] in statuses else None
 
-        return await eventually(look)
+        found: dict[str, Any] = await eventually(look)
+        return found
 
 
 async def eventually(look: Callable[[], Awaitable[Any]]) -> Any:
     """Return what *look* finds, as soon as it finds something."""
     async with asyncio.timeout(DEADLINE_SECONDS):
-        while not (found := await look()):
+        while not (found := await look()):  # noqa: ASYNC110  # it is another process
             await asyncio.sleep(LOOK_SECONDS)
     return found
 
@@ -132,7 +133,8 @@ class RealWorker:
             found = [c for c in found if execution in (None, c["executionId"])]
             return found[-1] if found else None
 
-        return await eventually(look)
+        newest: dict[str, Any] = await eventually(look)
+        return newest
 
 
 @pytest.fixture

@@ -148,8 +148,12 @@ async def test_a_project_learns_nothing_of_another(guarded: Api) -> None:
             continue
         path = path_of(op).replace(NOBODY, mine["id"])
         body = {"name": "go", "state": "later_on", "from": "busy"}
-        theirs = await stranger(op.method, path, raw=b"{}" if op.body is None else None, value=None
-                                if op.body is None else _fitting(op, body))
+        theirs = await stranger(
+            op.method,
+            path,
+            raw=b"{}" if op.body is None else None,
+            value=None if op.body is None else _fitting(op, body),
+        )
         theirs.problem(404)
         nothing = await stranger(op.method, path_of(op).replace("shop", "none"), _fitting(op, body))
         assert nothing.status == 404

@@ -1,5 +1,6 @@
 """Blueprints, workers, endpoints, keys' absence, and running the server, over HTTP."""
 
+import contextlib
 import re
 import sqlite3
 from pathlib import Path
@@ -98,7 +99,12 @@ async def test_workers_and_aliases_are_replaced(shop: Api, worker: RealWorker) -
     assert listed == {"elsewhere": "api", "there": "settings"}
     seen = (await shop.good("GET", "/v1/workers?project=shop"))["items"]
     [echo] = [one for one in seen if one["action"] == "echo"]
-    assert (echo["health"], echo["breaker"], echo["calls"], echo["errors"]) == ("up", "closed", 1, 0)
+    assert (echo["health"], echo["breaker"], echo["calls"], echo["errors"]) == (
+        "up",
+        "closed",
+        1,
+        0,
+    )
     assert (await shop("DELETE", "/v1/endpoints/elsewhere")).status == 204
     (await shop("DELETE", "/v1/endpoints/elsewhere")).problem(404)
     (await shop("PUT", "/v1/endpoints/elsewhere", {"url": "nowhere"})).problem(422)
@@ -130,14 +136,16 @@ async def test_a_backup_is_a_whole_copy(shop: Api) -> None:
     execution = await start(shop, "order", {"order": "o"})
     made = await shop("POST", "/v1/admin/backup", {"name": "copy.db"})
     assert made.status == 201
-    path = Path(made.body["path"])
-    assert path.stat().st_size == made.body["bytes"]
-    with sqlite3.connect(path) as copy:
-        assert copy.execute("pragma integrity_check").fetchall() == [("ok",)]
-    copy.close()
-    assert execution["id"].encode() in path.read_bytes()
+    _check_copy(Path(made.body["path"]), made.body["bytes"], execution["id"])
     (await shop("POST", "/v1/admin/backup", {"name": "copy.db"})).problem(409)
     (await shop("POST", "/v1/admin/backup", {"name": "../up.db"})).problem(422)
+
+
+def _check_copy(path: Path, size: int, execution: str) -> None:
+    assert path.stat().st_size == size
+    with contextlib.closing(sqlite3.connect(path)) as copy:
+        assert copy.execute("pragma integrity_check").fetchall() == [("ok",)]
+    assert execution.encode() in path.read_bytes()
 
 
 async def test_verify_and_store_tell_the_state_of_the_data(shop: Api) -> None:
@@ -188,7 +196,6 @@ async def test_a_callback_url_is_good_after_a_restart(serve: Serve, worker: Real
         async def accepted() -> bool:
             found = await api.good("GET", f"/v1/executions/{execution['id']}")
             return bool(found["status"] == "waiting")
-
 
         await eventually(accepted)
     async with serve() as (_, api):

@@ -57,7 +57,8 @@ async def wire_to(api: Api) -> AsyncIterator[Wire]:
 
 
 async def test_headers_that_come_too_slowly_end_the_connection(serve: Serve) -> None:
-    async with serve(**BRIEF) as (server, api), wire_to(api) as silent, wire_to(api) as slow:
+    async with serve(**BRIEF) as (_, api), wire_to(api) as silent, wire_to(api) as slow:
+
         async def drip() -> None:
             with contextlib.suppress(ConnectionError):
                 for byte in GET + b"X-Slow: " + b"x" * 10_000:

@@ -130,7 +130,6 @@ def test_settings_do_not_change() -> None:
         ("workers_mock", "blueprints/order.mock.json", "blueprints/order.mock.json"),
         ("body_bytes_max", "2048", 2_048),
         ("retention_days", "0.5", 0.5),
-        ("node_lease_seconds", 3, 3.0),
     ],
 )  # fmt: skip
 def test_a_value_is_read(name: str, given: Any, value: Any) -> None:

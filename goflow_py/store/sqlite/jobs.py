@@ -8,6 +8,9 @@ from goflow_py.store import rules
 from goflow_py.store.sqlite import rows
 from goflow_py.store.sqlite.queries import SQL
 
+PURGE_RECORDS_MAX = 2_000
+"""History rows after which a purge takes no further execution: commits wait behind it."""
+
 
 def register(connection: sqlite3.Connection, node: str, now: int, until: int) -> None:
     """Enter this incarnation, alone: every shard is free from now on."""
@@ -38,12 +41,31 @@ def claim(connection: sqlite3.Connection, node: str, limit: int, now: int) -> di
 
 
 def delete(connection: sqlite3.Connection, execution: str) -> bool:
-    """Remove an execution and all that belongs to it."""
+    """Remove an execution and what belongs to it, but for names that expire."""
     if connection.execute(SQL["delete_execution"], (execution,)).rowcount == 0:
         return False
-    for statement in ("delete_history", "delete_names", "delete_messages"):
-        connection.execute(SQL[statement], (execution,))
+    _clear(connection, execution)
     return True
+
+
+def purge(connection: sqlite3.Connection, before: int, limit: int) -> int:
+    """Remove ended executions that are due; return how many."""
+    due = connection.execute(SQL["purgeable"], {"before": before, "limit": limit}).fetchall()
+    count = records = 0
+    for (execution,) in due:
+        if records >= PURGE_RECORDS_MAX:
+            break
+        connection.execute(SQL["delete_execution"], (execution,))
+        records += _clear(connection, execution)
+        count += 1
+    return count
+
+
+def _clear(connection: sqlite3.Connection, execution: str) -> int:
+    """Remove what belonged to an execution; return how many records that were."""
+    for statement in ("delete_names", "orphan_names", "delete_messages"):
+        connection.execute(SQL[statement], (execution,))
+    return connection.execute(SQL["delete_history"], (execution,)).rowcount
 
 
 def deliver(connection: sqlite3.Connection, messages: Sequence[Message]) -> list[bool]:

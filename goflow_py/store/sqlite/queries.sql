@@ -43,15 +43,15 @@ SELECT epoch FROM shards WHERE shard = ? AND owner = ?;
 -- name: start
 -- No row: the id exists.
 INSERT INTO executions (id, shard, project, activity, version, status, state, key, labels, seq,
-  wake, started_at, updated_at, finished_at, body)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+  wake, started_at, updated_at, finished_at, purge_at, body)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO NOTHING;
 
 -- name: step
 -- No row: another step came first. Project, activity, key and start never change.
 UPDATE executions
 SET version = ?, status = ?, state = ?, labels = ?, seq = ?, wake = ?, updated_at = ?,
-  finished_at = ?, body = ?
+  finished_at = ?, purge_at = ?, body = ?
 WHERE id = ? AND seq = ?;
 
 -- name: record
@@ -101,6 +101,12 @@ ORDER BY wake, n LIMIT :limit;
 SELECT version, status, count FROM tallies
 WHERE project = :project AND activity = :activity AND count > 0;
 
+-- name: purgeable
+-- The second condition is a fence: whatever its column says, nothing that runs is purged.
+SELECT id FROM executions INDEXED BY executions_purge
+WHERE purge_at IS NOT NULL AND purge_at < :before AND finished_at IS NOT NULL
+ORDER BY purge_at, n LIMIT :limit;
+
 -- name: delete_execution
 DELETE FROM executions WHERE id = ?;
 
@@ -108,7 +114,11 @@ DELETE FROM executions WHERE id = ?;
 DELETE FROM history WHERE execution = ?;
 
 -- name: delete_names
-DELETE FROM names WHERE execution = ? AND execution <> '';
+DELETE FROM names WHERE execution = ? AND execution <> '' AND expires IS NULL;
+
+-- name: orphan_names
+-- These outlive their execution until they expire; `sweep` deletes them.
+UPDATE names SET execution = '' WHERE execution = ? AND execution <> '';
 
 -- name: delete_messages
 DELETE FROM inbox WHERE execution = ?;
@@ -257,7 +267,7 @@ WHERE project = ? AND kind = ? AND scope = ? AND name = ?;
 -- name: sweep
 DELETE FROM names WHERE (project, kind, scope, name) IN (
   SELECT project, kind, scope, name FROM names INDEXED BY names_expires
-  WHERE expires IS NOT NULL AND expires < :before
+  WHERE expires IS NOT NULL AND execution = '' AND expires < :before
   ORDER BY expires, project, kind, scope, name LIMIT :limit);
 
 -- ---------------------------------------------------------------- blueprints

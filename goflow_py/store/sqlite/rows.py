@@ -33,6 +33,7 @@ def started(head: HeadRow) -> Row:
         head.started_at,
         head.updated_at,
         head.finished_at,
+        head.purge_at,
         head.body,
     )
 
@@ -48,6 +49,7 @@ def stepped(head: HeadRow, before: int) -> Row:
         head.wake,
         head.updated_at,
         head.finished_at,
+        head.purge_at,
         head.body,
         head.id,
         before,

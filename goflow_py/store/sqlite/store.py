@@ -131,6 +131,9 @@ class SqliteStore:
     async def delete(self, execution: str) -> bool:
         return await self._write(lambda db: jobs.delete(db, execution))
 
+    async def purge(self, *, before: int, limit: int) -> int:
+        return await self._write(lambda db: jobs.purge(db, before, limit))
+
     # inbox
 
     async def deliver(self, messages: Sequence[Message]) -> list[bool]:

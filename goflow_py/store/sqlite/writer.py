@@ -169,7 +169,8 @@ class Writer:
         with contextlib.suppress(sqlite3.Error):  # it was only tidying; a job will say it
             [free] = connection.execute("PRAGMA freelist_count").fetchone()
             if free > FREE_PAGES_MAX:
-                connection.execute(f"PRAGMA incremental_vacuum({FREE_PAGES_MAX})").fetchall()
+                # Each page is a step of this statement, and ``execute`` takes one of them only.
+                connection.executescript(f"PRAGMA incremental_vacuum({FREE_PAGES_MAX})")
                 self._written = True
 
     def _checkpoint(self, connection: sqlite3.Connection, mode: str) -> None:

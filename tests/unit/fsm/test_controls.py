@@ -193,3 +193,14 @@ def test_a_worker_cannot_choose_the_name_of_an_outside_event(play: Any) -> None:
     player = play(document, workers=("a",)).start().end("approved")
     assert player.status == "failed"
     assert player.execution.error["code"] == "unknown_label"
+
+
+def test_retry_with_a_new_visit_runs_the_work_that_the_row_named(play: Any) -> None:
+    document = {
+        "states": ["a"],
+        "actions": [{"name": "work"}],
+        "transitions": [{"current": "init", "event": "start", "action": "work", "next": "a"}],
+    }
+    player = play(document).start().end("error")
+    player.control("retry", newVisit=True)
+    assert (player.open, player.execution.visit) == (["work"], 2)

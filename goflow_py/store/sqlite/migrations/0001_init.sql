@@ -41,17 +41,19 @@ CREATE TABLE executions (
   started_at INTEGER NOT NULL,
   updated_at INTEGER NOT NULL,
   finished_at INTEGER,
+  purge_at INTEGER,
   body BLOB NOT NULL
 ) STRICT;
 
 -- Of these, a step touches at most `live` and `wake`: project, activity and key never change,
--- and most steps neither leave nor enter the rarer statuses.
+-- and most steps neither leave nor enter the rarer statuses. Only an end has a `purge_at`.
 CREATE INDEX executions_project ON executions (project);
 CREATE INDEX executions_activity ON executions (project, activity);
 CREATE INDEX executions_key ON executions (key) WHERE key IS NOT NULL;
 CREATE INDEX executions_status ON executions (status) WHERE status NOT IN ('running', 'completed');
 CREATE INDEX executions_live ON executions (id) WHERE status = 'running';
 CREATE INDEX executions_wake ON executions (wake) WHERE wake IS NOT NULL;
+CREATE INDEX executions_purge ON executions (purge_at) WHERE purge_at IS NOT NULL;
 
 -- One row a record: all entries of one digest, `first_seq` to `seq`, as a JSON list.
 -- `n` is the order of the commits. The unique index is the second fence.
@@ -111,8 +113,9 @@ CREATE TABLE names (
   PRIMARY KEY (project, kind, scope, name)
 ) STRICT, WITHOUT ROWID;
 
+-- A name that expires is swept once no execution has it: until then it is in the first of these.
 CREATE INDEX names_execution ON names (execution) WHERE execution <> '';
-CREATE INDEX names_expires ON names (expires) WHERE expires IS NOT NULL;
+CREATE INDEX names_expires ON names (expires) WHERE expires IS NOT NULL AND execution = '';
 
 -- Messages for executions; AUTOINCREMENT, for a number must never mean two messages.
 CREATE TABLE inbox (
