@@ -74,13 +74,13 @@ async def resume(session: Session, execution: ExecutionId, reason: Reason = None
 
 @remote
 async def cancel(session: Session, execution: ExecutionId, reason: Reason = None) -> None:
-    """Cancel an execution; what was done is undone, or its own row for cancel is taken."""
+    """Cancel an execution: its own row for cancel is taken, or all its work is closed."""
     await _control(session, execution, "cancel", reason)
 
 
 @remote
 async def terminate(session: Session, execution: ExecutionId, reason: Reason = None) -> None:
-    """End an execution at once; nothing is undone."""
+    """End an execution at once, whatever its blueprint says."""
     await _control(session, execution, "terminate", reason)
 
 

@@ -12,32 +12,39 @@ HISTORY_PAGE = 500
 ENTRIES_MAX = 100_000
 
 
+Name = Annotated[str | None, typer.Argument(metavar="PROJECT[/ACTIVITY]", help="Whose executions.")]
+Statuses = Annotated[
+    list[str] | None, typer.Option("--status", "-s", help="Only with this status. Repeatable.")
+]
+State = Annotated[str | None, typer.Option("--state", help="Only in this state.")]
+BusinessKey = Annotated[
+    str | None, typer.Option("--business-key", "-k", help="Only with this business key.")
+]
+Labels = Annotated[
+    list[str] | None, typer.Option("--label", "-l", metavar="K=V", help="Only with this label.")
+]
+Since = Annotated[
+    str | None, typer.Option("--since", help="Started since: a time, or how long ago (1h).")
+]
+Until = Annotated[
+    str | None, typer.Option("--until", help="Started before: a time, or how long ago.")
+]
+Part = Annotated[
+    str | None, typer.Option("--query", "-q", help="Part of the id or of the business key.")
+]
+
+
 @remote
 async def list_executions(
     session: Session,
-    name: Annotated[
-        str | None, typer.Argument(metavar="PROJECT[/ACTIVITY]", help="Whose executions.")
-    ] = None,
-    status: Annotated[
-        list[str] | None,
-        typer.Option("--status", "-s", help="Only with this status; may be repeated."),
-    ] = None,
-    state: Annotated[str | None, typer.Option("--state", help="Only in this state.")] = None,
-    business_key: Annotated[
-        str | None, typer.Option("--business-key", "-k", help="Only with this business key.")
-    ] = None,
-    label: Annotated[
-        list[str] | None, typer.Option("--label", "-l", metavar="K=V", help="Only with this label.")
-    ] = None,
-    since: Annotated[
-        str | None, typer.Option("--since", help="Started since: a time, or how long ago (1h).")
-    ] = None,
-    until: Annotated[
-        str | None, typer.Option("--until", help="Started before: a time, or how long ago.")
-    ] = None,
-    text: Annotated[
-        str | None, typer.Option("--query", "-q", help="Part of the id or of the business key.")
-    ] = None,
+    name: Name = None,
+    status: Statuses = None,
+    state: State = None,
+    business_key: BusinessKey = None,
+    label: Labels = None,
+    since: Since = None,
+    until: Until = None,
+    text: Part = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=500, help="At most.")] = 50,
     cursor: Annotated[str | None, typer.Option("--cursor", help="Go on from there.")] = None,
 ) -> None:

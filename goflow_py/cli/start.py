@@ -14,43 +14,50 @@ FIRST_WAIT_SECONDS = 0.1
 LONGEST_WAIT_SECONDS = 2.0
 
 
+Parts = Annotated[
+    list[str] | None,
+    typer.Option(
+        "-i",
+        metavar="K=V|@FILE",
+        help="Part of the input: a name and a value (JSON if it is, else text), "
+        "or a file with an object. May be repeated.",
+    ),
+]
+Wait = Annotated[
+    str | None,
+    typer.Option(
+        "--wait",
+        metavar="[SECONDS]",
+        help="Wait for its end (for so long at most); exits 1 if it failed. "
+        "Stops waiting when somebody outside has to do something.",
+    ),
+]
+Whole = Annotated[
+    str | None,
+    typer.Option("--input", metavar="JSON|@FILE|-", help="The whole input; -i adds to it."),
+]
+BusinessKey = Annotated[
+    str | None,
+    typer.Option("--business-key", "-k", help="While one runs with it, there is no second."),
+]
+Labels = Annotated[
+    list[str] | None, typer.Option("--label", "-l", metavar="K=V", help="May be repeated.")
+]
+
+
 @remote
 async def run(
     session: Session,
     name: Annotated[str, typer.Argument(metavar="PROJECT/ACTIVITY", help="What to run.")],
-    parts: Annotated[
-        list[str] | None,
-        typer.Option(
-            "-i",
-            metavar="K=V|@FILE",
-            help="Part of the input: a name and a value (JSON if it is, else text), "
-            "or a file with an object. May be repeated.",
-        ),
-    ] = None,
-    whole: Annotated[
-        str | None,
-        typer.Option("--input", metavar="JSON|@FILE|-", help="The whole input; -i adds to it."),
-    ] = None,
-    business_key: Annotated[
-        str | None,
-        typer.Option("--business-key", "-k", help="While one runs with it, there is no second."),
-    ] = None,
+    parts: Parts = None,
+    whole: Whole = None,
+    business_key: BusinessKey = None,
     number: Annotated[str | None, typer.Option("--id", help="A UUID of your own for it.")] = None,
-    label: Annotated[
-        list[str] | None, typer.Option("--label", "-l", metavar="K=V", help="May be repeated.")
-    ] = None,
+    label: Labels = None,
     version: Annotated[
         int | None, typer.Option("--version", min=1, help="Not the latest version.")
     ] = None,
-    wait: Annotated[
-        str | None,
-        typer.Option(
-            "--wait",
-            metavar="[SECONDS]",
-            help="Wait for its end (for so long at most); exits 1 if it failed. "
-            "Stops waiting when somebody outside has to do something.",
-        ),
-    ] = None,
+    wait: Wait = None,
 ) -> None:
     """Start an execution."""
     project, activity = activity_of(name)

@@ -77,8 +77,13 @@ async def _open(uri: str) -> aiosqlite.Connection:
     connection = await aiosqlite.connect(
         uri, uri=True, isolation_level=None, timeout=BUSY_SECONDS, cached_statements=64
     )
-    for pragma in ("query_only = ON", f"cache_size = -{CACHE_KIB}", "trusted_schema = OFF"):
-        await connection.execute_fetchall(f"PRAGMA {pragma}")
+    try:
+        for pragma in ("query_only = ON", f"cache_size = -{CACHE_KIB}", "trusted_schema = OFF"):
+            await connection.execute_fetchall(f"PRAGMA {pragma}")
+    except BaseException:
+        # Its thread would keep the process from ending.
+        await connection.close()
+        raise
     return connection
 
 

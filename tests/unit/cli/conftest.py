@@ -4,6 +4,7 @@ import asyncio
 import json
 import threading
 from collections.abc import Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -95,25 +96,26 @@ def _response(answer: tuple[int, Any]) -> web.Response:
 @pytest.fixture
 def stub() -> Iterator[Stub]:
     made = Stub()
-    loop = asyncio.new_event_loop()
-    ready, end = threading.Event(), asyncio.Event()
+    started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
 
     async def run() -> None:
-        runner = web.ServerRunner(web.Server(made.serve))  # type: ignore[arg-type]
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0, shutdown_timeout=0.1).start()
-        made.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        ready.set()
-        await end.wait()
-        await runner.cleanup()
+        runner = web.ServerRunner(web.Server(made.serve), shutdown_timeout=0.1)  # type: ignore[arg-type]
+        try:
+            await runner.setup()
+            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            made.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+            end = asyncio.Event()
+            started.set_result((asyncio.get_running_loop(), end))
+            await end.wait()
+        finally:
+            await runner.cleanup()
 
-    thread = threading.Thread(target=lambda: loop.run_until_complete(run()), daemon=True)
+    thread = threading.Thread(target=lambda: asyncio.run(run()), daemon=True)
     thread.start()
-    assert ready.wait(READY_SECONDS)
+    loop, end = started.result(READY_SECONDS)
     yield made
     loop.call_soon_threadsafe(end.set)
     thread.join(READY_SECONDS)
-    loop.close()
 
 
 @dataclass(frozen=True)

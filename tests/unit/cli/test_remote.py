@@ -164,7 +164,9 @@ def test_watch_prints_entries_until_the_end(stub: Stub) -> None:
 
 
 def test_what_steers_a_terminal_is_not_printed(stub: Stub) -> None:
-    stub.answers("GET /v1/executions", {"items": [execution(key="\x1b]0;x\x07[red]")], "next": None})
+    stub.answers(
+        "GET /v1/executions", {"items": [execution(key="\x1b]0;x\x07[red]")], "next": None}
+    )
     said = ask(stub, "ls")
     assert "\x1b" not in said.out
     assert "\\x1b]0;x\\x07[red]" in said.out
@@ -260,9 +262,7 @@ def test_findings_follow_the_line_and_are_json_when_asked(stub: Stub) -> None:
 
 def test_an_event_that_is_refused_names_those_that_are_not(stub: Stub) -> None:
     awaiting = [{"event": "paid"}, {"event": "approved", "role": "manager"}]
-    stub.answers(
-        f"POST {ONE}/events", problem(409, "event_not_accepted", "no", awaiting=awaiting)
-    )
+    stub.answers(f"POST {ONE}/events", problem(409, "event_not_accepted", "no", awaiting=awaiting))
     said = ask(stub, "send", ID, "pay")
     assert said.code == 1
     assert "it accepts now: paid, approved (from manager)" in said.err
@@ -295,7 +295,8 @@ def test_a_server_that_is_not_there_is_exit_4() -> None:
 
 
 @pytest.mark.parametrize(
-    "server", ["localhost:8080", "ftp://x", "http://", "http://x:99999", "http://[::1", "http://u@x"]
+    "server",
+    ["localhost:8080", "ftp://x", "http://", "http://x:99999", "http://[::1", "http://u@x"],
 )
 def test_what_is_no_address_is_wrong_usage(server: str) -> None:
     said = goflow("ls", "--server", server)

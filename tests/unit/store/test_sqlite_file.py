@@ -7,6 +7,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import pytest
 from goflow_py.errors import Conflict, StartRefused, Unavailable
 from goflow_py.ports import Committed, HeadRow, Poisonous, RecordRow, Write
 from goflow_py.store.sqlite import SqliteStore
+from goflow_py.store.sqlite.readers import Readers
 from goflow_py.store.sqlite.schema import SCHEMA, statements
 
 NOW = 1_800_000_000_000
@@ -311,3 +313,16 @@ async def test_a_migration_that_fails_leaves_nothing(path, monkeypatch):
     with sqlite3.connect(path) as connection:
         assert connection.execute("SELECT name FROM sqlite_schema").fetchall() == []
     connection.close()
+
+
+async def test_a_reader_of_a_file_that_is_no_database_leaves_no_thread(tmp_path: Path) -> None:
+    path = tmp_path / "goflow.db"
+    path.write_bytes(b"no database at all" * 100)
+    readers = Readers(path)
+    before = threading.active_count()
+    with pytest.raises(Unavailable):
+        await readers.one("endpoints")
+    await readers.close()
+    async with asyncio.timeout(5):
+        while threading.active_count() > before:
+            await asyncio.sleep(0.01)

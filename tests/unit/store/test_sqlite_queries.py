@@ -55,7 +55,11 @@ def test_a_statement_searches_and_does_not_scan(connection, name):
 
 @pytest.mark.parametrize(
     "name",
-    [name for name in SQL if name.startswith(("list_", "floor_")) or name in ("due", "live")],
+    [
+        name
+        for name in SQL
+        if name.startswith(("list_", "floor_")) or name in ("due", "live", "purgeable")
+    ],
 )
 def test_a_list_is_not_sorted(connection, name):
     steps = plan(connection, name)

@@ -14,7 +14,7 @@ import pytest
 
 from goflow_py.errors import Unavailable
 from goflow_py.ports import Committed, HeadRow, RecordRow, Write
-from goflow_py.store.sqlite import SqliteStore, failures, writer
+from goflow_py.store.sqlite import SqliteStore, failures, jobs, writer
 
 NOW = 1_800_000_000_000
 
@@ -156,6 +156,37 @@ async def test_an_idle_writer_writes_the_log_back_and_gives_free_pages_back(tmp_
         await store.delete(id_of(number))
     await asyncio.wait_for(tidied.wait(), 10)
     await store.close()
+
+
+async def test_idle_once_gives_back_many_pages_and_not_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(writer, "IDLE_SECONDS", 0.001)
+    monkeypatch.setattr(writer, "FREE_PAGES_MAX", 100)
+    given_back: asyncio.Queue[int] = asyncio.Queue()
+    loop = asyncio.get_running_loop()
+    real = writer.Writer._tidy
+
+    def tidy(self, connection):
+        [before] = connection.execute("PRAGMA freelist_count").fetchone()
+        real(self, connection)
+        [after] = connection.execute("PRAGMA freelist_count").fetchone()
+        if before > 100:
+            loop.call_soon_threadsafe(given_back.put_nowait, before - after)
+
+    monkeypatch.setattr(writer.Writer, "_tidy", tidy)
+    store = await owning(tmp_path / "goflow.db")
+    await store.commit([start(1, os.urandom(1_000_000))])
+    await store.delete(id_of(1))
+    assert await asyncio.wait_for(given_back.get(), 10) == 100
+    await store.close()
+
+
+async def test_a_purge_of_long_histories_ends_early(store, monkeypatch):
+    monkeypatch.setattr(jobs, "PURGE_RECORDS_MAX", 2)
+    for number in range(5):
+        write = start(number)
+        head = replace(write.head, status="failed", finished_at=NOW, purge_at=NOW)
+        await store.commit([replace(write, head=head)])
+    assert [await store.purge(before=NOW + 1, limit=9) for _ in range(4)] == [2, 2, 1, 0]
 
 
 # ---------------------------------------------------------------- sick disks
