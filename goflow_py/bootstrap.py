@@ -162,6 +162,7 @@ def _options(settings: Settings, url: str, mock: str | None, clock: Clock) -> En
         ),
         calls_in_flight_max=settings.calls_in_flight_max,
         lease_seconds=SINGLE_NODE_LEASE_SECONDS,
+        retention_seconds=settings.retention_days * 86_400,
         secret=Secrets(settings.secrets_dir, os.environ).secret,
     )
 

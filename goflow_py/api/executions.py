@@ -33,7 +33,7 @@ _WAIT = re.compile(r"wait=(\d{1,6})\Z")
     body=StartBody,
     body_required=False,
     answers={200: answers.Execution, 201: answers.Execution},
-    errors=(404, 409),
+    errors=(404, 409, 410),
     idempotent=True,
     headers={"Prefer": "wait=N: answer 200 when the execution ends within N seconds."},
     new_work=True,

@@ -14,7 +14,7 @@ from goflow_py.engine.catalog import Activity, Catalog, check_startable
 from goflow_py.engine.dispatcher import Dispatcher, Workers
 from goflow_py.engine.inputs import take_held
 from goflow_py.engine.owner import NameTaken, Owner
-from goflow_py.errors import Conflict, GoFlowError, Invalid, NotFound, PreconditionFailed
+from goflow_py.errors import Conflict, GoFlowError, Gone, Invalid, NotFound, PreconditionFailed
 from goflow_py.fsm import inputs
 from goflow_py.fsm.compile import Compiled
 from goflow_py.fsm.controls import control
@@ -23,7 +23,7 @@ from goflow_py.fsm.schemas import check_schema
 from goflow_py.ports import Name, Store
 
 IDEMPOTENCY_SECONDS = 86_400
-"""A key on something that is no execution is kept this long; on an execution, as long as that."""
+"""A key is kept this long at least, and a start's as long as its execution."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +114,7 @@ class Executions:
     async def start(self, project: str, activity: str, request: StartRequest) -> Started:
         """Start an execution; it is durable when this returns.
 
-        Raises ``NotFound``, ``Invalid`` (input, alias, worker), ``Conflict`` (id of another).
+        Raises ``NotFound``, ``Invalid``, ``Conflict`` (id of another), ``Gone`` (was purged).
         """
         known = await self._catalog.activity(project, activity)
         compiled = await self._startable(known, request)
@@ -140,9 +140,8 @@ class Executions:
             )
 
         try:
-            begun = await self._owner.start(
-                execution, compiled, begin, _start_names(execution, key, request.repeat)
-            )
+            names = _start_names(execution, key, request.repeat, self._clock.now_ms())
+            begun = await self._owner.start(execution, compiled, begin, names)
         except NameTaken as taken:
             return await self._existing(taken.name, request, project, activity)
         return Started(execution=begun, created=True)
@@ -165,7 +164,13 @@ class Executions:
         repeat = request.repeat
         if name.kind == "idem" and repeat is not None and name.digest != repeat.digest:
             raise _reused()
-        execution = await self._owner.memory.read(name.execution)
+        try:
+            execution = await self._owner.memory.read(name.execution)
+        except NotFound:
+            if name.kind != "idem":
+                raise
+            message = "the execution that this Idempotency-Key started was purged; use a new key"
+            raise Gone(message, code="purged") from None
         if name.kind == "idem":
             return Started(execution=execution, created=True, replayed=True)
         same_activity = (execution.project, execution.activity) == (project, activity)
@@ -347,8 +352,10 @@ def _business_key(compiled: Compiled, request: StartRequest) -> str | None:
     return str(value)[:255]
 
 
-def _start_names(execution: Execution, key: str | None, repeat: Repeat | None) -> Sequence[Name]:
-    names = _repeat_names(execution, repeat, b"")
+def _start_names(
+    execution: Execution, key: str | None, repeat: Repeat | None, now: int
+) -> Sequence[Name]:
+    names = _repeat_names(execution, repeat, b"", expires=now + IDEMPOTENCY_SECONDS * 1000)
     if key is not None:
         names.append(
             Name(
@@ -362,7 +369,9 @@ def _start_names(execution: Execution, key: str | None, repeat: Repeat | None) -
     return names
 
 
-def _repeat_names(execution: Execution, repeat: Repeat | None, answer: bytes) -> list[Name]:
+def _repeat_names(
+    execution: Execution, repeat: Repeat | None, answer: bytes, *, expires: int | None = None
+) -> list[Name]:
     if repeat is None:
         return []
     name = Name(
@@ -373,6 +382,7 @@ def _repeat_names(execution: Execution, repeat: Repeat | None, answer: bytes) ->
         execution=execution.id,
         digest=repeat.digest,
         answer=answer,
+        expires=expires,
     )
     return [name]
 

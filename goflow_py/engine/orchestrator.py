@@ -22,9 +22,14 @@ from goflow_py.ports import SHARDS, Observer, Store, Transport
 log = logging.getLogger(__name__)
 
 SWEEP_SECONDS = 60.0
+SWEEP_BATCHES_MAX = 200
+SWEEP_PAUSE_SECONDS = 0.25
+"""Between two batches: a commit waits for one of them at most. A full turn takes a minute."""
+PURGE_BATCH = 100
+"""Executions: about 10 ms of the store's time."""
+SWEEP_NAMES_BATCH = 1_000
 POLL_AGAIN_SECONDS = 1.0
 """When more executions are due than one reading takes."""
-SWEEP_NAMES_MAX = 1_000
 
 
 class Silent:
@@ -53,6 +58,8 @@ class EngineOptions:
     retry: RetryDefaults = field(default_factory=RetryDefaults)
     calls_in_flight_max: int = CALLS_IN_FLIGHT_MAX
     lease_seconds: float = 10.0
+    retention_seconds: float = 30 * 86_400.0
+    """How long ended executions stay whose blueprint has no ``retain``."""
     secret: Callable[[str], str | None] = lambda _: None
 
 
@@ -96,6 +103,7 @@ class Orchestrator:
             caller=self.caller,
             clock=clock,
             observer=observer,
+            retention_seconds=options.retention_seconds,
         )
         self._open_doors()
         self.lost = asyncio.Event()
@@ -173,7 +181,21 @@ class Orchestrator:
             self.lost.set()
 
     async def _sweep(self) -> None:
-        await self.store.sweep(before=self.clock.now_ms(), limit=SWEEP_NAMES_MAX)
+        purged = await self._in_batches(self.store.purge, PURGE_BATCH)
+        if purged:
+            log.info("ended executions were purged", extra={"count": purged})
+        await self._in_batches(self.store.sweep, SWEEP_NAMES_BATCH)
+
+    async def _in_batches(self, remove: Callable[..., Awaitable[int]], limit: int) -> int:
+        """Remove what is due now, in small transactions with pauses; return how many."""
+        now, count = self.clock.now_ms(), 0
+        for _ in range(SWEEP_BATCHES_MAX):
+            removed = await remove(before=now, limit=limit)
+            if removed == 0:
+                break
+            count += removed
+            await self.clock.sleep(SWEEP_PAUSE_SECONDS)
+        return count
 
     def _every(self, seconds: float, work: Callable[[], Awaitable[object]]) -> None:
         async def loop() -> None:

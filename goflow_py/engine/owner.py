@@ -71,6 +71,7 @@ class Owner:
         caller: Caller,
         clock: Clock,
         observer: Observer,
+        retention_seconds: float,
     ) -> None:
         self._store = store
         self._batcher = batcher
@@ -79,6 +80,7 @@ class Owner:
         self._caller = caller
         self._clock = clock
         self._observer = observer
+        self._retention_seconds = retention_seconds
         self._calls: set[asyncio.Task[None]] = set()
         self.memory = Memory(store=store, catalog=catalog, clock=clock)
         self.waker = Waker(clock, self._look)
@@ -158,8 +160,11 @@ class Owner:
         self, live: Live, draft: Draft, names: Sequence[Name], *, start: bool = False
     ) -> None:
         before, after = live.execution, draft.seal()
+        retain = live.compiled.blueprint.retain
+        if retain is None:
+            retain = self._retention_seconds
         try:
-            write = write_of(draft, live.epoch, names, start=start)
+            write = write_of(draft, live.epoch, names, start=start, retain_seconds=retain)
             verdict = await self._batcher.write(write)
         except BaseException as error:
             self._give_back_slots(before, after)

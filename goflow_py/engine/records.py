@@ -7,7 +7,9 @@ from goflow_py.fsm.draft import Draft
 from goflow_py.ports import HeadRow, Name, RecordRow, Write
 
 
-def write_of(draft: Draft, epoch: int, names: Sequence[Name], *, start: bool) -> Write:
+def write_of(
+    draft: Draft, epoch: int, names: Sequence[Name], *, start: bool, retain_seconds: float
+) -> Write:
     """Return all that a sealed draft writes; an end frees the key, a reopening takes it."""
     before, after = draft.before, draft.after
     taken = list(names)
@@ -25,7 +27,7 @@ def write_of(draft: Draft, epoch: int, names: Sequence[Name], *, start: bool) ->
         # It ended in its first step: its business key is free again at once.
         taken = [name for name in taken if name.kind != "key"]
     return Write(
-        head=head_row(after),
+        head=head_row(after, retain_seconds),
         epoch=epoch,
         records=[
             RecordRow(
@@ -45,8 +47,9 @@ def write_of(draft: Draft, epoch: int, names: Sequence[Name], *, start: bool) ->
     )
 
 
-def head_row(execution: Execution) -> HeadRow:
-    """Return the row of an execution."""
+def head_row(execution: Execution, retain_seconds: float) -> HeadRow:
+    """Return the row of an execution that is kept *retain_seconds* after its end."""
+    finished = execution.finished_at
     return HeadRow(
         id=execution.id,
         project=execution.project,
@@ -60,6 +63,7 @@ def head_row(execution: Execution) -> HeadRow:
         wake=None if execution.ended else execution.wake,
         started_at=execution.started_at,
         updated_at=execution.at,
-        finished_at=execution.finished_at,
+        finished_at=finished,
+        purge_at=None if finished is None else finished + round(retain_seconds * 1000),
         body=encode(execution),
     )

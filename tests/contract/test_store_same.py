@@ -36,6 +36,8 @@ writes = st.fixed_dictionaries(
         "status": st.sampled_from(STATUSES),
         "state": st.sampled_from(["init", "paid"]),
         "wake": st.sampled_from([None, None, 3, 7, 2**63]),
+        "finished": st.sampled_from([None, 2]),
+        "purge": st.sampled_from([None, 4, 6]),
         "names": st.lists(names, max_size=2),
         "freed": st.lists(names, max_size=1),
         "inbox": st.lists(st.integers(0, 3), max_size=2),
@@ -50,6 +52,7 @@ steps = st.one_of(
     st.tuples(st.just("delete"), st.sampled_from(IDS)),
     st.tuples(st.just("put"), names.filter(lambda name: name.name.isascii())),
     st.tuples(st.just("sweep"), st.integers(4, 10)),
+    st.tuples(st.just("purge"), st.integers(4, 7)),
     st.tuples(
         st.just("deliver"),
         st.lists(st.tuples(st.sampled_from(IDS), st.sampled_from("mn")), max_size=3),
@@ -82,6 +85,12 @@ class Twin:
                 return await self.store.put_name(given)
             case "sweep":
                 return await self.store.sweep(before=given, limit=1)
+            case "purge":
+                count = await self.store.purge(before=given, limit=2)
+                heads = await self.store.heads(IDS)
+                gone = [one for one, head in zip(IDS, heads, strict=True) if head is None]
+                self.seqs |= dict.fromkeys(gone, -1)
+                return count
             case "deliver":
                 sent = [
                     Message(execution=one, kind="event", dedupe=dedupe, body=b"", at=1)
@@ -108,7 +117,8 @@ class Twin:
         head = HeadRow(
             id=one, project="p", activity="a", version=drawn["version"], status=drawn["status"],
             state=drawn["state"], key=None, labels=drawn["labels"], seq=seq, wake=drawn["wake"],
-            started_at=1, updated_at=1, finished_at=None, body=f"{one} {seq}".encode(),
+            started_at=1, updated_at=1, finished_at=drawn["finished"], purge_at=drawn["purge"],
+            body=f"{one} {seq}".encode(),
         )  # fmt: skip
         record = RecordRow(execution=one, first_seq=first, seq=seq, at=1, hash="", entries=b"[]")
         return Write(
