@@ -148,7 +148,7 @@ async def running(
             yield Server(url=url, orchestrator=orchestrator, door=door)
         finally:
             door.drain()
-            door.closing.set()
+            orchestrator.owner.memory.stop_waiting()
 
 
 def _options(settings: Settings, url: str, mock: str | None, clock: Clock) -> EngineOptions:

@@ -8,11 +8,11 @@ import orjson
 from goflow_py.domain.blueprint import Blueprint
 from goflow_py.domain.event import Control, Outside
 from goflow_py.domain.execution import Execution, copy, decode, encode
+from goflow_py.engine.checker import verify
 from goflow_py.fsm import inputs, work
 from goflow_py.fsm.compile import compile_blueprint
 from goflow_py.fsm.controls import control
 from goflow_py.fsm.draft import Draft
-from goflow_py.engine.checker import verify
 from goflow_py.ports import RecordRow
 
 

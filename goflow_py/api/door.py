@@ -1,7 +1,6 @@
 """What all handlers share: the engine, who may enter, and the limits."""
 
-import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from goflow_py.api.auth import Access
 from goflow_py.api.guard import BODY_TIMEOUT_SECONDS, Guard
@@ -30,8 +29,6 @@ class Door:
     body_timeout_seconds: float = BODY_TIMEOUT_SECONDS
     backup_dir: str | None = None
     draining: bool = False
-    closing: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when long polls have to answer."""
     _waits: int = 0
 
     def drain(self) -> None:
@@ -53,14 +50,8 @@ class Door:
         if self._waits >= WAITS_MAX:
             raise Unavailable("too many callers wait for an end already", code="too_many_waits")
         memory = self.orchestrator.owner.memory
-        loop = asyncio.get_running_loop()
-        ended = loop.create_task(memory.wait_end(execution, min(seconds, WAIT_SECONDS_MAX)))
-        closing = loop.create_task(self.closing.wait())
         self._waits += 1
         try:
-            await asyncio.wait({ended, closing}, return_when=asyncio.FIRST_COMPLETED)
-            return ended.result() if ended.done() else await memory.read(execution)
+            return await memory.wait_end(execution, min(seconds, WAIT_SECONDS_MAX))
         finally:
             self._waits -= 1
-            ended.cancel()
-            closing.cancel()

@@ -1,6 +1,7 @@
 """What Prometheus reads: counts of what was committed, and gauges read off the engine."""
 
 from collections.abc import Callable
+from functools import lru_cache
 
 from prometheus_client import (
     CollectorRegistry,
@@ -18,6 +19,7 @@ from goflow_py.engine.orchestrator import Orchestrator
 
 BUCKETS_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 LAG_EVERY_SECONDS = 0.5
+LABELS_KEPT_MAX = 4_096
 
 
 class Metrics:
@@ -52,6 +54,11 @@ class Metrics:
             buckets=BUCKETS_SECONDS,
             registry=self.registry,
         )
+        # The library looks its children up under a lock, with every label checked again.
+        self._started_of = lru_cache(LABELS_KEPT_MAX)(self._started.labels)
+        self._ended_of = lru_cache(LABELS_KEPT_MAX)(self._ended.labels)
+        self._duration_of = lru_cache(LABELS_KEPT_MAX)(self._duration.labels)
+        self._attempts_of = lru_cache(LABELS_KEPT_MAX)(self._attempts.labels)
         self._lag = Gauge(
             "goflow_loop_lag_seconds",
             "How late the event loop was, lately.",
@@ -59,14 +66,14 @@ class Metrics:
         )
 
     def started(self, project: str, activity: str) -> None:
-        self._started.labels(project, activity).inc()
+        self._started_of(project, activity).inc()
 
     def ended(self, project: str, activity: str, status: str, seconds: float) -> None:
-        self._ended.labels(project, activity, str(status)).inc()
-        self._duration.labels(project, activity).observe(seconds)
+        self._ended_of(project, activity, str(status)).inc()
+        self._duration_of(project, activity).observe(seconds)
 
     def attempt(self, action: str, outcome: str, seconds: float) -> None:
-        self._attempts.labels(action, outcome).observe(seconds)
+        self._attempts_of(action, outcome).observe(seconds)
 
     def watch(self, orchestrator: Orchestrator, connections: Callable[[], int]) -> None:
         """Show the engine's own numbers, too."""

@@ -1,10 +1,12 @@
 """What can happen to an execution: the inputs of a step, as values."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from goflow_py.domain.values import value
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@value
 class Outside:
     """An event that somebody sent."""
 
@@ -18,7 +20,7 @@ class Outside:
     """The sender's; None: not checked."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Outcome:
     """The end of a task's work."""
 
@@ -30,7 +32,7 @@ class Outcome:
     error: dict[str, Any] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class TimerDue:
     """A timer's time has come."""
 
@@ -38,7 +40,7 @@ class TimerDue:
     due: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Control:
     """An operator's verb."""
 

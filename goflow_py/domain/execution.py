@@ -12,6 +12,8 @@ from typing import Any
 
 import orjson
 
+from goflow_py.domain.values import value
+
 
 class Status(StrEnum):
     """Where an execution stands; the words of the API and of the store are the same."""
@@ -32,7 +34,7 @@ class Status(StrEnum):
 ENDED = frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELLED})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Call:
     """The open attempt of a task: one call to one worker."""
 

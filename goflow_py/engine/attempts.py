@@ -4,11 +4,11 @@ The first attempt of a task is opened in the very record that schedules it, so t
 (guarantee G4) costs no commit of its own.
 """
 
-from dataclasses import dataclass
 from typing import Any, assert_never
 
 from goflow_py.domain.blueprint import CallAction, Worker
 from goflow_py.domain.execution import Task
+from goflow_py.domain.values import value
 from goflow_py.engine.backoff import RetryDefaults, pause_seconds
 from goflow_py.engine.verdict import Acceptance, Definite, Failure, Success, Verdict
 from goflow_py.fsm import work
@@ -22,7 +22,7 @@ BODY_KEPT_BYTES = 4_096
 HEADERS_KEPT = ("content-type", "retry-after", "goflow-event")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Chosen:
     """The worker of the next attempt; *skipped* are those passed over, their breaker being open."""
 
@@ -49,7 +49,7 @@ def wait_for_worker(draft: Draft, task: Task, until: int) -> None:
     work.set_timer_at(draft, f"task:{task.name}:retry", until)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Closing:
     """What is needed to close an attempt: chance and defaults come from outside."""
 

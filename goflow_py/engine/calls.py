@@ -3,7 +3,6 @@
 import base64
 import hmac
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
@@ -12,6 +11,7 @@ import orjson
 from goflow_py.domain import durations
 from goflow_py.domain.blueprint import CallAction, Worker
 from goflow_py.domain.execution import Execution, Task
+from goflow_py.domain.values import value
 from goflow_py.engine.tokens import Address, make_token
 from goflow_py.errors import ExpressionFailed
 from goflow_py.expression import compile_template
@@ -19,7 +19,7 @@ from goflow_py.fsm.compile import Compiled
 from goflow_py.ports import Request
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class CallContext:
     """What a request needs beside the execution."""
 
@@ -64,8 +64,8 @@ def build_request(
     }
     if execution.traceparent:
         headers["traceparent"] = f"{execution.traceparent[:36]}{context.span_id}-01"
-    for name, value in worker.headers.items():
-        headers[name] = _secret(value, context)
+    for name, text in worker.headers.items():
+        headers[name] = _secret(text, context)
     if worker.auth:
         headers["Authorization"] = _secret(worker.auth, context)
     if worker.signing_secret:

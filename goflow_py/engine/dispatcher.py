@@ -5,12 +5,12 @@ on what this process knows of the endpoints (breakers, free slots), which is no 
 """
 
 from collections import OrderedDict
-from dataclasses import dataclass
 from typing import assert_never
 
 from goflow_py.clock import Clock
 from goflow_py.domain.blueprint import CallAction, Worker
 from goflow_py.domain.execution import Task
+from goflow_py.domain.values import value
 from goflow_py.engine import attempts
 from goflow_py.engine.attempts import Chosen, Closing
 from goflow_py.engine.backoff import RetryDefaults, exhausted
@@ -28,14 +28,14 @@ Workers = dict[str, tuple[Worker, ...]]
 """By action, by priority."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class WaitUntil:
     """Every worker of the best priority has to be left alone until then."""
 
     at: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class NoSlot:
     """There are as many calls in flight as there may be; the task waits for one to end."""
 
@@ -43,7 +43,7 @@ class NoSlot:
     """Whose: the workers of an (action, priority), or None: the server's."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class NoneLeft:
     """Every worker is exhausted, or there is none."""
 

@@ -36,7 +36,8 @@ class Memory:
         self._clock = clock
         self._live: dict[str, Live] = {}
         self._loading: dict[str, asyncio.Future[None]] = {}
-        self._watchers: dict[str, list[asyncio.Future[Execution]]] = {}
+        self._watchers: dict[str, list[asyncio.Future[Execution | None]]] = {}
+        self._waiting_is_over = False
         self.epochs: dict[int, int] = {}
         """The shards that this node owns."""
 
@@ -138,21 +139,28 @@ class Memory:
     def tell_end(self, execution: Execution) -> None:
         """Wake those who wait for the end."""
         for watcher in self._watchers.pop(execution.id, ()):
-            if not watcher.done():
-                watcher.set_result(execution)
+            _tell(watcher, execution)
+
+    def stop_waiting(self) -> None:
+        """Let nobody wait any more: the server is about to end."""
+        self._waiting_is_over = True
+        for watchers in list(self._watchers.values()):
+            for watcher in watchers:
+                _tell(watcher, None)
 
     async def wait_end(self, execution: str, seconds: float) -> Execution:
         """Return when it ended, or after *seconds*, as it is then."""
-        watcher: asyncio.Future[Execution] = asyncio.get_running_loop().create_future()
+        if self._waiting_is_over:
+            return await self.read(execution)
+        watcher: asyncio.Future[Execution | None] = asyncio.get_running_loop().create_future()
         # Watched before it is read: an end between the two is not missed.
         self._watchers.setdefault(execution, []).append(watcher)
-        alarm = self._clock.call_later(seconds, watcher.cancel)
+        alarm = self._clock.call_later(seconds, lambda: _tell(watcher, None))
         try:
             now = await self.read(execution)
             if now.ended or seconds <= 0:
                 return now
-            await asyncio.wait([watcher])
-            return await self.read(execution) if watcher.cancelled() else watcher.result()
+            return await watcher or await self.read(execution)
         finally:
             alarm.cancel()
             waiting = self._watchers.get(execution, [])
@@ -160,3 +168,8 @@ class Memory:
                 waiting.remove(watcher)
             if not waiting:
                 self._watchers.pop(execution, None)
+
+
+def _tell(watcher: asyncio.Future[Execution | None], execution: Execution | None) -> None:
+    if not watcher.done():
+        watcher.set_result(execution)

@@ -6,17 +6,17 @@ A token is the attempt's address and an HMAC-SHA256 of it under the server's key
 import base64
 import binascii
 import hmac
-from dataclasses import dataclass
 
 import orjson
 
+from goflow_py.domain.values import value
 from goflow_py.errors import NotFound
 
 MAC_BYTES = 18
 TOKEN_CHARACTERS_MAX = 512
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Address:
     """Which attempt a callback is for."""
 

@@ -1,12 +1,12 @@
 """What a worker's reply means (section 8 of the language): pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any, assert_never
 
 from goflow_py.domain import documents
 from goflow_py.domain.names import ENGINE_EVENTS, ERROR, NAME, SUCCESS
+from goflow_py.domain.values import value
 from goflow_py.errors import GoFlowError
 from goflow_py.ports import Answered, Reply, Unreachable
 
@@ -14,7 +14,7 @@ RETRIED_STATUSES = frozenset({408, 425, 429})
 MESSAGE_CHARACTERS_MAX = 500
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Success:
     """The work is done; *label* is the outcome that the worker chose."""
 
@@ -22,12 +22,12 @@ class Success:
     label: str = SUCCESS
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Acceptance:
     """An ``async`` worker took it; the callback brings the outcome."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Failure:
     """The attempt failed; *again* tells whether the same worker may be tried again."""
 
@@ -38,7 +38,7 @@ class Failure:
     retry_after: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Definite:
     """The worker said no: ``error`` at once, no other worker is asked."""
 

@@ -1,6 +1,5 @@
 """A step in the making: a private copy of an execution, and the entries that changed it."""
 
-from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +8,7 @@ import orjson
 from goflow_py.domain import durations
 from goflow_py.domain.execution import Execution, copy
 from goflow_py.domain.history import Entry, EntryType
+from goflow_py.domain.values import value
 from goflow_py.fsm.fold import apply, status_of
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 HASH_BYTES = 16
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class SealedRecord:
     """What one digest wrote: its entries as JSON, chained to the record before it."""
 

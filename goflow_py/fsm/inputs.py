@@ -276,11 +276,14 @@ def _task_timer(digest: Digest, timer: str) -> None:
 
 
 def finish(digest: Digest) -> None:
-    """Close the record; when the visit changed, take the kept events, a record each."""
+    """When the visit changed, take the kept events, a record each; the digest's own comes first.
+
+    Otherwise its record stays open: the attempts that it leads to are part of it.
+    """
     draft = digest.draft
-    draft.close_record()
-    if draft.after.visit == digest.visit_before or draft.after.paused:
+    if draft.after.visit == digest.visit_before or draft.after.paused or not draft.after.deferred:
         return
+    draft.close_record()
     while _take_deferred_in_order(digest.compiled, draft):
         pass
 

@@ -4,13 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from goflow_py.domain.values import value
+
 SHARDS = 256
 """Logical shards; an execution's shard is the last byte of its id."""
 BATCH_RECORDS_MAX = 1_000
 BATCH_BYTES_MAX = 4 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Name:
     """A name that only one can have: a business key, an idempotency key, an event id."""
 
@@ -29,7 +31,7 @@ class Name:
     """Kept until then and as long as the execution; None: goes with the execution."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class HeadRow:
     """An execution's row: the columns that lists and wake-ups need, and the whole head as bytes."""
 
@@ -56,7 +58,7 @@ class HeadRow:
         return int(self.id[-2:], 16)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class RecordRow:
     """One record: what one digest wrote, entries *first_seq* to *seq* as a JSON list."""
 
@@ -69,7 +71,7 @@ class RecordRow:
     epoch: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Write:
     """All that one step of one execution writes; whole or not at all."""
 
@@ -86,17 +88,17 @@ class Write:
     """Inbox rows that this step applied; deleted with it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Committed:
     """Written and durable."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Fenced:
     """Not written: this node does not own the shard in this epoch any more, or the seq is taken."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Taken:
     """Not written: *name* belongs to another already (``kind`` ``id``: the id itself exists)."""
 

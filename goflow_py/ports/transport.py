@@ -1,11 +1,12 @@
 """The port to workers: one call, one reply, never an exception for a bad worker."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Protocol
 
+from goflow_py.domain.values import value
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@value
 class Request:
     """One call to a worker, complete: what goes over the wire."""
 
@@ -17,7 +18,7 @@ class Request:
     """Of the whole call: DNS, connect, send, headers, body."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Answered:
     """The worker answered, with any status; the body is whole and within its limit."""
 
@@ -27,7 +28,7 @@ class Answered:
     body: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Unreachable:
     """There is no whole answer."""
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import heapq
-import random
+import random  # noqa: TID251  # chance that can be repeated, from a seed
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -31,7 +31,7 @@ class FakeClock:
         self._seconds = 0.0
         self._promises: list[_Promise] = []
         self._number = 0
-        self._random = random.Random(seed)  # noqa: TID251  # chance that can be repeated
+        self._random = random.Random(seed)  # chance that can be repeated
 
     def now_ms(self) -> int:
         """Return the time, in milliseconds since 1970."""

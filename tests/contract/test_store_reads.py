@@ -1,5 +1,7 @@
 """The store's contract: reads see every commit that returned, and every list has pages."""
 
+from typing import Any
+
 import pytest
 
 from goflow_py.errors import MalformedRequest
@@ -63,7 +65,7 @@ async def test_history_gives_the_records_that_end_behind_a_seq(store, make):
 async def six(store, make):
     """Six executions, all different, in the order of their starts; the newest is the last."""
     ids = [make.id(number, shard=number) for number in range(6)]
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"status": "running", "key": "k-0", "labels": {"a": "1"}},
         {"status": "waiting", "state": "paid", "labels": {"a": "1", "b": "x"}},
         {"status": "failed", "activity": "refund", "key": "k-2"},

@@ -1,4 +1,4 @@
-"""The seed's own blueprint, byte for byte, run on real processes: the seven cases of the language."""
+"""The seed's blueprint, byte for byte, on real processes: the seven cases of the language."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,5 +1,6 @@
 """Attempts over prioritised workers: order, retries, back-off, fail-over, breakers."""
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -154,7 +155,7 @@ async def test_back_off_doubles_to_its_maximum_without_jitter(engine: Any) -> No
     await engine.advance(100)
     begun = [e["at"] for e in await engine.entries(execution) if e["type"] == "attemptStarted"]
     seconds = [int(at[17:19]) + 60 * int(at[14:16]) for at in begun]
-    assert [b - a for a, b in zip(seconds, seconds[1:], strict=False)] == [2, 6, 10, 10]
+    assert [b - a for a, b in pairwise(seconds)] == [2, 6, 10, 10]
 
 
 async def test_full_jitter_stays_below_the_ceiling(engine: Any) -> None:

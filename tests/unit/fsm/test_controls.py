@@ -6,7 +6,7 @@ import pytest
 
 from goflow_py.errors import Conflict, Invalid
 
-TWO = {
+TWO: dict[str, Any] = {
     "states": ["a", "b"],
     "transitions": [
         {"current": "init", "event": "start", "next": "a"},

@@ -324,5 +324,5 @@ async def test_a_reader_of_a_file_that_is_no_database_leaves_no_thread(tmp_path:
         await readers.one("endpoints")
     await readers.close()
     async with asyncio.timeout(5):
-        while threading.active_count() > before:
+        while threading.active_count() > before:  # noqa: ASYNC110  # a thread sets no event
             await asyncio.sleep(0.01)

@@ -25,7 +25,7 @@ def connection(tmp_path):
 
 
 def parameters(statement: str):
-    named = dict.fromkeys(re.findall(r":(\w+)", statement), 1)
+    named: dict[str, object] = dict.fromkeys(re.findall(r":(\w+)", statement), 1)
     named |= {name: "[]" for name in ("shards", "status", "labels") if name in named}
     return named or ["[]"] * statement.count("?")
 
@@ -147,7 +147,8 @@ async def test_a_page_that_finds_little_ends_early_with_a_cursor(tmp_path, monke
             for number in range(100)
         ]
     )
-    found, cursor, pages = [], None, 0
+    found: list[bytes] = []
+    cursor, pages = None, 0
     while pages == 0 or cursor is not None:
         page = await store.list(which, limit=2, cursor=cursor)
         found += page.items
