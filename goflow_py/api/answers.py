@@ -12,13 +12,13 @@ Object = dict[str, Any]
 class Answer(BaseModel):
     """An answer."""
 
-    model_config = ConfigDict(alias_generator=to_camel)
+    model_config = ConfigDict(alias_generator=to_camel, defer_build=True)
 
 
 class Problem(Answer):
     """RFC 9457; further fields help with the particular problem."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", defer_build=True)
 
     type: str
     title: str
@@ -129,7 +129,7 @@ class Context(Answer):
 class Why(Answer):
     """What an execution waits for, in one sentence and in parts."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", defer_build=True)
 
     why: str
 
@@ -164,7 +164,7 @@ class CallbackTaken(Answer):
 class Done(Answer):
     """It is done."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", defer_build=True)
 
 
 class Endpoint(Answer):
@@ -202,6 +202,6 @@ class Backup(Answer):
 class Health(Answer):
     """Whether it is well."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", defer_build=True)
 
     status: str

@@ -26,7 +26,9 @@ LABELS_MAX = 64
 class Body(BaseModel):
     """A body: exactly these fields, of exactly these types."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, alias_generator=to_camel)
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, alias_generator=to_camel, defer_build=True
+    )
 
 
 Key = Annotated[str, StringConstraints(min_length=1, max_length=255)]
@@ -206,7 +208,9 @@ def _flag(value: Any) -> Any:
 class Query(BaseModel):
     """Query parameters: texts that stand for more."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, alias_generator=to_camel, defer_build=True
+    )
 
 
 Whole = Annotated[int, BeforeValidator(_digits)]

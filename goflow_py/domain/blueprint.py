@@ -44,7 +44,9 @@ Template = Any
 class Model(BaseModel):
     """A document: camelCase fields, nothing unknown."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, alias_generator=to_camel, defer_build=True
+    )
 
 
 # ---------------------------------------------------------------- rows and states
