@@ -139,7 +139,7 @@ async def running(
         stack.push_async_callback(orchestrator.stop)
         await orchestrator.start()
         door = await _door(settings, orchestrator, metrics, clock)
-        measuring = asyncio.get_running_loop().create_task(metrics.measure_lag(clock))
+        measuring = asyncio.get_running_loop().create_task(metrics.measure_lag(SystemClock()))
         stack.callback(measuring.cancel)
         runner = GuardedRunner(create_app(door), door.guard)
         stack.push_async_callback(runner.cleanup)
