@@ -1,8 +1,8 @@
 """What callers get, as models for the documentation: answers are written without them."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 Json = Any
@@ -69,6 +69,14 @@ class Executions(Page):
     items: list[Execution]  # type: ignore[assignment]
 
 
+class Bound(Answer):
+    """The longest that an execution can take; ``because`` says why there is none."""
+
+    seconds: float | None
+    path: list[str]
+    because: str | None = None
+
+
 class Uploaded(Answer):
     """What an upload came to."""
 
@@ -77,6 +85,44 @@ class Uploaded(Answer):
     version: int | None
     hash: str
     findings: list[Object]
+    accepts: dict[str, list[str]]
+    bound: Bound
+
+
+class Findings(Answer):
+    """What is known of a version without running it."""
+
+    items: list[Object]
+    accepts: dict[str, list[str]]
+    bound: Bound
+
+
+class Graph(Answer):
+    """Nodes and edges; of an execution also its path, visits and current state."""
+
+    model_config = ConfigDict(extra="allow")
+
+    project: str
+    activity: str
+    version: int
+    initial: str
+    nodes: list[Object]
+    edges: list[Object]
+
+
+class Diff(Answer):
+    """What differs between two versions, and what runs on each."""
+
+    project: str
+    activity: str
+    from_: Annotated[Object, Field(alias="from")]
+    to: Object
+    same: bool
+    states: Object
+    actions: Object
+    rows: Object
+    workers: Object
+    fields_: Annotated[list[str], Field(alias="fields")]
 
 
 class WorkersPut(Answer):

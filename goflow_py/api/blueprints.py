@@ -5,9 +5,18 @@ from typing import Any
 from aiohttp import web
 
 from goflow_py.api import answers
-from goflow_py.api.bodies import BlueprintsQuery, UploadQuery, VersionQuery, WorkersBody
+from goflow_py.api.auth import OPEN
+from goflow_py.api.bodies import (
+    BlueprintsQuery,
+    DiffQuery,
+    GraphQuery,
+    UploadQuery,
+    VersionQuery,
+    WorkersBody,
+)
+from goflow_py.api.drawing import GRAPH_ANSWERS, drawing
 from goflow_py.api.op import Call, answer, nothing, op, page
-from goflow_py.domain.blueprint import Blueprint
+from goflow_py.domain.blueprint import Blueprint, json_schema
 from goflow_py.domain.durations import rfc3339
 from goflow_py.engine.uploads import version_json
 from goflow_py.errors import Invalid, NotFound
@@ -116,13 +125,66 @@ async def delete_version(call: Call) -> web.Response:
     f"{ACTIVITY}/findings",
     READ,
     query=VersionQuery,
-    answers={200: answers.Items},
+    answers={200: answers.Findings},
     errors=(404,),
 )
 async def findings(call: Call) -> web.Response:
-    """Return what the upload of a version found."""
+    """Return what the upload of a version found, which events its states accept, and its bound."""
     row = await _row(call, call.query(VersionQuery).version)
-    return answer({"items": version_json(row)["findings"]})
+    proof = await call.door.orchestrator.proofs.of_version(row)
+    return answer({"items": version_json(row)["findings"], **proof})
+
+
+@op(
+    "GET",
+    f"{ACTIVITY}/rows",
+    READ,
+    query=VersionQuery,
+    answers={200: answers.Items},
+    errors=(404,),
+)
+async def rows(call: Call) -> web.Response:
+    """Return the compiled table, state by state, in the order of trying."""
+    row = await _row(call, call.query(VersionQuery).version)
+    return answer({"items": await call.door.orchestrator.proofs.rows(row)})
+
+
+@op(
+    "GET",
+    f"{ACTIVITY}/graph",
+    READ,
+    query=GraphQuery,
+    answers={200: GRAPH_ANSWERS},
+    errors=(404,),
+)
+async def graph(call: Call) -> web.Response:
+    """Return the graph of a version: as JSON, as Mermaid or for Graphviz."""
+    query = call.query(GraphQuery)
+    row = await _row(call, query.version)
+    return drawing(await call.door.orchestrator.proofs.graph(row), query.format)
+
+
+@op(
+    "GET",
+    f"{ACTIVITY}/diff",
+    READ,
+    query=DiffQuery,
+    answers={200: answers.Diff},
+    errors=(404,),
+)
+async def diff(call: Call) -> web.Response:
+    """Compare two versions, and say what runs on each."""
+    query = call.query(DiffQuery)
+    found = await call.door.orchestrator.proofs.diff(
+        *call.activity, before=query.from_, after=query.to
+    )
+    return answer(found)
+
+
+@op("GET", "/v1/schemas/blueprint.json", OPEN, answers={200: Any})
+async def schema(_: Call) -> web.Response:
+    """Return the JSON Schema of blueprints, for editors."""
+    return answer(json_schema())
 
 
 @op(

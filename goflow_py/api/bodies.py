@@ -1,7 +1,7 @@
 """What callers send: strict pydantic models, which are the documentation too."""
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -253,6 +253,28 @@ class VersionQuery(Query):
     """Which version; the latest if none."""
 
     version: Annotated[Whole, Field(ge=1)] | None = None
+
+
+GraphFormat = Literal["json", "mermaid", "dot"]
+
+
+class GraphQuery(VersionQuery):
+    """Which version, and how it is written."""
+
+    format: GraphFormat = "json"
+
+
+class ExecutionGraphQuery(Query):
+    """How the graph is written."""
+
+    format: GraphFormat = "json"
+
+
+class DiffQuery(Query):
+    """Which two versions; the latest and the one before it if none."""
+
+    from_: Annotated[Annotated[Whole, Field(ge=1)] | None, Field(alias="from")] = None
+    to: Annotated[Whole, Field(ge=1)] | None = None
 
 
 class ExecutionsQuery(PageQuery):

@@ -9,11 +9,13 @@ from aiohttp import web
 from goflow_py.api import answers
 from goflow_py.api.bodies import (
     ContextQuery,
+    ExecutionGraphQuery,
     ExecutionQuery,
     ExecutionsQuery,
     HistoryQuery,
     StartBody,
 )
+from goflow_py.api.drawing import GRAPH_ANSWERS, drawing
 from goflow_py.api.op import JSON_HEADERS, Call, answer, nothing, op, page
 from goflow_py.domain.execution import Execution
 from goflow_py.engine.executions import StartRequest
@@ -175,6 +177,20 @@ async def context(call: Call) -> web.Response:
 async def why(call: Call) -> web.Response:
     """Say what it waits for, since when, until when, and who can release it."""
     return answer(await call.door.orchestrator.tracking.why(await _execution(call)))
+
+
+@op(
+    "GET",
+    f"{EXECUTION}/graph",
+    READ,
+    query=ExecutionGraphQuery,
+    answers={200: GRAPH_ANSWERS},
+    errors=(404,),
+)
+async def graph(call: Call) -> web.Response:
+    """Return the graph of its blueprint with the path that it took, and where it is."""
+    found = await call.door.orchestrator.tracking.graph(await _execution(call))
+    return drawing(found, call.query(ExecutionGraphQuery).format)
 
 
 @op("GET", f"{EXECUTION}/output", READ, answers={200: Any}, errors=(404, 409))

@@ -79,8 +79,8 @@ class Metrics:
         """Show the engine's own numbers, too."""
         batcher, dispatcher = orchestrator.batcher, orchestrator.dispatcher
         gauges: dict[str, tuple[str, Callable[[], float]]] = {
-            "goflow_calls_in_flight": ("Calls to workers.", lambda: dispatcher.total_in_flight),
-            "goflow_tasks_waiting": ("Tasks without a slot.", lambda: dispatcher.waiting),
+            "goflow_calls_in_flight": ("Calls to workers.", lambda: dispatcher.slots.total),
+            "goflow_tasks_waiting": ("Tasks without a slot.", lambda: dispatcher.slots.waiting),
             "goflow_timers": ("Timers in memory.", lambda: len(orchestrator.owner.timers)),
             "goflow_connections": ("Open connections.", connections),
             "goflow_draining": ("1 while it drains.", lambda: orchestrator.draining),

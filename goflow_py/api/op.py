@@ -54,7 +54,10 @@ class Op:
     tag: str
     summary: str
     answers: Mapping[int, Any]
-    """The model of each good answer; None for no body, a media type as text for other ones."""
+    """The model of each good answer; None for no body, a media type as text for other ones.
+
+    A tuple has several: which of them is sent, the query says.
+    """
     body: type[BaseModel] | None = None
     raw: type[BaseModel] | None = None
     """A body that the engine itself reads, shown by this model."""

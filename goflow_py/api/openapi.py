@@ -68,11 +68,17 @@ def _schemas(ops: Iterable[Op]) -> tuple[Schemas, dict[str, Any]]:
         for model in (op.body, op.raw):
             if model is not None:
                 wanted[model, "validation"] = None
-        for model in op.answers.values():
-            if _is_model(model):
-                wanted[model, "serialization"] = None
+        for answer in op.answers.values():
+            for model in _kinds(answer):
+                if _is_model(model):
+                    wanted[model, "serialization"] = None
     found, definitions = models_json_schema(list(wanted), by_alias=True, ref_template=REFERENCE)
     return found, definitions.get("$defs", {})
+
+
+def _kinds(answer: Any) -> tuple[Any, ...]:
+    """Return the kinds of an answer: models, media types, None."""
+    return answer if isinstance(answer, tuple) else (answer,)
 
 
 def _is_model(model: Any) -> bool:
@@ -143,16 +149,16 @@ def _header(name: str, text: str, schema: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _responses(op: Op, schemas: Schemas) -> Iterator[tuple[str, dict[str, Any]]]:
-    for status, model in op.answers.items():
+    for status, answer in op.answers.items():
         response: dict[str, Any] = {"description": HTTPStatus(status).phrase}
-        if isinstance(model, str):
-            response["content"] = {model: {"schema": {"type": "string"}}}
-        elif _is_model(model):
-            schema = schemas[model, "serialization"]
-            response["content"] = {"application/json": {"schema": schema}}
-        elif model is not None:
-            response["content"] = {"application/json": {"schema": {}}}
-        yield str(status), response
+        content: dict[str, Any] = {}
+        for model in _kinds(answer):
+            if isinstance(model, str):
+                content[model] = {"schema": {"type": "string"}}
+            elif model is not None:
+                schema = schemas[model, "serialization"] if _is_model(model) else {}
+                content["application/json"] = {"schema": schema}
+        yield str(status), {**response, "content": content} if content else response
     problem = schemas[answers.Problem, "serialization"]
     for status in sorted({*op.errors, *_usual_errors(op)}):
         yield (

@@ -84,7 +84,7 @@ async def drain(call: Call) -> web.Response:
     """Take no new work and begin no calls from now on; those in flight end."""
     call.door.drain()
     return answer(
-        {"draining": True, "callsInFlight": call.door.orchestrator.dispatcher.total_in_flight}, 202
+        {"draining": True, "callsInFlight": call.door.orchestrator.dispatcher.slots.total}, 202
     )
 
 

@@ -85,4 +85,4 @@ def _worker(call: Call, project: str, activity: str, worker: Worker) -> dict[str
 def _state(breaker: Breaker, now: float) -> str:
     if breaker.opened_at is None:
         return "closed"
-    return "half-open" if breaker.probing or breaker.lets_through(now) else "open"
+    return "half-open" if breaker.probe is not None or breaker.lets_through(now) else "open"

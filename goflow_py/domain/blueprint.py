@@ -315,3 +315,11 @@ class Blueprint(Model):
         """Yield every declared state as an object."""
         for entry in self.states:
             yield State(name=entry) if isinstance(entry, str) else entry
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema of blueprints."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **Blueprint.model_json_schema(by_alias=True),
+    }

@@ -17,29 +17,33 @@ class Breaker:
     ended: deque[tuple[float, bool]] = field(default_factory=lambda: deque(maxlen=CALLS_KEPT_MAX))
     failures: int = 0
     opened_at: float | None = None
-    probing: bool = False
+    probe: str | None = None
+    """The execution whose call is the probe."""
 
     def lets_through(self, now: float) -> bool:
         """Tell whether a call may go out as usual: closed, or a probe is due."""
-        return self.opened_at is None or (not self.probing and now >= self.next_probe())
+        return self.opened_at is None or (self.probe is None and now >= self.next_probe())
 
     def next_probe(self) -> float:
         """Return when the next probe may go out, on the monotonic clock."""
         return (self.opened_at or 0.0) + PROBE_AFTER_SECONDS
 
-    def called(self, now: float) -> None:
+    def called(self, now: float, *, by: str) -> None:
         """Note that a call goes out; of an open breaker it is the probe."""
         if self.opened_at is not None and self.lets_through(now):
-            self.probing = True
+            self.probe = by
 
-    def dropped(self) -> None:
+    def dropped(self, *, by: str) -> None:
         """Note that a call ended without telling anything about the endpoint."""
-        self.probing = False
+        if self.probe == by:
+            self.probe = None
 
-    def report(self, now: float, *, ok: bool) -> None:
-        """Note how a call ended."""
-        if self.opened_at is not None and self.probing:
-            self.probing = False
+    def report(self, now: float, *, ok: bool, by: str) -> None:
+        """Note how a call ended; of an open breaker, only the probe counts."""
+        if self.opened_at is not None:
+            if self.probe != by:
+                return
+            self.probe = None
             if ok:
                 self.opened_at = None
                 self.ended.clear()

@@ -42,6 +42,8 @@ class Catalog:
         self._versions: OrderedDict[tuple[str, str, int], Compiled] = OrderedDict()
         self._activities: dict[tuple[str, str], Activity] = {}
         self._workers: dict[tuple[str, str], Workers] = {}
+        self._generation = 0
+        """Rises with every change: what was read before one is not kept after it."""
 
     async def load(self) -> None:
         """Read the endpoint aliases. Everything else is read when it is first needed."""
@@ -65,6 +67,7 @@ class Catalog:
         known = self._activities.get((project, activity))
         if known is not None:
             return known
+        generation = self._generation
         row = await self._store.blueprint(project, activity, None)
         if row is None:
             raise NotFound(
@@ -75,20 +78,23 @@ class Catalog:
         known = Activity(
             latest=latest, workers=workers, problems=self.start_problems(latest, workers)
         )
-        self._activities[project, activity] = known
+        if generation == self._generation:
+            self._activities[project, activity] = known
         return known
 
     async def workers(self, project: str, activity: str) -> Workers:
         """Return the workers by action, by priority."""
         known = self._workers.get((project, activity))
         if known is None:
-            body = await self._store.workers(project, activity)
-            known = group_workers(body)
-            self._workers[project, activity] = known
+            generation = self._generation
+            known = group_workers(await self._store.workers(project, activity))
+            if generation == self._generation:
+                self._workers[project, activity] = known
         return known
 
     def changed(self, project: str, activity: str) -> None:
         """Forget what an upload replaced."""
+        self._generation += 1
         self._activities.pop((project, activity), None)
         self._workers.pop((project, activity), None)
 
@@ -124,12 +130,14 @@ class Catalog:
         """Point an alias to a URL."""
         await self._store.put_endpoint(alias, url)
         self._stored[alias] = url
+        self._generation += 1
         self._activities.clear()
 
     async def delete_endpoint(self, alias: str) -> bool:
         """Forget an alias."""
         found = await self._store.delete_endpoint(alias)
         self._stored.pop(alias, None)
+        self._generation += 1
         self._activities.clear()
         return found
 

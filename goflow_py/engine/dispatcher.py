@@ -4,7 +4,6 @@ Choosing happens outside ``fsm.step``, just before the commit that records the a
 on what this process knows of the endpoints (breakers, free slots), which is no part of the truth.
 """
 
-from collections import OrderedDict
 from typing import assert_never
 
 from goflow_py.clock import Clock
@@ -15,13 +14,16 @@ from goflow_py.engine import attempts
 from goflow_py.engine.attempts import Chosen, Closing
 from goflow_py.engine.backoff import RetryDefaults, exhausted
 from goflow_py.engine.breaker import Breaker
+from goflow_py.engine.slots import CALLS_IN_FLIGHT_MAX, Slot, Slots
 from goflow_py.engine.verdict import Acceptance, Definite, Failure, Success, Verdict
 from goflow_py.fsm.compile import Compiled
 from goflow_py.fsm.draft import Draft
 from goflow_py.fsm.inputs import task_ended
 from goflow_py.ports import Reply
 
-CALLS_IN_FLIGHT_MAX = 2_000
+ROUNDS_MAX = 100
+"""Tasks of one step that may end one after the other without a call; more are paced."""
+PACE_MS = 1_000
 WORKER_KINDS = ("sync", "async")
 
 Workers = dict[str, tuple[Worker, ...]]
@@ -39,8 +41,8 @@ class WaitUntil:
 class NoSlot:
     """There are as many calls in flight as there may be; the task waits for one to end."""
 
-    queue: tuple[str, int] | None
-    """Whose: the workers of an (action, priority), or None: the server's."""
+    workers: tuple[Worker, ...]
+    """Whom it would call."""
 
 
 @value
@@ -66,15 +68,10 @@ class Dispatcher:
     ) -> None:
         self._clock = clock
         self._defaults = defaults or RetryDefaults()
-        self._in_flight_max = in_flight_max
-        self._in_flight: dict[tuple[str, str], int] = {}
         self._turn: dict[tuple[str, str], int] = {}
-        self._next_call: dict[tuple[str, str], int] = {}
-        self._priority: dict[tuple[str, str], int] = {}
         self._counter = 0
-        self.total_in_flight = 0
+        self.slots = Slots(in_flight_max)
         self.breakers: dict[tuple[str, str], Breaker] = {}
-        self._queues: dict[tuple[str, int] | None, OrderedDict[str, None]] = {}
 
     # ------------------------------------------------------------ tasks to attempts
 
@@ -82,13 +79,17 @@ class Dispatcher:
         """Open an attempt, or set the time of the next one, for every task that has neither."""
         if draft.after.paused or draft.after.ended:
             return
-        rounds = True
-        while rounds:
-            rounds = False
-            for task in draft.after.open_tasks():
-                if task.kind in WORKER_KINDS and task.call is None:
-                    if f"task:{task.name}:retry" not in draft.after.timers:
-                        rounds = self._dispatch_one(compiled, draft, task, workers) or rounds
+        self.slots.leave_queue(draft.after.id)
+        for number in range(ROUNDS_MAX + 1):
+            due = [task for task in draft.after.open_tasks() if _is_due(draft, task)]
+            if number == ROUNDS_MAX:
+                # Work that ends without a call led to more such work, again and again.
+                for task in due:
+                    attempts.wait_for_worker(draft, task, draft.now + PACE_MS)
+                return
+            moved = [self._dispatch_one(compiled, draft, task, workers) for task in due]
+            if not any(moved):
+                return
 
     def _dispatch_one(self, compiled: Compiled, draft: Draft, task: Task, workers: Workers) -> bool:
         """Tell whether the state may have new work now: the task ended, and the machine went on."""
@@ -96,13 +97,13 @@ class Dispatcher:
         match choice:
             case Chosen():
                 attempts.open_attempt(draft, task, choice)
-                self._take_slot(task.action, choice.worker, draft.now)
+                self._take_slot(draft.after.id, task.action, choice.worker, draft.now)
                 return False
             case WaitUntil():
                 attempts.wait_for_worker(draft, task, choice.at)
                 return False
             case NoSlot():
-                self._queues.setdefault(choice.queue, OrderedDict())[draft.after.id] = None
+                self.slots.queue(draft.after.id, task.action, choice.workers)
                 return False
             case NoneLeft():
                 attempts.give_up(compiled, draft, task, choice.code, choice.message)
@@ -138,21 +139,23 @@ class Dispatcher:
                 return NoneLeft(code="unreachable", message="every worker's circuit is open")
             if when_open == "wait":
                 probe = min(self._breaker(task.action, w).next_probe() for w in left)
-                return WaitUntil(at=draft.now + max(100, round((probe - now) * 1000)))
-        return self._best(task, up or left, left, draft.now)
+                return WaitUntil(at=draft.now + max(PACE_MS, round((probe - now) * 1000)))
+        return self._best(draft, task, up or left, left)
 
-    def _best(self, task: Task, pool: list[Worker], left: list[Worker], now: int) -> Choice:
+    def _best(self, draft: Draft, task: Task, pool: list[Worker], left: list[Worker]) -> Choice:
         """Choose within the best priority of *pool*: due, failed least, and whose turn it is."""
+        execution, now = draft.after.id, draft.now
         first = min(worker.priority for worker in pool)
         group = [worker for worker in pool if worker.priority == first]
-        begins = {w.worker_endpoint: self._not_before(task, w) for w in group}
+        begins = {w.worker_endpoint: self._not_before(execution, task, w) for w in group}
         due = [w for w in group if begins[w.worker_endpoint] <= now]
         if not due:
-            return WaitUntil(at=min(begins.values()))
-        free = [w for w in due if self._has_slot(task.action, w)]
+            soonest = min(group, key=lambda w: begins[w.worker_endpoint])
+            place = self.slots.reserve(execution, task.action, soonest, now)
+            return WaitUntil(at=max(place, task.waits.get(soonest.worker_endpoint, 0)))
+        free = [w for w in due if self.slots.has(task.action, w)]
         if not free:
-            full = self.total_in_flight >= self._in_flight_max
-            return NoSlot(queue=None if full else (task.action, first))
+            return NoSlot(workers=tuple(due))
         worker = min(
             free,
             key=lambda w: (
@@ -163,10 +166,10 @@ class Dispatcher:
         skipped = tuple(w.worker_endpoint for w in left if w.priority < worker.priority)
         return Chosen(worker=worker, skipped=skipped)
 
-    def _not_before(self, task: Task, worker: Worker) -> int:
+    def _not_before(self, execution: str, task: Task, worker: Worker) -> int:
         """Return when *worker* may be called for *task*: its back-off, and its rate limit."""
         pause = task.waits.get(worker.worker_endpoint, 0)
-        return max(pause, self._next_call.get((task.action, worker.worker_endpoint), 0))
+        return max(pause, self.slots.begins(execution, task.action, worker))
 
     # ------------------------------------------------------------ replies
 
@@ -200,14 +203,14 @@ class Dispatcher:
             attempts.end_task(compiled, draft, task, verdict)
             task_ended(compiled, draft, task.name)
 
-    def called(self, action: str, endpoint: str, verdict: Verdict) -> None:
+    def called(self, slot: Slot, verdict: Verdict) -> None:
         """Note what a call told about its endpoint. A definite no is an answer: it is up."""
-        breaker = self.breakers.setdefault((action, endpoint), Breaker())
+        breaker = self.breakers.setdefault((slot.action, slot.endpoint), Breaker())
         match verdict:
             case Success() | Acceptance() | Definite():
-                breaker.report(self._clock.monotonic(), ok=True)
+                breaker.report(self._clock.monotonic(), ok=True, by=slot.execution)
             case Failure():
-                breaker.report(self._clock.monotonic(), ok=False)
+                breaker.report(self._clock.monotonic(), ok=False, by=slot.execution)
             case _:
                 assert_never(verdict)
 
@@ -216,35 +219,24 @@ class Dispatcher:
     def _breaker(self, action: str, worker: Worker) -> Breaker:
         return self.breakers.setdefault((action, worker.worker_endpoint), Breaker())
 
-    def _has_slot(self, action: str, worker: Worker) -> bool:
-        if self.total_in_flight >= self._in_flight_max:
-            return False
-        limit = worker.max_concurrent
-        return limit is None or self._in_flight.get((action, worker.worker_endpoint), 0) < limit
-
-    def _take_slot(self, action: str, worker: Worker, now: int) -> None:
-        key = (action, worker.worker_endpoint)
-        if worker.rate_limit is not None:
-            self._next_call[key] = now + round(1000 / worker.rate_limit)
+    def _take_slot(self, execution: str, action: str, worker: Worker, now: int) -> None:
         self._counter += 1
-        self._turn[key] = self._counter
-        self._in_flight[key] = self._in_flight.get(key, 0) + 1
-        self._priority[key] = worker.priority
-        self.total_in_flight += 1
-        self._breaker(action, worker).called(self._clock.monotonic())
+        self._turn[action, worker.worker_endpoint] = self._counter
+        self.slots.use_place(execution, action, worker, now)
+        self.slots.take(action, worker)
+        self._breaker(action, worker).called(self._clock.monotonic(), by=execution)
 
-    @property
-    def waiting(self) -> int:
-        """Return how many executions have a task that waits for a slot."""
-        return sum(len(queue) for queue in self._queues.values())
+    def free_slot(self, slot: Slot) -> None:
+        """Give back the slot of a call that ended, or was never sent; once."""
+        if slot.taken:
+            slot.taken = False
+            self.slots.free(slot.action, slot.endpoint)
+            breaker = self.breakers.get((slot.action, slot.endpoint))
+            if breaker is not None:
+                breaker.dropped(by=slot.execution)
 
-    def free_slot(self, action: str, endpoint: str) -> list[str]:
-        """Give back the slot of a call that ended, or was never sent; return who may go on."""
-        key = (action, endpoint)
-        self._in_flight[key] = max(0, self._in_flight.get(key, 0) - 1)
-        self.total_in_flight = max(0, self.total_in_flight - 1)
-        breaker = self.breakers.get(key)
-        if breaker is not None:
-            breaker.dropped()
-        queues = [self._queues.get((action, self._priority.get(key, 0))), self._queues.get(None)]
-        return [queue.popitem(last=False)[0] for queue in queues if queue]
+
+def _is_due(draft: Draft, task: Task) -> bool:
+    """Tell whether *task* needs an attempt now: it has none, and no time for the next one."""
+    waits = f"task:{task.name}:retry" in draft.after.timers
+    return task.kind in WORKER_KINDS and task.call is None and not waits

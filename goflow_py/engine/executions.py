@@ -1,9 +1,6 @@
 """The use cases of running executions: start, send an event, control, delete."""
 
-import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Sequence
 
 import orjson
 
@@ -14,7 +11,8 @@ from goflow_py.engine.catalog import Activity, Catalog, check_startable
 from goflow_py.engine.dispatcher import Dispatcher, Workers
 from goflow_py.engine.inputs import take_held
 from goflow_py.engine.owner import NameTaken, Owner
-from goflow_py.errors import Conflict, GoFlowError, Gone, Invalid, NotFound, PreconditionFailed
+from goflow_py.engine.requests import Match, Repeat, Sent, Started, StartRequest, digest_of
+from goflow_py.errors import Conflict, GoFlowError, Gone, Invalid, NotFound
 from goflow_py.fsm import inputs
 from goflow_py.fsm.compile import Compiled
 from goflow_py.fsm.controls import control
@@ -22,73 +20,9 @@ from goflow_py.fsm.draft import Draft
 from goflow_py.fsm.schemas import check_schema
 from goflow_py.ports import Name, Store
 
+KEY_CHARACTERS_MAX = 255
 IDEMPOTENCY_SECONDS = 86_400
 """A key is kept this long at least, and a start's as long as its execution."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Repeat:
-    """An ``Idempotency-Key``: what makes a repeated request the same one."""
-
-    key: str
-    scope: str
-    """Method and path."""
-    digest: str
-    """Of the body."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StartRequest:
-    """What a caller may say when it starts an execution."""
-
-    input: Any = None
-    key: str | None = None
-    id: str | None = None
-    labels: Mapping[str, str] = field(default_factory=dict)
-    version: int | None = None
-    delay_seconds: float = 0.0
-    traceparent: str | None = None
-    repeat: Repeat | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Started:
-    """An execution that runs; *created* is False when it existed, *replayed* for a repeat."""
-
-    execution: Execution
-    created: bool
-    replayed: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sent:
-    """What became of an event."""
-
-    execution: Execution
-    applied: bool
-    respond: Any = None
-    replayed: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Match:
-    """``If-Match``: the revision, or the visit, that the caller has seen."""
-
-    revision: int | None = None
-    visit: int | None = None
-
-    def check(self, execution: Execution) -> None:
-        """Raise ``PreconditionFailed`` when the execution has moved on."""
-        moved = (self.revision is not None and self.revision != execution.seq) or (
-            self.visit is not None and self.visit != execution.visit
-        )
-        if moved:
-            raise PreconditionFailed(
-                f"the execution is at revision {execution.seq} in visit {execution.visit} now; "
-                "read it again and decide anew",
-                revision=execution.seq,
-                visit=execution.visit,
-            )
 
 
 class Executions:
@@ -318,17 +252,7 @@ class Executions:
 
     async def delete(self, execution: str) -> None:
         """Remove an ended execution and its history. Raises ``Conflict`` while it has not ended."""
-        now = await self._owner.memory.read(execution)
-        if not now.ended:
-            raise Conflict(
-                f"the execution is {now.status}; cancel or terminate it first", code="not_ended"
-            )
-        await self._store.delete(execution)
-
-
-def digest_of(body: bytes) -> str:
-    """Return the digest of a request body."""
-    return hashlib.sha256(body).hexdigest()
+        await self._owner.remove(execution)
 
 
 def _reused() -> Invalid:
@@ -344,12 +268,19 @@ def _business_key(compiled: Compiled, request: StartRequest) -> str | None:
     missing: list[str] = []
     document = {"input": request.input, "data": compiled.blueprint.data}
     value = compiled.key.render(document, missing)
+    if isinstance(value, bool):
+        value = "true" if value else "false"
     if missing or value is None or isinstance(value, list | dict) or not str(value):
         raise Invalid(
             f"the business key is made of the input, and {', '.join(missing) or 'it'} is missing",
             code="key",
         )
-    return str(value)[:255]
+    if len(str(value)) > KEY_CHARACTERS_MAX:
+        raise Invalid(
+            f"the business key has more than {KEY_CHARACTERS_MAX} characters; make it shorter",
+            code="key",
+        )
+    return str(value)
 
 
 def _start_names(
@@ -396,3 +327,14 @@ def _event_name(project: str, execution: str, event: str, answer: bytes) -> Name
         execution=execution,
         answer=answer,
     )
+
+
+__all__ = [
+    "Executions",
+    "Match",
+    "Repeat",
+    "Sent",
+    "StartRequest",
+    "Started",
+    "digest_of",
+]

@@ -1,6 +1,7 @@
 """What time and crashes do to an execution before anybody else's input is taken."""
 
 from collections.abc import Container
+from typing import Any
 
 from goflow_py.domain.blueprint import CallAction
 from goflow_py.domain.execution import Task
@@ -10,16 +11,16 @@ from goflow_py.engine.verdict import Failure
 from goflow_py.fsm.compile import Compiled
 from goflow_py.fsm.controls import take_held_event
 from goflow_py.fsm.draft import Draft
-from goflow_py.fsm.inputs import take_timer, task_ended
+from goflow_py.fsm.inputs import take_deferred, take_timer, task_ended
 
 TIMERS_A_STEP_MAX = 1_000
 
 
-def abandon_lost(draft: Draft, calls: Container[tuple[str, int]]) -> None:
-    """Close attempts whose call is not in flight here: a crash, a drain or a lost node cut them."""
+def abandon_lost(draft: Draft, calls: Container[int]) -> None:
+    """Close attempts whose call (by fence) is not in flight: a crash or a drain cut them."""
     for task in draft.after.open_tasks():
         call = task.call
-        if call is not None and not call.accepted and (task.name, call.attempt) not in calls:
+        if call is not None and not call.accepted and call.fence not in calls:
             attempts.abandon(draft, task)
 
 
@@ -72,8 +73,17 @@ def take_held(compiled: Compiled, draft: Draft, dispatcher: Dispatcher, workers:
         if what["kind"] == "event":
             take_held_event(compiled, draft, what)
         else:
-            task = draft.after.tasks.get(what["task"])
-            if task is not None and task.open and draft.after.visit == what["visit"]:
-                attempts.end_task(compiled, draft, task, attempts.held_verdict(what))
-                task_ended(compiled, draft, task.name)
+            _take_held_outcome(compiled, draft, what)
+        draft.close_record()
+    take_deferred(compiled, draft)
     catch_up(compiled, draft, dispatcher, workers, until=draft.now)
+
+
+def _take_held_outcome(compiled: Compiled, draft: Draft, held: dict[str, Any]) -> None:
+    task = draft.after.tasks.get(held["task"])
+    if task is not None and task.open and draft.after.visit == held["visit"]:
+        attempts.end_task(compiled, draft, task, attempts.held_verdict(held))
+        task_ended(compiled, draft, task.name)
+    else:
+        late = {"task": held["task"], "visit": held["visit"], "what": "outcome"}
+        draft.add("lateIgnored", attempt=None, **late)

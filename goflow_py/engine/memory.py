@@ -4,14 +4,20 @@ Parked executions are rows only: the head holds when to wake them and what they 
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from goflow_py.clock import Clock
 from goflow_py.domain.execution import Execution, decode
 from goflow_py.engine.catalog import Catalog
+from goflow_py.engine.dispatcher import Workers
 from goflow_py.errors import GoFlowError, NotFound, Unavailable
 from goflow_py.fsm.compile import Compiled
+from goflow_py.fsm.draft import Draft
 from goflow_py.ports import Store
+
+Result = Callable[[Compiled, Draft, Workers], None]
+"""Takes what came of a call into a draft."""
 
 
 @dataclass(slots=True, eq=False)
@@ -22,8 +28,10 @@ class Live:
     compiled: Compiled
     epoch: int
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    calls: dict[tuple[str, int], asyncio.Task[None]] = field(default_factory=dict)
-    """By (task, attempt): the calls in flight."""
+    calls: dict[int, asyncio.Task[None]] = field(default_factory=dict)
+    """By fence: the calls in flight. An attempt's number begins anew with every visit."""
+    results: list[tuple[int, Result]] = field(default_factory=list)
+    """What came of calls and is not durable yet, with its time of arrival, oldest first."""
     users: int = 0
 
 

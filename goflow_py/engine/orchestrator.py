@@ -11,9 +11,11 @@ from goflow_py.engine.batcher import Batcher
 from goflow_py.engine.callbacks import Callbacks
 from goflow_py.engine.caller import Caller
 from goflow_py.engine.catalog import Catalog
-from goflow_py.engine.dispatcher import CALLS_IN_FLIGHT_MAX, Dispatcher
+from goflow_py.engine.dispatcher import Dispatcher
 from goflow_py.engine.executions import Executions
 from goflow_py.engine.owner import POLL_SECONDS, Owner
+from goflow_py.engine.proofs import Proofs
+from goflow_py.engine.slots import CALLS_IN_FLIGHT_MAX
 from goflow_py.engine.tracking import Tracking
 from goflow_py.engine.uploads import Uploads
 from goflow_py.errors import Unavailable
@@ -112,7 +114,10 @@ class Orchestrator:
 
     def _open_doors(self) -> None:
         """Make the use cases that the API calls."""
-        self.uploads = Uploads(store=self.store, catalog=self.catalog, clock=self.clock)
+        self.proofs = Proofs(store=self.store, catalog=self.catalog, retry=self._options.retry)
+        self.uploads = Uploads(
+            store=self.store, catalog=self.catalog, clock=self.clock, proofs=self.proofs
+        )
         self.executions = Executions(
             store=self.store,
             catalog=self.catalog,

@@ -8,7 +8,6 @@ is the ordinary path.
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TypeVar, assert_never
 
 from goflow_py.clock import Clock
@@ -18,11 +17,12 @@ from goflow_py.engine.caller import Caller
 from goflow_py.engine.catalog import Catalog
 from goflow_py.engine.dispatcher import Dispatcher, Workers
 from goflow_py.engine.inputs import abandon_lost, catch_up
-from goflow_py.engine.memory import Live, Memory
+from goflow_py.engine.memory import Live, Memory, Result
 from goflow_py.engine.records import write_of
+from goflow_py.engine.slots import Slot
 from goflow_py.engine.timers import HORIZON_SECONDS, Timers
 from goflow_py.engine.waker import Waker
-from goflow_py.errors import Unavailable
+from goflow_py.errors import Conflict, Unavailable
 from goflow_py.fsm.compile import Compiled
 from goflow_py.fsm.draft import Draft
 from goflow_py.ports import Committed, Fenced, Name, Observer, Poisonous, Store, Taken
@@ -47,15 +47,6 @@ class NameTaken(Exception):
     def __init__(self, name: Name) -> None:
         super().__init__(name.kind)
         self.name = name
-
-
-@dataclass(slots=True, eq=False)
-class Slot:
-    """One of the calls that may be in flight at once."""
-
-    action: str
-    endpoint: str
-    taken: bool = True
 
 
 class Owner:
@@ -112,17 +103,15 @@ class Owner:
 
     async def _refuse_known(self, execution: Execution) -> None:
         """Refuse an id that its sender chose, and that is in memory already."""
-        known = self.memory.get(execution.id)
-        if known is None:
-            return
-        async with known.lock:
-            pass  # its own start may still wait for the disk
-        if known.execution.seq >= 0:
-            project = known.execution.project
-            name = Name(
-                project=project, kind="id", scope="", name=execution.id, execution=execution.id
-            )
-            raise NameTaken(name)
+        while (known := self.memory.get(execution.id)) is not None:
+            async with known.lock:
+                pass  # its own start may still wait for the disk
+            if known.execution.seq >= 0:
+                project = known.execution.project
+                name = Name(
+                    project=project, kind="id", scope="", name=execution.id, execution=execution.id
+                )
+                raise NameTaken(name)
 
     async def apply(
         self, execution: str, act: Act[T], names: Names[T] | None = None
@@ -140,10 +129,15 @@ class Owner:
             self.memory.leave(live)
 
     async def _step(self, live: Live, act: Act[T], names: Names[T] | None) -> tuple[Execution, T]:
+        """Step by *act*, after the timers and results that came before it, by their own time."""
         compiled = live.compiled
         workers = await self._catalog.workers(live.execution.project, live.execution.activity)
         draft = Draft(live.execution, self._clock.now_ms())
         abandon_lost(draft, live.calls)
+        results = list(live.results)
+        for arrived, take in results:
+            catch_up(compiled, draft, self._dispatcher, workers, until=arrived)
+            take(compiled, draft, workers)
         catch_up(compiled, draft, self._dispatcher, workers, until=draft.now)
         result = act(compiled, draft, workers)
         if not self.draining:
@@ -154,6 +148,7 @@ class Owner:
             await self._commit(live, draft, taken)
         else:
             self.timers.set(draft.after.id, draft.after.wake)
+        del live.results[: len(results)]
         return live.execution, result
 
     async def _commit(
@@ -171,7 +166,7 @@ class Owner:
             if not isinstance(error, Unavailable):
                 # Whether it was written is not known here: the store is asked, a little later.
                 self.memory.forget(live)
-                self._clock.call_later(LOOK_AGAIN_SECONDS, lambda: self.waker.wake(after.id))
+                self._look_later(after.id)
             raise
         match verdict:
             case Committed():
@@ -196,24 +191,39 @@ class Owner:
         """Free the slots of attempts that were chosen and then not committed."""
         for task in after.tasks.values():
             if task.call is not None and task.call.fence > before.seq:
-                self._give_back(task.action, task.call.worker)
+                self._free(Slot(task.action, task.call.worker, after.id))
+
+    async def remove(self, execution: str) -> None:
+        """Delete an ended execution; nothing can open it again meanwhile. Raises ``Conflict``."""
+        live = await self.memory.enter(execution)
+        try:
+            async with live.lock:
+                if not live.execution.ended:
+                    raise Conflict(
+                        f"the execution is {live.execution.status}; cancel or terminate it first",
+                        code="not_ended",
+                    )
+                await self._store.delete(execution)
+                self.memory.forget(live)
+        finally:
+            self.memory.leave(live)
 
     # ------------------------------------------------------------ doing
 
     def _carry_out(self, live: Live, before: Execution, after: Execution, *, start: bool) -> None:
         """Make what was committed happen: calls begin and end, timers are set, waiters are told."""
         open_calls = {
-            (task.name, task.call.attempt): task
+            task.call.fence: task
             for task in after.tasks.values()
             if task.call is not None and not task.call.accepted
         }
-        for key in [key for key in live.calls if key not in open_calls]:
-            call = live.calls.pop(key)
+        for fence in [fence for fence in live.calls if fence not in open_calls]:
+            call = live.calls.pop(fence)
             if call is not asyncio.current_task():
                 call.cancel()
-        for key, task in open_calls.items():
-            if key not in live.calls:
-                live.calls[key] = self._take_off(live, task)
+        for fence, task in open_calls.items():
+            if fence not in live.calls:
+                live.calls[fence] = self._take_off(live, task)
         self.timers.set(after.id, None if after.ended else after.wake)
         if start:
             self._observer.started(after.project, after.activity)
@@ -225,11 +235,11 @@ class Owner:
     def _take_off(self, live: Live, task: Task) -> asyncio.Task[None]:
         """Begin a call; whatever becomes of it, its slot is freed, once."""
         assert task.call is not None, "a call is made for an open attempt only"
-        attempt, endpoint = task.call.attempt, task.call.worker
-        slot = Slot(task.action, endpoint)
+        fence = task.call.fence
+        slot = Slot(task.action, task.call.worker, live.execution.id)
         live.users += 1
         call = asyncio.get_running_loop().create_task(
-            self._call(live, live.execution, task, attempt, slot)
+            self._call(live, live.execution, task, fence, slot)
         )
         self._calls.add(call)
 
@@ -237,50 +247,57 @@ class Owner:
             # Not in the call itself: one that is cancelled before its first step runs nothing.
             self._calls.discard(call)
             self._free(slot)
-            if live.calls.get((task.name, attempt)) is call:
-                del live.calls[task.name, attempt]
+            if live.calls.get(fence) is call:
+                del live.calls[fence]
             self.memory.leave(live)
             if not call.cancelled() and call.exception() is not None:
+                # Its attempt is still open: the next look closes it as abandoned, and goes on.
                 log.error("a call ended with an error of the engine", exc_info=call.exception())
+                self._look_later(live.execution.id)
 
         call.add_done_callback(landed)
         return call
 
     async def _call(
-        self, live: Live, execution: Execution, task: Task, attempt: int, slot: Slot
+        self, live: Live, execution: Execution, task: Task, fence: int, slot: Slot
     ) -> None:
         """Make one call, and record how it ended."""
         workers = await self._catalog.workers(execution.project, execution.activity)
         reply, verdict = await self._caller.call(live.compiled, execution, task, workers)
-        self._dispatcher.called(task.action, slot.endpoint, verdict)
+        arrived = self._clock.now_ms()
+        self._dispatcher.called(slot, verdict)
         self._free(slot)
 
         def close(compiled: Compiled, draft: Draft, workers: Workers) -> None:
             now = draft.after.tasks.get(task.name)
-            if draft.after.visit != execution.visit or now is None or now.call is None:
-                return
-            if now.call.attempt == attempt:
+            if now is not None and now.call is not None and now.call.fence == fence:
                 self._dispatcher.close(compiled, draft, now, verdict, workers=workers, reply=reply)
 
-        await self._record(live, close)
+        await self._record(live, arrived, close)
 
     def _free(self, slot: Slot) -> None:
-        if slot.taken:
-            slot.taken = False
-            self._give_back(slot.action, slot.endpoint)
+        self._dispatcher.free_slot(slot)
+        self._wake_ready()
 
-    def _give_back(self, action: str, endpoint: str) -> None:
-        for execution in self._dispatcher.free_slot(action, endpoint):
+    def _wake_ready(self) -> None:
+        for execution in self._dispatcher.slots.next_ready():
             self.waker.wake(execution)
 
-    async def _record(self, live: Live, act: Act[None]) -> None:
-        """Step by *act* until it is durable: a result that came in is not given up."""
+    def _look_later(self, execution: str) -> None:
+        self._clock.call_later(LOOK_AGAIN_SECONDS, lambda: self.waker.wake(execution))
+
+    async def _record(self, live: Live, arrived: int, take: Result) -> None:
+        """Step until *take* is durable: a result that came in is not given up."""
+        result = (arrived, take)
+        live.results.append(result)
         while True:
             try:
                 async with live.lock:
                     if self.memory.get(live.execution.id) is not live:
-                        return  # another copy was loaded; it abandons the attempt and goes on
-                    await self._step(live, act, None)
+                        # Another copy is asked: it abandons the attempt and goes on.
+                        self._look_later(live.execution.id)
+                    elif result in live.results:
+                        await self._step(live, _nothing, None)
                 return
             except Unavailable as error:
                 if error.reason == "fenced":
@@ -295,7 +312,10 @@ class Owner:
 
     async def _look(self, execution: str) -> None:
         """Do what is due of *execution*, and no more."""
-        await self.apply(execution, _nothing)
+        try:
+            await self.apply(execution, _nothing)
+        finally:
+            self._wake_ready()
 
     async def recover(self) -> int:
         """Take up every execution that was running, in pages; return how many there were."""
@@ -315,8 +335,11 @@ class Owner:
         until = self._clock.now_ms() + round(HORIZON_SECONDS * 1000)
         due = await self._store.due(list(self.memory.epochs), until=until, limit=DUE_PAGE)
         for at, execution in due:
-            if execution not in self.memory:
-                self.timers.set(execution, at)
+            live = self.memory.get(execution)
+            if live is None:
+                self.timers.expect(execution, at)
+            elif live.execution.seq >= 0:
+                self.timers.set(execution, live.execution.wake)
         return len(due) == DUE_PAGE
 
     async def drain(self, seconds: float) -> None:
@@ -353,8 +376,8 @@ class Owner:
         """Return what is in memory, for operators."""
         return {
             "live": len(self.memory),
-            "callsInFlight": self._dispatcher.total_in_flight,
-            "waitingForSlot": self._dispatcher.waiting,
+            "callsInFlight": self._dispatcher.slots.total,
+            "waitingForSlot": self._dispatcher.slots.waiting,
             "timersInMemory": len(self.timers),
         }
 

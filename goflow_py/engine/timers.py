@@ -36,6 +36,12 @@ class Timers:
         if self._promised is None or due < self._promised:
             self._arm(due)
 
+    def expect(self, execution: str, due: int) -> None:
+        """Wake *execution* at *due*, or before if that is known: what the store said is old."""
+        known = self._known.get(execution)
+        if known is None or due < known:
+            self.set(execution, due)
+
     def stop(self) -> None:
         """Wake nobody any more."""
         self._heap.clear()

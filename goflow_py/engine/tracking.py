@@ -20,6 +20,7 @@ from goflow_py.engine.views import (
 )
 from goflow_py.errors import Conflict, NotFound
 from goflow_py.fsm.compile import Compiled
+from goflow_py.fsm.diagram import graph, walked
 from goflow_py.fsm.draft import Draft
 from goflow_py.fsm.fold import fold
 from goflow_py.ports import Filter, Page, RecordRow, Store
@@ -102,6 +103,12 @@ class Tracking:
     async def why(self, execution: Execution) -> dict[str, Any]:
         """Return one sentence on what it waits for, and its parts."""
         return why_view(execution, await self._compiled(execution))
+
+    async def graph(self, execution: Execution) -> dict[str, Any]:
+        """Return the graph of its blueprint with the path that it took, and where it is."""
+        drawn = graph(await self._compiled(execution))
+        shown = walked(drawn, execution, await self._all_entries(execution.id))
+        return {**shown, "path": [entry_view(step) for step in shown["path"]]}
 
     def output(self, execution: Execution) -> Any:
         """Return the result. Raises ``Conflict`` before the end."""

@@ -1,7 +1,8 @@
 """The use cases of definitions: upload a blueprint or workers, look at versions, aliases."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
@@ -15,6 +16,7 @@ from goflow_py.domain.blueprint import (
 )
 from goflow_py.engine.catalog import Catalog, group_workers
 from goflow_py.engine.executions import Repeat
+from goflow_py.engine.proofs import Proofs
 from goflow_py.engine.submissions import (
     comma_finding,
     completed,
@@ -42,6 +44,8 @@ class Uploaded:
     hash: str
     created: bool
     findings: Sequence[Mapping[str, Any]]
+    proof: Mapping[str, Any] = field(default_factory=dict)
+    """What else the blueprint tells: the events that states accept, the longest duration."""
     replayed: bool = False
 
     def as_json(self) -> dict[str, Any]:
@@ -52,16 +56,20 @@ class Uploaded:
             "version": self.version,
             "hash": self.hash,
             "findings": list(self.findings),
+            **self.proof,
         }
 
 
 class Uploads:
     """Stores definitions; everything wrong with one is said at once."""
 
-    def __init__(self, *, store: Store, catalog: Catalog, clock: Clock) -> None:
+    def __init__(self, *, store: Store, catalog: Catalog, clock: Clock, proofs: Proofs) -> None:
         self._store = store
         self._catalog = catalog
         self._clock = clock
+        self._proofs = proofs
+        self._one_at_a_time = asyncio.Lock()
+        """A version is made of the latest one and the workers: they may not change between."""
 
     async def upload(
         self,
@@ -77,13 +85,24 @@ class Uploads:
         *project* is the only one that the caller may write to, if any. Raises ``InvalidBlueprint``
         with all findings, ``MalformedRequest``, ``TooLarge``.
         """
+        async with self._one_at_a_time:
+            return await self._upload(body, project, dry_run, strict, repeat)
+
+    async def _upload(
+        self,
+        body: bytes,
+        project: str | None,
+        dry_run: bool,
+        strict: bool,
+        repeat: Repeat | None,
+    ) -> Uploaded:
         blueprint, workers, commas = read_documents(body)
         if project is not None and blueprint.project != project:
             raise NotFound(f"there is no project {blueprint.project} for this key")
         name = (blueprint.project, blueprint.activity)
         stored = [w for group in (await self._catalog.workers(*name)).values() for w in group]
         in_force = stored if workers is None else workers
-        _, found = check(
+        compiled, found = check(
             blueprint,
             workers=in_force,
             workers_in_body=workers is not None,
@@ -95,6 +114,7 @@ class Uploads:
         names = sorted({worker.name for worker in in_force})
         document, digest = normalised(normal, names)
         shown = [finding.as_json() for finding in findings]
+        proof = self._proofs.of(compiled, in_force)
         if dry_run:
             latest = await self._store.blueprint(*name, None)
             same = latest is not None and latest.digest == digest
@@ -105,8 +125,10 @@ class Uploads:
                 hash=digest,
                 created=False,
                 findings=shown,
+                proof=proof,
             )
-        return await self._store_version(name, document, digest, shown, workers, repeat, body)
+        done = await self._store_version(name, document, digest, shown, workers, repeat)
+        return replace(done, proof=proof)
 
     async def _store_version(
         self,
@@ -116,7 +138,6 @@ class Uploads:
         findings: Sequence[Mapping[str, Any]],
         workers: Sequence[Worker] | None,
         repeat: Repeat | None,
-        body: bytes,
     ) -> Uploaded:
         before = await self._store.blueprint(*name, None)
         created = before is None or before.digest != digest
@@ -203,6 +224,17 @@ class Uploads:
             workers, is_resolved=lambda alias: self._catalog.resolve(alias) is not None
         )
         refuse_errors(found, strict=False)
+        async with self._one_at_a_time:
+            version = await self._replace_workers(project, activity, workers)
+        return {
+            "project": project,
+            "activity": activity,
+            "version": version,
+            "workers": [dump(worker) for worker in workers],
+            "findings": [finding.as_json() for finding in found],
+        }
+
+    async def _replace_workers(self, project: str, activity: str, workers: Sequence[Worker]) -> int:
         latest = await self._store.blueprint(project, activity, None)
         if latest is None:
             raise NotFound(f"there is no activity {project}/{activity}; upload its blueprint first")
@@ -224,14 +256,7 @@ class Uploads:
             )
         )
         self._catalog.changed(project, activity)
-        version = row.version if isinstance(row, BlueprintRow) else latest.version
-        return {
-            "project": project,
-            "activity": activity,
-            "version": version,
-            "workers": [dump(worker) for worker in workers],
-            "findings": [finding.as_json() for finding in found],
-        }
+        return row.version if isinstance(row, BlueprintRow) else latest.version
 
     async def workers(self, project: str, activity: str) -> dict[str, Any]:
         """Return the workers document. Raises ``NotFound``."""

@@ -73,7 +73,7 @@ def compile_expression(text: str) -> Expression:
         raise syntax_error(text, 0, "there is nothing")
     path = parse_path(text)
     if path is not None:
-        return Expression(text, path.get, roots=frozenset({path.root}), path=path)
+        return path_expression(path)
     if len(text) > EXPRESSION_LENGTH_MAX:
         reason = f"it is longer than {EXPRESSION_LENGTH_MAX} characters"
         raise syntax_error(text, EXPRESSION_LENGTH_MAX, reason)
@@ -93,6 +93,11 @@ def compile_expression(text: str) -> Expression:
 
         run, roots = full.compile_fully(text, read)
     return Expression(text, run, roots=roots, warnings=warnings)
+
+
+def path_expression(path: Path) -> Expression:
+    """Return the expression that is wholly *path*."""
+    return Expression(path.text, path.get, roots=frozenset({path.root}), path=path)
 
 
 def _check(text: str, read: list[Token]) -> None:
@@ -154,4 +159,4 @@ def _warnings(text: str, read: list[Token]) -> Iterator[str]:
             yield f"'{name}' subtracts; if it is one name, write `{name}` in backquotes"
 
 
-__all__ = ["Expression", "compile_expression"]
+__all__ = ["Expression", "compile_expression", "path_expression"]

@@ -8,12 +8,13 @@ replaced; any other brace is a brace. ``$$`` at the start is one ``$``, and the 
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from goflow_py.errors import ExpressionFailed
 from goflow_py.expression.errors import Fault, raise_failed, syntax_error
-from goflow_py.expression.expressions import Expression, compile_expression
+from goflow_py.expression.expressions import Expression, compile_expression, path_expression
 from goflow_py.expression.paths import parse_path
 from goflow_py.expression.secrets import SECRET, SECRET_START, Lookup, seal, secret_value
 from goflow_py.expression.tokens import NESTING_MAX, tokens
-from goflow_py.expression.values import MISSING, SIZE_MAX, to_text
+from goflow_py.expression.values import MISSING, SIZE_MAX, ensure_small, to_text
 
 Part = Callable[[Mapping[str, Any], list[str] | None, Lookup | None], Any]
 
@@ -21,7 +22,7 @@ Part = Callable[[Mapping[str, Any], list[str] | None, Lookup | None], Any]
 class Template:
     """Hold a compiled template; it is never changed, and safe to share."""
 
-    __slots__ = ("_part", "_value", "constant", "roots", "secret_names", "warnings")
+    __slots__ = ("_part", "constant", "roots", "secret_names", "value", "warnings")
 
     def __init__(self, value: Any, builder: "_Builder") -> None:
         part = builder.build(value, 0)
@@ -33,7 +34,8 @@ class Template:
         """What is read otherwise than it was probably meant."""
         self.secret_names = tuple(dict.fromkeys(builder.secret_names))
         """The secrets that its author refers to."""
-        self._value = value
+        self.value = value
+        """The JSON that it was made of."""
         self._part = part
 
     def render(
@@ -50,11 +52,22 @@ class Template:
         *secrets* is given, and else returns sealed texts, for ``resolve_secrets`` alone.
         """
         if self._part is None:
-            return self._value
-        return self._part(document, missing, secrets)
+            return self.value
+        rendered = self._part(document, missing, secrets)
+        if isinstance(self.value, dict | list):
+            _weigh(rendered)
+        return rendered
 
     def __repr__(self) -> str:
         return f"Template(constant={self.constant}, roots={sorted(self.roots)})"
+
+
+def _weigh(rendered: Any) -> None:
+    """Refuse a map or a list that is too large: ``{"x": ["$.data.x", "$.data.x"]}`` doubles."""
+    try:
+        ensure_small(rendered)
+    except Fault as fault:
+        raise ExpressionFailed(f"a template builds too much: {fault}") from None
 
 
 def compile_template(value: Any, *, secrets: bool = False) -> Template:
@@ -99,8 +112,9 @@ class _Builder:
     def _text(self, text: str) -> Part | None:
         if text.startswith("$$"):
             return self._piece(text[1:])
-        if parse_path(text) is not None:
-            return self._typed(compile_expression(text))
+        path = parse_path(text)
+        if path is not None:
+            return self._typed(path_expression(path))
         pieces = self._pieces(text)
         if len(pieces) == 1 and isinstance(pieces[0], Expression):
             return self._typed(pieces[0])

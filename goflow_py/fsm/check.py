@@ -30,13 +30,16 @@ from goflow_py.domain.names import (
     TIMEOUT,
     did_you_mean,
 )
+from goflow_py.fsm.collection import without_collection
 from goflow_py.fsm.compile import Compiled, awaited, compile_blueprint
 from goflow_py.fsm.cycles import zero_work_cycles
 from goflow_py.fsm.findings import Finding, error, warning
+from goflow_py.fsm.paths import Paths, path_findings, paths_of
 from goflow_py.fsm.rows import CALLS, CompiledRow, CompiledState
 from goflow_py.fsm.schemas import schema_problem
 
 
+@without_collection()
 def check(
     blueprint: Blueprint,
     *,
@@ -60,12 +63,16 @@ def check(
     findings += _rows(compiled)
     findings += _schemas(blueprint)
     findings += [warning("doubtful_expression", *doubt) for doubt in compiled.doubts]
+    paths = None
     if not any(finding.severity == "error" for finding in findings):
         # These walk the table, which has to be whole.
-        findings += _unmatched(compiled)
+        paths = paths_of(compiled)
+        findings += _unmatched(paths)
         findings += zero_work(compiled)
+        findings += path_findings(paths)
     findings += check_workers(workers, is_resolved=is_resolved)
     findings += _missing_workers(compiled, workers, workers_in_body)
+    findings += _never_called(compiled, workers, paths)
     if blueprint.events is None and any(state.outside for state in compiled.states.values()):
         message = "without 'events', names in rows are taken both from outside and from workers"
         findings.append(
@@ -193,19 +200,19 @@ def _schemas(blueprint: Blueprint) -> Iterator[Finding]:
             yield error("bad_schema", pointer, f"this is no JSON Schema to be used: {problem}")
 
 
-def _unmatched(compiled: Compiled) -> Iterator[Finding]:
+def _unmatched(paths: Paths) -> Iterator[Finding]:
     """Warn where an outcome has no row: R4 decides then, and the author should know how."""
+    compiled = paths.compiled
     for state in compiled.states.values():
         if state.name in RESERVED_STATES or state.final:
             continue
-        kinds = _work_kinds(compiled, state)
-        if not kinds:
+        work = [compiled.actions[name] for name in paths.work[state.name]]
+        if not work:
             continue
-        pointer = f"/states/{_index(compiled, state.name)}"
+        kinds, pointer = {action.kind for action in work}, state.source
         always = (state.name, ALWAYS) in compiled.table
-        ends_as_success = (
-            kinds - {"switch"} - ({"wait"} if _all_awaited(compiled, state) else set())
-        )
+        awaits_all = all(_has(compiled, state, event) for one in work for event in awaited(one))
+        ends_as_success = kinds - {"switch"} - ({"wait"} if awaits_all else set())
         if ends_as_success and not always and not _has(compiled, state, SUCCESS):
             message = f"state '{state.name}' has no row for 'success': it leads to 'done'"
             yield warning("unmatched_success", pointer, message, fix="add a row, or keep it so")
@@ -220,34 +227,6 @@ def _unmatched(compiled: Compiled) -> Iterator[Finding]:
 
 def _has(compiled: Compiled, state: CompiledState, event: str) -> bool:
     return (state.name, event) in compiled.table
-
-
-def _work_names(compiled: Compiled, state: CompiledState) -> set[str]:
-    """Return the actions that can be open in a state."""
-    names = {row.action for row in compiled.rows if row.action and row.next == state.name}
-    if state.work:
-        names.add(state.work)
-    return {name for name in names if name in compiled.actions}
-
-
-def _work_kinds(compiled: Compiled, state: CompiledState) -> set[str]:
-    return {compiled.actions[name].kind for name in _work_names(compiled, state)}
-
-
-def _all_awaited(compiled: Compiled, state: CompiledState) -> bool:
-    """Tell whether every event that a wait of the state ends by has a row of its own."""
-    return all(
-        _has(compiled, state, event)
-        for name in _work_names(compiled, state)
-        for event in awaited(compiled.actions[name])
-    )
-
-
-def _index(compiled: Compiled, state: str) -> int:
-    for i, found in enumerate(compiled.blueprint.state_objects()):
-        if found.name == state:
-            return i
-    return 0
 
 
 def zero_work(compiled: Compiled) -> Iterator[Finding]:
@@ -339,9 +318,21 @@ def _missing_workers(
             message = f"action '{action.name}' has no worker"
             make = error if workers_in_body else warning
             yield make("no_worker", f"/actions/{i}", message, fix="add one to 'workers'")
+
+
+def _never_called(
+    compiled: Compiled, workers: Iterable[Worker], paths: Paths | None
+) -> Iterator[Finding]:
+    """Warn of workers whose action nothing uses; without *paths*, the whole table counts."""
     used = {state.work for state in compiled.states.values()}
     used |= {row.action for row in compiled.rows}
+    called = used
+    if paths is not None:
+        called = {action for state in paths.before for action in paths.work[state]}
     for i, worker in enumerate(workers):
-        if worker.name not in used:
-            message = f"worker '{worker.name}' is never called: no row or state uses that action"
+        if worker.name not in called:
+            why = "no row or state uses that action"
+            if worker.name in used:
+                why = "no state that can be reached uses that action"
+            message = f"worker '{worker.name}' is never called: {why}"
             yield warning("worker_never_called", f"/workers/{i}", message)

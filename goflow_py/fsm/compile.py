@@ -36,8 +36,12 @@ from goflow_py.domain.names import (
 )
 from goflow_py.errors import GoFlowError, Invalid
 from goflow_py.expression import Expression, Template, compile_expression, compile_template
+from goflow_py.fsm.collection import without_collection
 from goflow_py.fsm.machine import build_machine
 from goflow_py.fsm.rows import CompiledAction, CompiledRow, CompiledState, CompiledTimer
+
+TABLE_ROWS_MAX = 100_000
+"""With the rows of ``*`` counted once for each state."""
 
 Report = Callable[[str, str, str], None]
 """Takes a finding's code, JSON pointer and message."""
@@ -74,6 +78,7 @@ def refuse(code: str, pointer: str, message: str) -> None:
     raise Invalid(f"{pointer}: {message}", code=code)
 
 
+@without_collection()
 def compile_blueprint(
     blueprint: Blueprint,
     *,
@@ -93,7 +98,7 @@ def compile_blueprint(
         for i, action in enumerate(blueprint.actions)
     }
     rows = tuple(_rows(blueprint, parse))
-    table = _table(rows, objects)
+    table = _table(rows, objects, report)
     _implicit_actions(objects, actions, worker_names, parse)
     events: dict[str, list[str]] = {}
     for current, event in table:
@@ -190,7 +195,7 @@ def timer_event(after: After, number: int) -> str:
 
 
 def _table(
-    rows: Iterable[CompiledRow], objects: Mapping[str, tuple[State, str]]
+    rows: Iterable[CompiledRow], objects: Mapping[str, tuple[State, str]], report: Report
 ) -> dict[tuple[str, str], tuple[CompiledRow, ...]]:
     named: dict[tuple[str, str], list[CompiledRow]] = {}
     anywhere: dict[str, list[CompiledRow]] = {}
@@ -199,6 +204,10 @@ def _table(
             anywhere.setdefault(row.event, []).append(row)
         else:
             named.setdefault((row.current, row.event), []).append(row)
+    if len(objects) * sum(map(len, anywhere.values())) > TABLE_ROWS_MAX:
+        message = f"the rows of '*' make more than {TABLE_ROWS_MAX} with all states"
+        report("too_many_rows", "/transitions", message)
+        anywhere = {}
     for name, (state, _) in objects.items() if anywhere else ():
         if name == INIT or name in FINAL_STATES or state.final:
             continue
@@ -245,6 +254,7 @@ def _state(
         and not any(e not in (ALWAYS, "start", "error", "cancel") for e in events),
         labels=tuple(e for e in free if declared is None or e not in declared),
         outside=tuple(outside),
+        source=pointer,
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from goflow_py.domain.event import Control, Outside
 from goflow_py.domain.execution import Execution, Status
-from goflow_py.domain.names import CANCEL, SUCCESS
+from goflow_py.domain.names import ALWAYS, CANCEL, INIT, START, SUCCESS
 from goflow_py.errors import Conflict, ExpressionFailed, Invalid
 from goflow_py.fsm import work
 from goflow_py.fsm.compile import Compiled
@@ -156,15 +156,11 @@ def _retry(compiled: Compiled, draft: Draft, command: Control) -> bool:
     if before.status is not Status.FAILED:
         _refuse(command, before, "; only a failed one can be retried")
     if compiled.states[before.state].final == "failed":
-        raise Conflict(
-            f"'{before.state}' is a final state, entered by a row; use goto",
-            code="final_state",
-            state=before.state,
-        )
+        raise _final(before)
     digest = Digest(compiled, draft)
     _note(draft, command)
     _reopen(compiled, draft)
-    if command.arguments.get("newVisit"):
+    if command.arguments.get("newVisit") and before.state != INIT:
         digest.enter(before.state, event="retry", action=before.entered_with)
         digest.settle()
     else:
@@ -212,6 +208,12 @@ def _skip(compiled: Compiled, draft: Draft, command: Control) -> bool:
     if execution.ended and execution.status is not Status.FAILED:
         _refuse(command, execution, "")
     name = command.arguments.get("event") or SUCCESS
+    if name in (START, ALWAYS, CANCEL):
+        raise Invalid(
+            f"'{name}' is not an outcome of work; skip with another", code="reserved_event"
+        )
+    if compiled.states[execution.state].final == "failed":
+        raise _final(execution)
     output = command.arguments.get("output")
     digest = Digest(compiled, draft)
     was_failed = execution.ended
@@ -226,10 +228,19 @@ def _skip(compiled: Compiled, draft: Draft, command: Control) -> bool:
             fields = {"task": task.name, "visit": execution.visit, "outcome": name}
             draft.add("taskEnded", **fields, output=output)
     draft.happens(name, output)
-    digest.outcome(name, draft.after.tasks[open_tasks[0].name] if open_tasks else None)
+    if not digest.raise_event(name):
+        digest.outcome(name, draft.after.tasks[open_tasks[0].name] if open_tasks else None)
     digest.settle()
     finish(digest)
     return True
+
+
+def _final(execution: Execution) -> Conflict:
+    return Conflict(
+        f"'{execution.state}' is a final state, entered by a row; use goto",
+        code="final_state",
+        state=execution.state,
+    )
 
 
 def _goto(compiled: Compiled, draft: Draft, command: Control) -> bool:

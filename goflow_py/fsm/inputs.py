@@ -10,7 +10,7 @@ from typing import Any
 
 from goflow_py.domain.event import Outside
 from goflow_py.domain.execution import Execution, Task
-from goflow_py.domain.names import ENGINE_EVENTS, START, TIMEOUT
+from goflow_py.domain.names import ENGINE_EVENTS, START, SUCCESS, TIMEOUT
 from goflow_py.errors import Conflict, EventNotAccepted, ExpressionFailed, Forbidden, Invalid
 from goflow_py.fsm import work
 from goflow_py.fsm.compile import Compiled, awaited
@@ -267,9 +267,12 @@ def _task_timer(digest: Digest, timer: str) -> None:
     else:
         message = f"'{task.action}' took longer than its timeout"
         error = work.error_value(draft, TIMEOUT, message, task)
-        work.close(draft, task, TIMEOUT, error=error)
-        draft.happens(TIMEOUT, None)
-        guarded(digest, lambda: digest.outcome(TIMEOUT, task), {"event": TIMEOUT})
+        ignored = digest.compiled.actions[task.action].model.ignore_failure
+        outcome = SUCCESS if ignored else TIMEOUT
+        more = {"output": None, "ignored": True} if ignored else {}
+        work.close(draft, task, outcome, error=error, **more)
+        draft.happens(outcome, None)
+        guarded(digest, lambda: digest.outcome(outcome, task), {"event": outcome})
 
 
 # ---------------------------------------------------------------- after a digest
@@ -284,7 +287,12 @@ def finish(digest: Digest) -> None:
     if draft.after.visit == digest.visit_before or draft.after.paused or not draft.after.deferred:
         return
     draft.close_record()
-    while _take_deferred_in_order(digest.compiled, draft):
+    take_deferred(digest.compiled, draft)
+
+
+def take_deferred(compiled: Compiled, draft: Draft) -> None:
+    """Take every kept event that the state accepts now, oldest first, a record each."""
+    while not draft.after.ended and _take_deferred_in_order(compiled, draft):
         pass
 
 

@@ -59,6 +59,8 @@ class CompiledState:
     """Outcomes that a worker may choose here."""
     outside: tuple[str, ...] = ()
     """Events that it takes from outside."""
+    source: str = "/states"
+    """JSON pointer into the blueprint."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

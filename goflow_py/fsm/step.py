@@ -10,7 +10,17 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from goflow_py.domain.execution import Task
-from goflow_py.domain.names import ALWAYS, CONTINUE, DONE, ERROR, START, SUCCESS, TIMEOUT
+from goflow_py.domain.names import (
+    ALWAYS,
+    CONTINUE,
+    DONE,
+    ENGINE_EVENTS,
+    ERROR,
+    NAME,
+    START,
+    SUCCESS,
+    TIMEOUT,
+)
 from goflow_py.errors import ExpressionFailed
 from goflow_py.expression import Template
 from goflow_py.fsm import work
@@ -41,17 +51,22 @@ class Digest:
 
     # ------------------------------------------------------------ happenings
 
-    def raise_event(self, name: str, data: Any = None) -> bool:
-        """Take the first row for *name*, if one fires; tell whether one did."""
+    def raise_event(self, name: str, *, stays: bool = False) -> bool:
+        """Take the first row for *name*, if one fires; tell whether one did.
+
+        With *stays*, a row without ``next`` leaves nothing: no work has ended.
+        """
         row = self.row_for(name)
         if row is None:
             return False
-        self.take(row, name)
+        bare = row.next is None and row.action is None and not row.reenter
+        self.take(row, name, internal=stays and bare)
         return True
 
     def outcome(self, name: str, task: Task | None = None) -> None:
         """Go on after work ended as *name*, or raise a timer's event (R4 where no row fires)."""
-        if not self._is_outsiders(name, task) and self.raise_event(name):
+        timer = task is None and name not in (SUCCESS, ERROR, TIMEOUT)
+        if not self._is_outsiders(name, task) and self.raise_event(name, stays=timer):
             return
         if self._always():
             return
@@ -99,7 +114,12 @@ class Digest:
         return self.compiled.states[self.draft.after.state]
 
     def row_for(self, event: str) -> CompiledRow | None:
-        """Return the first row of (current state, *event*) whose guard is true."""
+        """Return the first row of (current state, *event*) whose guard is true.
+
+        A final state is never left by one (R5).
+        """
+        if self.state.final:
+            return None
         return fire(self.compiled.machine, self.draft.after.state, event, self.draft.document)
 
     def take(self, row: CompiledRow, event: str, *, internal: bool = False) -> None:
@@ -107,9 +127,8 @@ class Digest:
         self._count_microstep()
         changes = self._set(row.set)
         execution = self.draft.after
-        stays = internal or (row.next is None and row.action is None and not row.reenter)
         restarts = event == START and row.next == execution.state
-        if stays or restarts:
+        if internal or restarts:
             self._note_in_place(row, event, changes)
         else:
             self.enter(row.next or execution.state, event=event, row=row, changes=changes)
@@ -231,8 +250,10 @@ class Digest:
     def outcome_of(self, task: Task) -> None:
         """Go on after *task* ended; a switch without a row for its value takes ``default``."""
         name = str(task.outcome)
-        if task.kind == "switch" and name != ERROR:
-            if self.raise_event(name) or self.raise_event("default") or self._always():
+        if task.kind == "switch" and task.error is None:
+            # The value is often a user's: it names a row of the author's, none of the engine's.
+            named = NAME.match(name) and (name not in ENGINE_EVENTS or name in (SUCCESS, TIMEOUT))
+            if (named and self.raise_event(name)) or self.raise_event("default") or self._always():
                 return
             message = f"state '{self.state.name}' has no row for '{name}' and none for 'default'"
             self._raise_error("no_branch", message, task)
@@ -243,7 +264,7 @@ class Digest:
 
     def _succeed(self, state: CompiledState) -> None:
         if state.final == "completed":
-            self.end("completed")
+            self.end("completed", output=self._result())
         else:
             self.enter(DONE, event=SUCCESS)
 
@@ -257,7 +278,9 @@ class Digest:
         if state.final == "failed" and error is None:
             message = f"the blueprint leads to '{state.name}'"
             error = work.error_value(self.draft, "failed_by_blueprint", message)
-        self.end(str(state.final), error=error if state.final == "failed" else None)
+        error = error if state.final == "failed" else None
+        output = self._result() if state.output is not None else None
+        self.end(str(state.final), error=error, output=output)
 
     def fail(
         self, error: Mapping[str, Any], *, undigested: Mapping[str, Any] | None = None
@@ -265,7 +288,7 @@ class Digest:
         """Fail at the current state; ``retry`` goes on there, or digests *undigested* again."""
         value = {"action": None, **error, "state": self.draft.after.state}
         if undigested is None and not self.draft.after.tasks:
-            undigested = {"noted": dict(self.noted or {"start": True})}
+            undigested = {"noted": dict(self.noted or self.draft.after.noted or {"start": True})}
         self.end("failed", error=value, undigested=undigested)
 
     def fail_at_limit(self) -> None:
@@ -277,6 +300,7 @@ class Digest:
         status: str,
         *,
         error: Mapping[str, Any] | None = None,
+        output: Any = None,
         undigested: Mapping[str, Any] | None = None,
     ) -> None:
         """End the execution: timers and work are closed, kept events are ignored with a reason."""
@@ -292,8 +316,8 @@ class Digest:
             fields["error"] = error
         if undigested is not None:
             fields["undigested"] = undigested
-        if status == "completed" or (self.state.final and self.state.output is not None):
-            fields["output"] = self._result()
+        if output is not None or status == "completed":
+            fields["output"] = output
         draft.add("ended", status=status, **fields)
 
     def _ignore(self, kept: Mapping[str, Any], seq: int) -> None:

@@ -87,7 +87,7 @@ def schedule(draft: Draft, action: CompiledAction, *, again: bool = False) -> Ta
     value, target = draft.after.input, None
     old = draft.after.tasks.get(name)
     try:
-        if again and old is not None:
+        if again and old is not None and old.attempts > 0:
             value, target = old.input, old.target
         else:
             if action.input is not None:

@@ -204,3 +204,67 @@ def test_retry_with_a_new_visit_runs_the_work_that_the_row_named(play: Any) -> N
     player = play(document).start().end("error")
     player.control("retry", newVisit=True)
     assert (player.open, player.execution.visit) == (["work"], 2)
+
+
+def test_retry_renders_an_input_again_that_could_not_be_rendered(play: Any) -> None:
+    document = {
+        "states": ["a"],
+        "actions": [{"name": "a", "input": {"n": "${ $number(data.x) }"}}],
+        "data": {"x": "zz"},
+        "transitions": [{"current": "init", "event": "start", "next": "a"}],
+    }
+    player = play(document).start()
+    player.control("data", patch={"x": "5"})
+    player.control("retry")
+    assert player.execution.open_tasks()[0].input == {"n": 5}
+
+
+def test_retry_after_a_deadline_in_a_rows_delay_keeps_the_rows_action(play: Any) -> None:
+    row = {"current": "init", "event": "start", "next": "a", "action": "other", "delay": 60}
+    document = {"timeout": 5, "states": ["a"], "actions": [{"name": "other"}], "transitions": [row]}
+    player = play(document, workers=("a", "other")).start().fire("deadline")
+    player.control("retry")
+    assert player.open == ["other"]
+
+
+def test_a_final_state_is_never_left_by_a_row(play: Any) -> None:
+    document = {
+        "states": ["a"],
+        "transitions": [
+            {"current": "init", "event": "start", "next": "done"},
+            {"current": "done", "event": "error", "next": "a"},
+        ],
+    }
+    player = play(document, workers=("done",)).start().end("error")
+    assert (player.state, player.status) == ("done", "failed")
+
+
+@pytest.mark.parametrize("value", ["cancel", "start", "error", "always", "after 0", "", "x" * 99])
+def test_a_switchs_value_takes_no_row_of_the_engine(play: Any, value: str) -> None:
+    document = {
+        "states": [{"name": "a", "after": [{"delay": 9, "next": "late"}]}, "late", "other", "c"],
+        "actions": [{"name": "a", "type": "switch", "expression": "$.input.v"}],
+        "transitions": [
+            {"current": "init", "event": "start", "next": "a"},
+            {"current": "a", "event": "default", "next": "other"},
+            {"current": "a", "event": "cancel", "next": "c"},
+            {"current": "a", "event": "error", "next": "c"},
+        ],
+    }
+    assert play(document).start({"v": value}).path() == ["init", "a", "other", "done"]
+
+
+def test_skip_may_name_an_outside_event_but_no_event_of_the_engine(play: Any) -> None:
+    document = {
+        "states": ["a", "b"],
+        "events": {"approved": {}},
+        "transitions": [
+            {"current": "init", "event": "start", "next": "a"},
+            {"current": "a", "event": "approved", "next": "b"},
+        ],
+    }
+    player = play(document, workers=("a", "b")).start()
+    with pytest.raises(Invalid):
+        player.control("skip", event="cancel")
+    player.control("skip", event="approved")
+    assert player.state == "b"

@@ -1,0 +1,89 @@
+"""What is known of a blueprint version without running it: rows, graph, differences, bounds."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import orjson
+
+from goflow_py.domain.blueprint import Worker
+from goflow_py.engine.backoff import RetryDefaults
+from goflow_py.engine.catalog import Catalog
+from goflow_py.errors import NotFound
+from goflow_py.fsm.bound import BackOff, bound_of
+from goflow_py.fsm.compile import Compiled
+from goflow_py.fsm.diagram import graph
+from goflow_py.fsm.paths import accepted, paths_of
+from goflow_py.fsm.table import diff, rows_view
+from goflow_py.ports import BlueprintRow, Store
+
+
+class Proofs:
+    """Looks at stored versions; workers are those in force now."""
+
+    def __init__(self, *, store: Store, catalog: Catalog, retry: RetryDefaults) -> None:
+        self._store = store
+        self._catalog = catalog
+        self._retry = retry
+
+    def of(self, compiled: Compiled, workers: Iterable[Worker]) -> dict[str, Any]:
+        """Return the events that each state accepts, and the longest that an execution takes."""
+        back_off = BackOff(interval=self._retry.interval, max_interval=self._retry.max_interval)
+        bound = bound_of(paths_of(compiled), workers, back_off)
+        return {"accepts": accepted(compiled), "bound": bound.as_json()}
+
+    async def of_version(self, row: BlueprintRow) -> dict[str, Any]:
+        """Return the same for a stored version."""
+        groups = await self._catalog.workers(row.project, row.activity)
+        workers = [worker for group in groups.values() for worker in group]
+        return self.of(await self._compiled(row), workers)
+
+    async def rows(self, row: BlueprintRow) -> list[dict[str, Any]]:
+        """Return the compiled table."""
+        return rows_view(await self._compiled(row))
+
+    async def graph(self, row: BlueprintRow) -> dict[str, Any]:
+        """Return the graph that a screen draws."""
+        return graph(await self._compiled(row))
+
+    async def diff(
+        self, project: str, activity: str, *, before: int | None, after: int | None
+    ) -> dict[str, Any]:
+        """Compare two versions: by default the latest with the one before it.
+
+        Raises ``NotFound``.
+        """
+        rows = {row.version: row for row in await self._store.versions(project, activity)}
+        name = f"{project}/{activity}"
+        if not rows:
+            raise NotFound(f"there is no activity {name}")
+        newer = max(rows) if after is None else after
+        older = max((n for n in rows if n < newer), default=None) if before is None else before
+        if older is None:
+            raise NotFound(f"{name} has no version before {newer}; name one with 'from'")
+        for number in (older, newer):
+            if number not in rows:
+                raise NotFound(f"{name} has no version {number}")
+        counts = await self._store.counts(project, activity)
+        ends = [rows[older], rows[newer]]
+        changes = diff(
+            await self._compiled(ends[0]),
+            await self._compiled(ends[1]),
+            workers=(_worker_names(ends[0]), _worker_names(ends[1])),
+        )
+        shown = [_end(row, counts.get(row.version, {})) for row in ends]
+        facts = {"project": project, "activity": activity, "from": shown[0], "to": shown[1]}
+        return {**facts, "same": ends[0].digest == ends[1].digest, **changes}
+
+    async def _compiled(self, row: BlueprintRow) -> Compiled:
+        return await self._catalog.compiled(row.project, row.activity, row.version)
+
+
+def _worker_names(row: BlueprintRow) -> list[str]:
+    names: list[str] = orjson.loads(row.body)["workerNames"]
+    return names
+
+
+def _end(row: BlueprintRow, counts: Mapping[str, int]) -> dict[str, Any]:
+    """Return a version with what runs on it."""
+    open_ = {name: counts.get(name, 0) for name in ("running", "waiting", "paused", "failed")}
+    return {"version": row.version, "hash": row.digest, **open_}

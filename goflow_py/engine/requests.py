@@ -1,0 +1,79 @@
+"""What callers may ask of executions, and what they get, as values."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from goflow_py.domain.execution import Execution
+from goflow_py.errors import PreconditionFailed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repeat:
+    """An ``Idempotency-Key``: what makes a repeated request the same one."""
+
+    key: str
+    scope: str
+    """Method and path."""
+    digest: str
+    """Of the body."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartRequest:
+    """What a caller may say when it starts an execution."""
+
+    input: Any = None
+    key: str | None = None
+    id: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    version: int | None = None
+    delay_seconds: float = 0.0
+    traceparent: str | None = None
+    repeat: Repeat | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    """An execution that runs; *created* is False when it existed, *replayed* for a repeat."""
+
+    execution: Execution
+    created: bool
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """What became of an event."""
+
+    execution: Execution
+    applied: bool
+    respond: Any = None
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """``If-Match``: the revision, or the visit, that the caller has seen."""
+
+    revision: int | None = None
+    visit: int | None = None
+
+    def check(self, execution: Execution) -> None:
+        """Raise ``PreconditionFailed`` when the execution has moved on."""
+        moved = (self.revision is not None and self.revision != execution.seq) or (
+            self.visit is not None and self.visit != execution.visit
+        )
+        if moved:
+            raise PreconditionFailed(
+                f"the execution is at revision {execution.seq} in visit {execution.visit} now; "
+                "read it again and decide anew",
+                revision=execution.seq,
+                visit=execution.visit,
+            )
+
+
+def digest_of(body: bytes) -> str:
+    """Return the digest of a request body."""
+    return hashlib.sha256(body).hexdigest()
