@@ -350,6 +350,8 @@ async def _read_body(request: web.Request, door: Door) -> bytes:
         raise _TooSlow from None
     except web.HTTPRequestEntityTooLarge:
         raise _too_large(limit) from None
+    except ConnectionResetError:
+        raise MalformedRequest("the body ended before it was whole; send it again") from None
     except web.RequestPayloadError as error:
         raise MalformedRequest(f"the body is broken off: {error}") from None
 

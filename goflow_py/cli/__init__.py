@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from goflow_py.cli import access, act, audit, dev, documents, look, server, start, watch
+from goflow_py.cli import access, act, audit, dev, documents, drawings, look, server, start, watch
 from goflow_py.cli.root import OptionalValues, Root
 
 __all__ = ["app", "main"]
@@ -55,6 +55,7 @@ def _assemble() -> None:
 
     add("Server", serve=server.serve, dev=dev.dev, config=server.config)
     add("Blueprints", check=documents.check, upload=documents.upload, schema=documents.schema)
+    add("Blueprints", graph=drawings.graph, diff=drawings.diff)
     add("Executions", run=start.run, ls=look.list_executions, show=look.show_execution)
     add("Executions", watch=watch.watch, why=look.why, history=look.history, send=act.send)
     add("Operators", retry=act.retry, pause=act.pause, resume=act.resume, cancel=act.cancel)

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from goflow_py import __version__
 from goflow_py.cli.console import (
     EXIT_INVALID,
     exit_code,
@@ -15,6 +17,7 @@ from goflow_py.cli.console import (
     show,
     show_json,
 )
+from goflow_py.cli.reports import Report, github, sarif
 from goflow_py.cli.session import Json, Session, remote
 from goflow_py.cli.values import documents_of, read
 from goflow_py.errors import GoFlowError, InvalidBlueprint, MalformedRequest, TooLarge
@@ -50,10 +53,43 @@ class _Checked:
 # ---------------------------------------------------------------- check
 
 
-def check(files: Files, *, strict: Strict = False, as_json: Json = False) -> None:
+class CheckFormat(StrEnum):
+    """How findings are printed."""
+
+    TEXT = "text"
+    JSON = "json"
+    SARIF = "sarif"
+    GITHUB = "github"
+
+
+def check(
+    files: Files,
+    *,
+    strict: Strict = False,
+    format: Annotated[CheckFormat, typer.Option("--format", "-f")] = CheckFormat.TEXT,  # noqa: A002  # the flag's name
+    as_json: Json = False,
+) -> None:
     """Check blueprints here, without a server. Exits 3 when one would be refused."""
-    checked = [_check(name, read(name), strict=strict) for name in documents_of(files)]
-    _report(checked, as_json=as_json)
+    bodies = [(name, read(name)) for name in documents_of(files)]
+    checked = [_check(name, body, strict=strict) for name, body in bodies]
+    if format in (CheckFormat.TEXT, CheckFormat.JSON):
+        _report(checked, as_json=as_json or format is CheckFormat.JSON)
+        return
+    reports = [_report_of(one, body) for one, (_, body) in zip(checked, bodies, strict=True)]
+    if format is CheckFormat.SARIF:
+        show_json(sarif(reports, __version__))
+    else:
+        show(*github(reports))
+    if code := max(one.code for one in checked):
+        raise typer.Exit(code)
+
+
+def _report_of(one: "_Checked", body: bytes) -> Report:
+    """Return what was found for other tools; a file that cannot be read is a finding, too."""
+    findings = one.findings
+    if not one.ok and not findings:
+        findings = [{"code": "unreadable", "severity": "error", "pointer": "", "message": one.said}]
+    return Report(file=one.file, text=body.decode("utf-8", "replace"), findings=findings)
 
 
 def _check(file: str, body: bytes, *, strict: bool) -> _Checked:
@@ -178,11 +214,6 @@ def _count(findings: Iterable[Mapping[str, Any]]) -> str:
 
 def schema() -> None:
     """Print the JSON Schema of blueprints, for editors."""
-    from goflow_py.domain.blueprint import Blueprint
+    from goflow_py.domain.blueprint import json_schema
 
-    show_json(
-        {
-            "$schema": "https://json-schema.org/draft/2020-12/schema",
-            **Blueprint.model_json_schema(by_alias=True),
-        }
-    )
+    show_json(json_schema())

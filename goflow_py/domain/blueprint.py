@@ -162,6 +162,11 @@ class CallAction(AnyAction):
     heartbeat_timeout: Seconds | None = None
 
 
+def _is_dynamic(template: Any) -> bool:
+    """Tell whether a template may render to something else than it is."""
+    return isinstance(template, str) and "$" in template
+
+
 class DelayAction(AnyAction):
     """A durable wait for a time."""
 
@@ -173,6 +178,10 @@ class DelayAction(AnyAction):
     def _one_time(self) -> "DelayAction":
         if (self.seconds is None) == (self.until is None):
             raise ValueError("give either seconds or until")
+        if self.seconds is not None and not _is_dynamic(self.seconds):
+            durations.seconds(self.seconds)
+        if self.until is not None and not _is_dynamic(self.until):
+            durations.timestamp_ms(self.until)
         return self
 
 

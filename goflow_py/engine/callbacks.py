@@ -6,13 +6,13 @@ from typing import Any, Literal
 import orjson
 
 from goflow_py.domain.blueprint import CallAction
-from goflow_py.domain.execution import Task
+from goflow_py.domain.execution import Execution, Task
 from goflow_py.engine.attempts import arm_callback
 from goflow_py.engine.dispatcher import Dispatcher, Workers
 from goflow_py.engine.owner import Owner
 from goflow_py.engine.tokens import Address, read_token
 from goflow_py.engine.verdict import Definite, Failure, Success, Verdict, labelled
-from goflow_py.errors import Conflict, Gone, Invalid
+from goflow_py.errors import Conflict, GoFlowError, Gone, Invalid
 from goflow_py.fsm import work
 from goflow_py.fsm.compile import Compiled
 from goflow_py.fsm.draft import Draft
@@ -81,9 +81,9 @@ class Callbacks:
                 arm_callback(draft, task, model)
             return True
 
-        _, applied = await self._owner.apply(address.execution, act)
+        execution, applied = await self._owner.apply(address.execution, act)
         if not applied:
-            await self._late(address)
+            raise _too_late(execution)
 
     async def _late(self, address: Address) -> None:
         """Return for a duplicate; record once, and refuse, what came too late."""
@@ -104,13 +104,7 @@ class Callbacks:
             draft.close_record()
 
         execution, _ = await self._owner.apply(address.execution, record)
-        if execution.ended:
-            raise Gone(f"the execution has ended ({execution.status}); nothing was changed")
-        raise Conflict(
-            "this attempt was superseded: it timed out, or its state was left; nothing was changed",
-            code="superseded",
-            state=execution.state,
-        )
+        raise _too_late(execution)
 
     async def _fates(self, address: Address) -> set[str]:
         """Return what the history has of callbacks for this attempt."""
@@ -127,6 +121,17 @@ class Callbacks:
                         if named == (address.visit, address.task, address.attempt):
                             found.add(entry["type"])
         return found
+
+
+def _too_late(execution: Execution) -> GoFlowError:
+    if execution.ended:
+        return Gone(f"the execution has ended ({execution.status}); nothing was changed")
+    return Conflict(
+        "this attempt is over: it timed out, was answered, or its state was left; "
+        "nothing was changed",
+        code="superseded",
+        state=execution.state,
+    )
 
 
 def _open_task(draft: Draft, address: Address) -> Task | None:

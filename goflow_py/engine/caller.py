@@ -9,7 +9,7 @@ from goflow_py.engine.calls import CallContext, build_request
 from goflow_py.engine.catalog import Catalog
 from goflow_py.engine.dispatcher import Workers
 from goflow_py.engine.verdict import Failure, Verdict, judge
-from goflow_py.errors import ExpressionFailed
+from goflow_py.errors import GoFlowError
 from goflow_py.fsm.compile import Compiled
 from goflow_py.ports import Observer, Reply, Transport, Unreachable
 
@@ -48,7 +48,7 @@ class Caller:
         used: set[str] = set()
         try:
             request = build_request(compiled, execution, task, worker, self._context(used))
-        except ExpressionFailed as failure:
+        except GoFlowError as failure:
             return None, Failure(code=failure.reason, message=failure.detail, again=False)
         reply = redacted(await self.transport.send(request), used)
         action = compiled.actions[task.action]

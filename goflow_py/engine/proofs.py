@@ -10,6 +10,7 @@ from goflow_py.engine.backoff import RetryDefaults
 from goflow_py.engine.catalog import Catalog
 from goflow_py.errors import NotFound
 from goflow_py.fsm.bound import BackOff, bound_of
+from goflow_py.fsm.collection import without_collection
 from goflow_py.fsm.compile import Compiled
 from goflow_py.fsm.diagram import graph
 from goflow_py.fsm.paths import accepted, paths_of
@@ -28,8 +29,9 @@ class Proofs:
     def of(self, compiled: Compiled, workers: Iterable[Worker]) -> dict[str, Any]:
         """Return the events that each state accepts, and the longest that an execution takes."""
         back_off = BackOff(interval=self._retry.interval, max_interval=self._retry.max_interval)
-        bound = bound_of(paths_of(compiled), workers, back_off)
-        return {"accepts": accepted(compiled), "bound": bound.as_json()}
+        with without_collection():
+            bound = bound_of(paths_of(compiled), workers, back_off)
+            return {"accepts": accepted(compiled), "bound": bound.as_json()}
 
     async def of_version(self, row: BlueprintRow) -> dict[str, Any]:
         """Return the same for a stored version."""

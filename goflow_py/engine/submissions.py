@@ -93,8 +93,6 @@ def validate_document(
 
 def completed(value: Any, project: str, activity: str) -> Any:
     """Let a workers document leave out what the path says already."""
-    if isinstance(value, list):
-        value = {"workers": value}
     if not isinstance(value, dict):
         return value
     return {"project": project, "activity": activity, **value}

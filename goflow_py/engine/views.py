@@ -37,9 +37,7 @@ def execution_view(execution: Execution, compiled: Compiled) -> dict[str, Any]:
         "data": execution.data,
         "output": execution.output,
         "error": execution.error,
-        "awaiting": [
-            {**item, "since": rfc3339(item["since"])} for item in awaiting(compiled, execution)
-        ],
+        "awaiting": awaiting(compiled, execution),
         "tasks": [task_view(execution, task) for task in execution.tasks.values()],
         "parent": None,
         "children": [],

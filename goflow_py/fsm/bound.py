@@ -16,7 +16,7 @@ from goflow_py.domain.names import ALWAYS, CANCEL, INIT, START
 from goflow_py.fsm.compile import awaited
 from goflow_py.fsm.graph import Edge, components, is_decided, is_passed, path_to, search, tried
 from goflow_py.fsm.paths import Paths
-from goflow_py.fsm.rows import CALLS, CompiledAction, CompiledState, CompiledTimer
+from goflow_py.fsm.rows import CALLS, INSTANT, CompiledAction, CompiledState, CompiledTimer
 from goflow_py.fsm.work import CALLBACK_TIMEOUT_SECONDS
 
 CYCLE_SHOWN_MAX = 20
@@ -283,8 +283,10 @@ def _untimed(action: CompiledAction, workers: Sequence[Worker], back_off: BackOf
             return _Unbounded(f"the delay '{model.name}' depends on the execution's data")
         case WaitAction():
             return _Unbounded(f"the wait '{model.name}' has no 'timeout'")
-        case _:
+        case _ if action.kind in INSTANT:
             return 0.0
+        case _:
+            return _Unbounded(f"'{model.name}' has no 'timeout'")
 
 
 def _call(model: CallAction, workers: Sequence[Worker], back_off: BackOff) -> _Time:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -30,6 +31,8 @@ from goflow_py.domain.names import (
     TIMEOUT,
     did_you_mean,
 )
+from goflow_py.errors import GoFlowError
+from goflow_py.expression import compile_template
 from goflow_py.fsm.collection import without_collection
 from goflow_py.fsm.compile import Compiled, awaited, compile_blueprint
 from goflow_py.fsm.cycles import zero_work_cycles
@@ -266,6 +269,7 @@ def check_workers(
         endpoints.add(key)
         yield from _endpoint(worker, pointer)
         yield from _headers(worker, pointer)
+        yield from _secrets(worker, pointer)
         alias = worker.worker_endpoint
         if "://" not in alias and not is_resolved(alias) and alias not in unresolved:
             unresolved.add(alias)
@@ -284,6 +288,7 @@ def _endpoint(worker: Worker, pointer: str) -> Iterator[Finding]:
         yield error("bad_endpoint", f"{pointer}/workerEndpoint", problem)
 
 
+@lru_cache(maxsize=4_096)
 def endpoint_problem(endpoint: str) -> str | None:
     """Return what is wrong with an endpoint, or None."""
     if "://" not in endpoint:
@@ -300,6 +305,17 @@ def endpoint_problem(endpoint: str) -> str | None:
     if not parts.hostname or parts.fragment or any(c.isspace() for c in endpoint):
         return f"'{endpoint[:80]}' is no URL that can be called"
     return None
+
+
+def _secrets(worker: Worker, pointer: str) -> Iterator[Finding]:
+    texts = {f"headers/{name}": text for name, text in worker.headers.items()}
+    texts |= {"auth": worker.auth or "", "signingSecret": worker.signing_secret or ""}
+    texts["workerEndpoint"] = worker.worker_endpoint
+    for name, text in texts.items():
+        try:
+            compile_template(text, secrets=True)
+        except GoFlowError as failure:
+            yield error("bad_expression", f"{pointer}/{name}", failure.detail)
 
 
 def _headers(worker: Worker, pointer: str) -> Iterator[Finding]:

@@ -151,12 +151,13 @@ def _rows(blueprint: Blueprint, parse: "_Parser") -> Iterator[CompiledRow]:
         currents = [row.current] if isinstance(row.current, str) else row.current
         for current in dict.fromkeys(currents):
             yield parse.row(row, current, row.event, pointer)
-    for i, state in enumerate(blueprint.state_objects()):
+    states = list(blueprint.state_objects())
+    for i, state in enumerate(states):
         for event, target in state.on.items():
             pointer = f"/states/{i}/on/{_escape(event)}"
             for short, where in _on_rows(target, pointer):
                 yield parse.row(short, state.name, event, where)
-    for i, state in enumerate(blueprint.state_objects()):
+    for i, state in enumerate(states):
         for number, after in enumerate(state_timers(state)):
             if after.next is not None:
                 pointer = (

@@ -8,7 +8,7 @@ from typing import Any
 
 from goflow_py.domain.event import Control, Outside
 from goflow_py.domain.execution import Execution, Status
-from goflow_py.domain.names import ALWAYS, CANCEL, INIT, START, SUCCESS
+from goflow_py.domain.names import ALWAYS, CANCEL, ERROR, INIT, START, SUCCESS, TIMEOUT
 from goflow_py.errors import Conflict, ExpressionFailed, Invalid
 from goflow_py.fsm import work
 from goflow_py.fsm.compile import Compiled
@@ -229,6 +229,12 @@ def _skip(compiled: Compiled, draft: Draft, command: Control) -> bool:
             draft.add("taskEnded", **fields, output=output)
     draft.happens(name, output)
     if not digest.raise_event(name):
+        if name not in (SUCCESS, ERROR, TIMEOUT):
+            raise Conflict(
+                f"state '{execution.state}' has no row for '{name}'; skip with one that it has",
+                code="no_row",
+                state=execution.state,
+            )
         digest.outcome(name, draft.after.tasks[open_tasks[0].name] if open_tasks else None)
     digest.settle()
     finish(digest)

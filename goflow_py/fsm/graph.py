@@ -69,8 +69,11 @@ def edges_of(compiled: Compiled, work: Work) -> Edges:
         state = compiled.states.get(current)
         if state is None or state.final:
             continue
-        for number, row in enumerate(tried(rows)):
-            found[current].append(Edge(current, event, row.next or current, row, number))
+        into = found[current]
+        for number, row in enumerate(rows):
+            into.append(Edge(current, event, row.next or current, row, number))
+            if row.when is None:
+                break  # none behind it can fire
     for name, state in compiled.states.items():
         if not state.final and _may_succeed(compiled, state, work[name]):
             rows = compiled.table.get((name, SUCCESS), ())
@@ -89,7 +92,10 @@ def tried(rows: Iterable[CompiledRow]) -> Iterator[CompiledRow]:
 
 def is_decided(rows: Iterable[CompiledRow]) -> bool:
     """Tell whether one of *rows* always fires."""
-    return any(row.when is None for row in rows)
+    for row in rows:  # noqa: SIM110  # asked often: a generator costs more than the loop
+        if row.when is None:
+            return True
+    return False
 
 
 def is_passed(compiled: Compiled, state: str) -> bool:

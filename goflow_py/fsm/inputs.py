@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from goflow_py.domain import durations
 from goflow_py.domain.event import Outside
 from goflow_py.domain.execution import Execution, Task
 from goflow_py.domain.names import ENGINE_EVENTS, START, SUCCESS, TIMEOUT
@@ -204,9 +205,11 @@ def awaiting(compiled: Compiled, execution: Execution) -> list[dict[str, Any]]:
     state = compiled.states[execution.state]
     for task in execution.open_tasks():
         for name in awaited(compiled.actions[task.action]) if task.kind == "wait" else ():
-            found[name, None] = {"event": name, "task": task.name, "since": task.since}
+            since = durations.rfc3339(task.since)
+            found[name, None] = {"event": name, "task": task.name, "since": since}
     for name in state.outside:
-        found.setdefault((name, None), {"event": name, "since": execution.entered_at})
+        since = durations.rfc3339(execution.entered_at)
+        found.setdefault((name, None), {"event": name, "since": since})
     for (name, _), item in found.items():
         declared = (compiled.blueprint.events or {}).get(name)
         if declared and declared.schema_ is not None:

@@ -23,12 +23,7 @@ def schema_problem(schema: Any) -> str | None:
 
 def check_schema(schema: Any, value: Any, what: str) -> None:
     """Raise ``Invalid`` with JSON pointers when *value* does not fit *schema*."""
-    found = []
-    for error in _validator(orjson.dumps(schema)).iter_errors(value):
-        pointer = "".join(f"/{part}" for part in error.absolute_path)
-        found.append({"pointer": pointer, "message": error.message[:500]})
-        if len(found) == ERRORS_SHOWN_MAX:
-            break
+    found = _errors(schema, value, what)
     if found:
         first = found[0]
         where = f" at {first['pointer']}" if first["pointer"] else ""
@@ -37,6 +32,24 @@ def check_schema(schema: Any, value: Any, what: str) -> None:
             code="schema",
             errors=found,
         )
+
+
+def _errors(schema: Any, value: Any, what: str) -> list[dict[str, str]]:
+    from goflow_py.fsm import validation
+
+    found = []
+    try:
+        for error in validation.errors(_validator(orjson.dumps(schema)), value):
+            pointer = "".join(f"/{part}" for part in error.absolute_path)
+            found.append({"pointer": pointer, "message": error.message[:500]})
+            if len(found) == ERRORS_SHOWN_MAX:
+                break
+    except (validation.TooManyReferences, RecursionError):
+        raise Invalid(
+            f"{what} cannot be held to its schema: the schema's references lead on without end",
+            code="schema",
+        ) from None
+    return found
 
 
 @lru_cache(maxsize=1_000)
@@ -56,8 +69,10 @@ def _unsafe(schema: Any) -> str | None:
         if not isinstance(value, dict):
             continue
         target, pattern = value.get("$ref"), value.get("pattern")
-        if isinstance(target, str) and not target.startswith("#"):
-            return "a $ref must point inside the schema ('#...'): nothing is fetched"
+        if isinstance(target, str) and not _leads_somewhere(schema, target):
+            return f"the $ref {target[:80]!r} must be a JSON pointer into the schema ('#/$defs/x')"
+        if "$dynamicRef" in value or "$id" in value:
+            return "'$dynamicRef' and '$id' are not supported; use $ref with a JSON pointer"
         if isinstance(value.get("patternProperties"), dict):
             return "'patternProperties' is not supported"
         if isinstance(pattern, str) and not _is_linear(pattern):
@@ -71,4 +86,22 @@ def _is_linear(pattern: str) -> bool:
         re2.compile(pattern)
     except re2.error:
         return False
+    return True
+
+
+def _leads_somewhere(schema: Any, target: str) -> bool:
+    """Tell whether *target* is a JSON pointer to a part of *schema*; nothing is fetched."""
+    if target == "#":
+        return True
+    if not target.startswith("#/"):
+        return False
+    found = schema
+    for step in target[2:].split("/"):
+        name = step.replace("~1", "/").replace("~0", "~")
+        if isinstance(found, dict) and name in found:
+            found = found[name]
+        elif isinstance(found, list) and name.isdecimal() and int(name) < len(found):
+            found = found[int(name)]
+        else:
+            return False
     return True

@@ -83,7 +83,7 @@ class Digest:
             case _:
                 self._raise_error(
                     "unknown_label",
-                    f"state '{state.name}' has no row for '{name}'; add one, or a row for 'error'",
+                    f"state '{state.name}' has no row for '{name[:64]}'; add it, or 'error'",
                     task,
                 )
 
@@ -255,7 +255,9 @@ class Digest:
             named = NAME.match(name) and (name not in ENGINE_EVENTS or name in (SUCCESS, TIMEOUT))
             if (named and self.raise_event(name)) or self.raise_event("default") or self._always():
                 return
-            message = f"state '{self.state.name}' has no row for '{name}' and none for 'default'"
+            message = (
+                f"state '{self.state.name}' has no row for '{name[:64]}' and none for 'default'"
+            )
             self._raise_error("no_branch", message, task)
             return
         self.outcome(name, task)

@@ -13,7 +13,7 @@ from goflow_py.fsm.rows import CompiledAction, CompiledState
 ErrorValue = dict[str, Any]
 CALLBACK_TIMEOUT_SECONDS = 86_400.0
 """Of an ``async`` attempt that was accepted, when the action names no ``timeout``."""
-YEARS_TEN_MS = 315_360_000_000
+YEARS_TEN_MS = 315_600_000_000
 
 
 def error_value(
@@ -33,8 +33,10 @@ def set_timer(draft: Draft, name: str, seconds: float, **fields: Any) -> None:
 
 
 def set_timer_at(draft: Draft, name: str, due: int, **fields: Any) -> None:
-    """Promise an event at the time *due*; ten years at most."""
-    draft.add("timerSet", timer=name, due=min(due, draft.now + YEARS_TEN_MS), **fields)
+    """Promise an event at the time *due*. Raises ``ExpressionFailed`` beyond ten years."""
+    if due > draft.now + YEARS_TEN_MS:
+        raise ExpressionFailed(f"'{durations.rfc3339(due)}' is more than ten years from now")
+    draft.add("timerSet", timer=name, due=due, **fields)
 
 
 def cancel_timer(draft: Draft, name: str) -> None:
@@ -137,10 +139,9 @@ def _arm(draft: Draft, action: CompiledAction, task: str) -> None:
             due = _time(action.templates["until"].render(document))
         else:
             due = draft.now + round(_seconds(action.templates["seconds"].render(document)) * 1000)
+        set_timer_at(draft, f"task:{task}:due", max(due, draft.now))
     except ExpressionFailed as failure:
         end_with_error(draft, action, task, "expression", failure.detail)
-        return
-    set_timer_at(draft, f"task:{task}:due", max(due, draft.now))
 
 
 def run_instant(draft: Draft, action: CompiledAction, task: Task) -> None:

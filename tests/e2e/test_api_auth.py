@@ -52,6 +52,7 @@ def test_these_routes_alone_are_open() -> None:
         "/healthz",
         "/readyz",
         "/version",
+        "/v1/schemas/blueprint.json",
         "/v1/callbacks/{token}",
         "/v1/callbacks/{token}/heartbeat",
     }

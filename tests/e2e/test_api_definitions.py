@@ -17,7 +17,8 @@ async def test_an_upload_makes_a_version_and_an_equal_one_makes_none(api: Api) -
     blueprint = activity("quick", {"name": "echo"})
     first = await api("POST", "/v1/blueprints", blueprint)
     assert (first.status, first.body["version"]) == (201, 1)
-    assert set(first.body) == {"project", "activity", "version", "hash", "findings"}
+    known = {"project", "activity", "version", "hash", "findings", "accepts", "bound"}
+    assert set(first.body) == known
     assert first.headers["Location"] == f"{PLACE}/versions/1"
     again = await api("POST", "/v1/blueprints", blueprint)
     assert (again.status, again.body["version"]) == (200, 1)

@@ -15,7 +15,8 @@ class DataFile:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        # A link to the file is the file: its lock must be the same.
+        self.path = path = path.resolve()
         self.lock_path = path.with_name(path.name + ".lock")
         self._lock: int | None = None
 
@@ -23,6 +24,7 @@ class DataFile:
         """Create what is missing, readable by its owner alone, and lock it; ``StartRefused``."""
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._refuse_hard_links()
             self._lock = self._locked()
             # Before SQLite does: closing it later would drop SQLite's own locks.
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
@@ -50,6 +52,13 @@ class DataFile:
     def wal_path(self) -> Path:
         """Return where SQLite keeps the write-ahead log."""
         return self.path.with_name(self.path.name + "-wal")
+
+    def _refuse_hard_links(self) -> None:
+        if self.path.is_file() and self.path.stat().st_nlink > 1:
+            raise StartRefused(
+                f"{self.path} has a second name (a hard link), under which another server could "
+                "write it: remove one of them"
+            )
 
     def _locked(self) -> int:
         lock = os.open(self.lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

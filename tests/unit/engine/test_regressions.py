@@ -248,3 +248,63 @@ async def test_ignore_failure_holds_for_the_actions_own_timeout(engine: Any) -> 
     execution = await engine.start()
     await engine.advance(6)
     assert (await engine.read(execution)).status == "completed"
+
+
+FAN = {
+    "$defs": {
+        **{
+            a: {"allOf": [{"$ref": f"#/$defs/{b}"}] * 20} for a, b in ("ab", "bc", "cd", "de", "ef")
+        },
+        "f": {},
+    },
+    "$ref": "#/$defs/a",
+}
+LOOP = {"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/a"}}}
+
+
+@pytest.mark.parametrize("schema", [FAN, LOOP, {"$ref": "#"}])
+async def test_a_schema_whose_references_do_not_end_is_the_callers_422(
+    engine: Any, schema: Any
+) -> None:
+    await engine.upload({**ONE, "input": schema}, [worker()])
+    with pytest.raises(Invalid, match="without end"):
+        await engine.start({})
+
+
+@pytest.mark.parametrize("schema", [{"$ref": "#/$defs/no"}, {"$ref": "#x"}, {"$dynamicRef": "#x"}])
+async def test_a_schema_that_refers_to_nothing_is_refused_on_upload(
+    engine: Any, schema: Any
+) -> None:
+    with pytest.raises(Invalid, match=r"bad_schema|an error"):
+        await engine.upload({**ONE, "input": schema}, [worker()])
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"auth": "${secret:../x}"},
+        {"headers": {"X": "${secret:"}},
+        {"signingSecret": "a ${secret:a b}"},
+    ],
+)
+async def test_a_badly_written_secret_reference_is_refused_on_upload(
+    engine: Any, fields: Any
+) -> None:
+    with pytest.raises(Invalid):
+        await engine.upload(ONE, [worker(**fields)])
+
+
+@pytest.mark.parametrize(
+    "fields", [{"seconds": -1}, {"seconds": "soon"}, {"seconds": True}, {"until": "x"}]
+)
+async def test_a_delay_that_can_never_be_right_is_refused_on_upload(
+    engine: Any, fields: Any
+) -> None:
+    with pytest.raises(Invalid):
+        await engine.upload({**ONE, "actions": [{"name": "a", "type": "delay", **fields}]}, [])
+
+
+async def test_a_time_beyond_ten_years_is_an_error_and_never_early(engine: Any) -> None:
+    action = {"name": "a", "type": "delay", "until": "9999-12-31T23:59:59Z"}
+    await engine.upload({**ONE, "actions": [action]}, [])
+    assert (await engine.start()).error["code"] == "expression"

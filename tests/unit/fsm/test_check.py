@@ -220,3 +220,10 @@ def test_a_blueprint_of_5000_states_is_the_limit() -> None:
     states = [f"s{n}" for n in range(5_001)]
     with pytest.raises(ValidationError):
         Blueprint.model_validate({"project": "p", "activity": "a", "states": states})
+
+
+def test_rows_of_any_state_are_counted_once_for_each_state() -> None:
+    states = [f"s{n}" for n in range(4_999)]
+    rows = [{"current": "*", "event": f"e{n}", "next": "s0"} for n in range(21)]
+    document = {"states": states, "transitions": [{**START, "next": "s0"}, *rows]}
+    assert ("error", "too_many_rows", "/transitions") in findings(document)

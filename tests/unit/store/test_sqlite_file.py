@@ -326,3 +326,21 @@ async def test_a_reader_of_a_file_that_is_no_database_leaves_no_thread(tmp_path:
     async with asyncio.timeout(5):
         while threading.active_count() > before:  # noqa: ASYNC110  # a thread sets no event
             await asyncio.sleep(0.01)
+
+
+async def test_a_link_to_a_file_in_use_is_the_file_in_use(path, tmp_path):
+    store = SqliteStore(path)
+    await store.open(node="a", now=1, ttl_ms=1_000)
+    link = tmp_path / "link.db"
+    link.symlink_to(path)
+    with pytest.raises(StartRefused, match="in use"):
+        await SqliteStore(link).open(node="b", now=1, ttl_ms=1_000)
+    await store.close()
+
+
+async def test_a_file_with_a_second_name_is_refused(path, tmp_path):
+    store = SqliteStore(path)
+    await store.open(node="a", now=1, ttl_ms=1_000)
+    await store.close()
+    os.link(path, tmp_path / "other.db")
+    assert "hard link" in await refusal(tmp_path / "other.db")
