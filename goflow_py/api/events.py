@@ -12,8 +12,8 @@ from goflow_py.api.executions import EXECUTION
 from goflow_py.api.op import Call, answer, op
 from goflow_py.domain.event import Outside
 from goflow_py.domain.execution import ENDED, Status, decode
-from goflow_py.engine.executions import IDEMPOTENCY_SECONDS, Repeat, Sent
-from goflow_py.errors import Conflict, Invalid, NotFound
+from goflow_py.engine.requests import IDEMPOTENCY_SECONDS, Repeat, Sent
+from goflow_py.errors import Conflict, NotFound
 from goflow_py.ports import Filter, Name
 
 MATCHES_MAX = 100
@@ -141,11 +141,7 @@ async def _addressed(call: Call, body: KeyedEventBody, repeat: Repeat | None) ->
 
 
 def _before(name: Name, repeat: Repeat) -> Sequence[str]:
-    if name.digest != repeat.digest:
-        raise Invalid(
-            "this Idempotency-Key was used with another body; use a new key for a new request",
-            code="idempotency_key_reused",
-        )
+    repeat.check(name)
     found: list[str] = orjson.loads(name.answer)
     return found
 

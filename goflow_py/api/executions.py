@@ -18,7 +18,7 @@ from goflow_py.api.bodies import (
 from goflow_py.api.drawing import GRAPH_ANSWERS, drawing
 from goflow_py.api.op import JSON_HEADERS, Call, answer, nothing, op, page
 from goflow_py.domain.execution import Execution
-from goflow_py.engine.executions import StartRequest
+from goflow_py.engine.requests import StartRequest
 from goflow_py.errors import Invalid
 from goflow_py.ports import Filter
 

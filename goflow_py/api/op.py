@@ -20,7 +20,7 @@ from goflow_py.api.auth import OPEN, SCOPES, Caller
 from goflow_py.api.door import Door
 from goflow_py.domain import documents
 from goflow_py.domain.names import NAME, did_you_mean
-from goflow_py.engine.executions import Match, Repeat, digest_of
+from goflow_py.engine.requests import Match, Repeat, digest_of
 from goflow_py.errors import (
     GoFlowError,
     Invalid,

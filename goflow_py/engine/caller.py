@@ -7,7 +7,7 @@ from goflow_py.clock import Clock
 from goflow_py.domain.execution import Execution, Task
 from goflow_py.engine.calls import CallContext, build_request
 from goflow_py.engine.catalog import Catalog
-from goflow_py.engine.dispatcher import Workers
+from goflow_py.engine.dispatcher import Workers, called_worker
 from goflow_py.engine.verdict import Failure, Verdict, judge
 from goflow_py.errors import GoFlowError
 from goflow_py.fsm.compile import Compiled
@@ -36,9 +36,7 @@ class Caller:
         """Return the reply, and what it means. Never raises for a bad worker."""
         assert task.call is not None, "a call is made for an open attempt only"
         endpoint = task.call.worker
-        worker = next(
-            (w for w in workers.get(task.action, ()) if w.worker_endpoint == endpoint), None
-        )
+        worker = called_worker(workers, task)
         if worker is None:
             gone = Failure(
                 code="no_worker", message=f"the worker '{endpoint}' is gone", again=False

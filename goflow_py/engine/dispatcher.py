@@ -185,10 +185,8 @@ class Dispatcher:
         via: str | None = None,
     ) -> None:
         """Close the open attempt of *task* by *verdict*, and go on if the task ended with it."""
-        endpoint = task.call.worker if task.call else ""
-        found = [w for w in workers.get(task.action, ()) if w.worker_endpoint == endpoint]
         closing = Closing(
-            worker=found[0] if found else None,
+            worker=called_worker(workers, task),
             defaults=self._defaults,
             chance=self._clock.random(),
             reply=reply,
@@ -234,6 +232,13 @@ class Dispatcher:
             breaker = self.breakers.get((slot.action, slot.endpoint))
             if breaker is not None:
                 breaker.dropped(by=slot.execution)
+
+
+def called_worker(workers: Workers, task: Task) -> Worker | None:
+    """Return whom the open attempt calls, as the workers document has it now; None: gone."""
+    endpoint = task.call.worker if task.call is not None else None
+    found = (w for w in workers.get(task.action, ()) if w.worker_endpoint == endpoint)
+    return next(found, None)
 
 
 def _is_due(draft: Draft, task: Task) -> bool:

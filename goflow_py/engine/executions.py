@@ -11,7 +11,14 @@ from goflow_py.engine.catalog import Activity, Catalog, check_startable
 from goflow_py.engine.dispatcher import Dispatcher, Workers
 from goflow_py.engine.inputs import take_held
 from goflow_py.engine.owner import NameTaken, Owner
-from goflow_py.engine.requests import Match, Repeat, Sent, Started, StartRequest, digest_of
+from goflow_py.engine.requests import (
+    IDEMPOTENCY_SECONDS,
+    Match,
+    Repeat,
+    Sent,
+    Started,
+    StartRequest,
+)
 from goflow_py.errors import Conflict, GoFlowError, Gone, Invalid, NotFound
 from goflow_py.fsm import inputs
 from goflow_py.fsm.compile import Compiled
@@ -21,8 +28,6 @@ from goflow_py.fsm.schemas import check_schema
 from goflow_py.ports import Name, Store
 
 KEY_CHARACTERS_MAX = 255
-IDEMPOTENCY_SECONDS = 86_400
-"""A key is kept this long at least, and a start's as long as its execution."""
 
 
 class Executions:
@@ -96,8 +101,8 @@ class Executions:
     ) -> Started:
         """Answer a start whose name is taken: it is a repeat, or the execution runs already."""
         repeat = request.repeat
-        if name.kind == "idem" and repeat is not None and name.digest != repeat.digest:
-            raise _reused()
+        if name.kind == "idem" and repeat is not None:
+            repeat.check(name)
         try:
             execution = await self._owner.memory.read(name.execution)
         except NotFound:
@@ -185,8 +190,8 @@ class Executions:
         return found
 
     async def _sent_before(self, execution: str, name: Name, repeat: Repeat | None) -> Sent:
-        if name.kind == "idem" and repeat is not None and name.digest != repeat.digest:
-            raise _reused()
+        if name.kind == "idem" and repeat is not None:
+            repeat.check(name)
         answer = orjson.loads(name.answer)
         return Sent(
             execution=await self._owner.memory.read(execution),
@@ -246,20 +251,13 @@ class Executions:
     async def _controlled_before(
         self, execution: str, name: Name, repeat: Repeat | None
     ) -> tuple[Execution, bool]:
-        if repeat is not None and name.digest != repeat.digest:
-            raise _reused()
+        if repeat is not None:
+            repeat.check(name)
         return await self._owner.memory.read(execution), True
 
     async def delete(self, execution: str) -> None:
         """Remove an ended execution and its history. Raises ``Conflict`` while it has not ended."""
         await self._owner.remove(execution)
-
-
-def _reused() -> Invalid:
-    return Invalid(
-        "this Idempotency-Key was used with another body; use a new key for a new request",
-        code="idempotency_key_reused",
-    )
 
 
 def _business_key(compiled: Compiled, request: StartRequest) -> str | None:
@@ -327,14 +325,3 @@ def _event_name(project: str, execution: str, event: str, answer: bytes) -> Name
         execution=execution,
         answer=answer,
     )
-
-
-__all__ = [
-    "Executions",
-    "Match",
-    "Repeat",
-    "Sent",
-    "StartRequest",
-    "Started",
-    "digest_of",
-]

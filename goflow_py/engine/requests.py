@@ -6,7 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from goflow_py.domain.execution import Execution
-from goflow_py.errors import PreconditionFailed
+from goflow_py.errors import Invalid, PreconditionFailed
+from goflow_py.ports import Name
+
+IDEMPOTENCY_SECONDS = 86_400
+"""A key on something that is no execution is kept this long; on an execution, as long as that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +22,14 @@ class Repeat:
     """Method and path."""
     digest: str
     """Of the body."""
+
+    def check(self, before: Name) -> None:
+        """Raise ``Invalid`` when the key was used with another body."""
+        if before.digest != self.digest:
+            raise Invalid(
+                "this Idempotency-Key was used with another body; use a new key for a new request",
+                code="idempotency_key_reused",
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

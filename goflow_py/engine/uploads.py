@@ -15,8 +15,8 @@ from goflow_py.domain.blueprint import (
     WorkersDocument,
 )
 from goflow_py.engine.catalog import Catalog, group_workers
-from goflow_py.engine.executions import Repeat
 from goflow_py.engine.proofs import Proofs
+from goflow_py.engine.requests import IDEMPOTENCY_SECONDS, Repeat
 from goflow_py.engine.submissions import (
     comma_finding,
     completed,
@@ -176,7 +176,7 @@ class Uploads:
             execution="",
             digest=repeat.digest,
             answer=orjson.dumps({"digest": digest, "created": created}),
-            expires=self._clock.now_ms() + 86_400_000,
+            expires=self._clock.now_ms() + IDEMPOTENCY_SECONDS * 1000,
         )
 
     async def _uploaded_before(
@@ -186,11 +186,8 @@ class Uploads:
         repeat: Repeat | None,
         findings: Sequence[Mapping[str, Any]],
     ) -> Uploaded:
-        if repeat is not None and taken.digest != repeat.digest:
-            raise Invalid(
-                "this Idempotency-Key was used with another body; use a new key",
-                code="idempotency_key_reused",
-            )
+        if repeat is not None:
+            repeat.check(taken)
         before = orjson.loads(taken.answer)
         digest = before["digest"]
         versions = await self._store.versions(*name)

@@ -9,7 +9,7 @@ from typing import Any
 from goflow_py.domain.event import Control, Outside
 from goflow_py.domain.execution import Execution, Status
 from goflow_py.domain.names import ALWAYS, CANCEL, ERROR, INIT, START, SUCCESS, TIMEOUT
-from goflow_py.errors import Conflict, ExpressionFailed, Invalid
+from goflow_py.errors import Conflict, Invalid
 from goflow_py.fsm import work
 from goflow_py.fsm.compile import Compiled
 from goflow_py.fsm.draft import Draft
@@ -40,18 +40,13 @@ def _note(draft: Draft, command: Control, **fields: Any) -> None:
 
 
 def _refuse(command: Control, execution: Execution, what: str) -> None:
-    status = draft_status(execution)
+    status = str(execution.status)
     raise Conflict(
         f"cannot {command.verb} an execution that is {status}{what}",
         code="wrong_status",
         state=execution.state,
         executionStatus=status,
     )
-
-
-def draft_status(execution: Execution) -> str:
-    """Return the status for messages."""
-    return str(execution.status)
 
 
 # ---------------------------------------------------------------- pause and resume
@@ -330,5 +325,3 @@ _VERBS: dict[str, Callable[[Compiled, Draft, Control], bool]] = {
     "replay": _replay,
     "data": _patch,
 }
-
-__all__ = ["ExpressionFailed", "control", "merge_patch", "take_held_event"]

@@ -9,8 +9,8 @@ import pytest
 from goflow_py.domain.event import Control, Outside
 from goflow_py.domain.execution import Execution
 from goflow_py.engine.auditor import verify
-from goflow_py.engine.executions import StartRequest
 from goflow_py.engine.orchestrator import EngineOptions, Orchestrator
+from goflow_py.engine.requests import StartRequest
 from goflow_py.store.memory import MemoryStore
 from goflow_py.testing import FakeClock, StubTransport
 

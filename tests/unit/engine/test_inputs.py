@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from goflow_py.domain.event import Outside
-from goflow_py.engine.executions import Match, Repeat, StartRequest
+from goflow_py.engine.requests import Match, Repeat, StartRequest
 from goflow_py.errors import Conflict, Invalid, NotFound, PreconditionFailed
 from goflow_py.ports import Filter
 from goflow_py.testing import answer

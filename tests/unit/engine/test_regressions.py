@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from goflow_py.engine.executions import StartRequest
+from goflow_py.engine.requests import StartRequest
 from goflow_py.errors import Conflict, ExpressionFailed, Invalid, Unavailable
 from goflow_py.testing import answer
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from goflow_py.engine import orchestrator
-from goflow_py.engine.executions import Repeat, StartRequest
+from goflow_py.engine.requests import Repeat, StartRequest
 from goflow_py.errors import Gone, Invalid, NotFound
 from goflow_py.testing import FakeClock
 
