@@ -109,9 +109,10 @@ UNREADABLE = [
 
 @pytest.fixture(autouse=True)
 def within_a_second() -> Any:
-    started = time.perf_counter()
+    # Of this thread's work: a machine that gives it no time is no finding. A hang ends by the timeout.
+    started = time.thread_time()
     yield
-    assert time.perf_counter() - started < SECONDS_MAX
+    assert time.thread_time() - started < SECONDS_MAX
 
 
 @pytest.mark.parametrize(("text", "reason"), FAILING, ids=[text[:50] for text, _ in FAILING])
