@@ -109,7 +109,7 @@ UNREADABLE = [
 
 @pytest.fixture(autouse=True)
 def within_a_second() -> Any:
-    # Of this thread's work: a machine that gives it no time is no finding. A hang ends by the timeout.
+    # Of this thread's own work: a machine that gives it no time is no finding.
     started = time.thread_time()
     yield
     assert time.thread_time() - started < SECONDS_MAX
