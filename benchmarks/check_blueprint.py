@@ -14,7 +14,8 @@ from typing import Any
 
 import orjson
 
-from goflow_py.domain.blueprint import Blueprint, Worker
+from goflow_py.domain.blueprint import Blueprint
+from goflow_py.domain.workers import Worker
 from goflow_py.engine.submissions import read_documents
 from goflow_py.fsm.bound import Bound, bound_of
 from goflow_py.fsm.check import check

@@ -15,9 +15,10 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from goflow_py.api.auth import SCOPES, Scope
-from goflow_py.domain.blueprint import Name, Seconds, Worker
 from goflow_py.domain.durations import seconds, timestamp_ms
 from goflow_py.domain.execution import Status
+from goflow_py.domain.model import Name, Seconds
+from goflow_py.domain.workers import Worker
 
 _DIGITS = re.compile(r"\d{1,15}\Z", re.ASCII)
 LABELS_MAX = 64

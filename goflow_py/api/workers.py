@@ -7,7 +7,7 @@ from aiohttp import web
 from goflow_py.api import answers
 from goflow_py.api.bodies import EndpointBody, WorkersQuery
 from goflow_py.api.op import Call, answer, nothing, op
-from goflow_py.domain.blueprint import Worker
+from goflow_py.domain.workers import Worker
 from goflow_py.engine.breaker import Breaker
 from goflow_py.engine.calls import is_url
 from goflow_py.errors import NotFound

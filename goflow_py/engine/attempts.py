@@ -6,9 +6,10 @@ The first attempt of a task is opened in the very record that schedules it, so t
 
 from typing import Any, assert_never
 
-from goflow_py.domain.blueprint import CallAction, Worker
+from goflow_py.domain.actions import CallAction
 from goflow_py.domain.execution import Task
 from goflow_py.domain.values import value
+from goflow_py.domain.workers import Worker
 from goflow_py.engine.backoff import RetryDefaults, pause_seconds
 from goflow_py.engine.verdict import Acceptance, Definite, Failure, Success, Verdict
 from goflow_py.fsm import work

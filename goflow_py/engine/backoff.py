@@ -11,7 +11,7 @@ from tenacity import RetryCallState, stop_after_attempt, stop_after_delay, wait_
 from tenacity.stop import stop_base
 from tenacity.wait import wait_base
 
-from goflow_py.domain.blueprint import Retry, Worker
+from goflow_py.domain.workers import Retry, Worker
 
 RETRY_AFTER_SECONDS_MAX = 3_600.0
 

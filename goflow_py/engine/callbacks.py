@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import orjson
 
-from goflow_py.domain.blueprint import CallAction
+from goflow_py.domain.actions import CallAction
 from goflow_py.domain.execution import Execution, Task
 from goflow_py.engine.attempts import arm_callback
 from goflow_py.engine.dispatcher import Dispatcher, Workers

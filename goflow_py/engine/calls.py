@@ -9,9 +9,10 @@ from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 import orjson
 
 from goflow_py.domain import durations
-from goflow_py.domain.blueprint import CallAction, Worker
+from goflow_py.domain.actions import CallAction
 from goflow_py.domain.execution import Execution, Task
 from goflow_py.domain.values import value
+from goflow_py.domain.workers import Worker
 from goflow_py.engine.tokens import Address, make_token
 from goflow_py.errors import ExpressionFailed
 from goflow_py.expression import compile_template

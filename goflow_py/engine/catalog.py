@@ -10,7 +10,9 @@ from typing import Any
 
 import orjson
 
-from goflow_py.domain.blueprint import Blueprint, CallAction, Worker, WorkersDocument
+from goflow_py.domain.actions import CallAction
+from goflow_py.domain.blueprint import Blueprint
+from goflow_py.domain.workers import Worker, WorkersDocument
 from goflow_py.engine.calls import is_url
 from goflow_py.engine.dispatcher import Workers
 from goflow_py.errors import Invalid, NotFound

@@ -7,9 +7,10 @@ on what this process knows of the endpoints (breakers, free slots), which is no 
 from typing import assert_never
 
 from goflow_py.clock import Clock
-from goflow_py.domain.blueprint import CallAction, Worker
+from goflow_py.domain.actions import CallAction
 from goflow_py.domain.execution import Task
 from goflow_py.domain.values import value
+from goflow_py.domain.workers import Worker
 from goflow_py.engine import attempts
 from goflow_py.engine.attempts import Chosen, Closing
 from goflow_py.engine.backoff import RetryDefaults, exhausted

@@ -3,7 +3,7 @@
 from collections.abc import Container
 from typing import Any
 
-from goflow_py.domain.blueprint import CallAction
+from goflow_py.domain.actions import CallAction
 from goflow_py.domain.execution import Task
 from goflow_py.engine import attempts
 from goflow_py.engine.dispatcher import Dispatcher, Workers

@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from goflow_py.domain.blueprint import Worker
+from goflow_py.domain.workers import Worker
 from goflow_py.engine.backoff import RetryDefaults
 from goflow_py.engine.catalog import Catalog
 from goflow_py.errors import NotFound

@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
-from goflow_py.domain.blueprint import Worker
+from goflow_py.domain.workers import Worker
 
 CALLS_IN_FLIGHT_MAX = 2_000
 PLACES_KEPT_MAX = 100_000

@@ -8,20 +8,18 @@ import orjson
 from pydantic import BaseModel, ValidationError
 
 from goflow_py.domain import documents
-from goflow_py.domain.blueprint import (
+from goflow_py.domain.actions import (
     AnyAction,
-    Blueprint,
     CallAction,
     DelayAction,
     MapAction,
-    Row,
-    State,
     SwitchAction,
     WaitAction,
-    Worker,
-    WorkersDocument,
 )
+from goflow_py.domain.blueprint import Blueprint
 from goflow_py.domain.documents import TrailingComma
+from goflow_py.domain.states import Row, State
+from goflow_py.domain.workers import Worker, WorkersDocument
 from goflow_py.errors import InvalidBlueprint
 from goflow_py.fsm.findings import Finding, findings_of
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import orjson
 
-from goflow_py.domain.blueprint import CallAction
+from goflow_py.domain.actions import CallAction
 from goflow_py.domain.execution import Execution, decode
 from goflow_py.domain.history import Entry
 from goflow_py.engine.attempts import BODY_KEPT_BYTES

@@ -9,11 +9,8 @@ import orjson
 
 from goflow_py.clock import Clock
 from goflow_py.domain import documents
-from goflow_py.domain.blueprint import (
-    Blueprint,
-    Worker,
-    WorkersDocument,
-)
+from goflow_py.domain.blueprint import Blueprint
+from goflow_py.domain.workers import Worker, WorkersDocument
 from goflow_py.engine.catalog import Catalog, group_workers
 from goflow_py.engine.proofs import Proofs
 from goflow_py.engine.requests import IDEMPOTENCY_SECONDS, Repeat

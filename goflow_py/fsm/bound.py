@@ -11,8 +11,9 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from goflow_py.domain import durations
-from goflow_py.domain.blueprint import CallAction, DelayAction, WaitAction, Worker
+from goflow_py.domain.actions import CallAction, DelayAction, WaitAction
 from goflow_py.domain.names import ALWAYS, CANCEL, INIT, START
+from goflow_py.domain.workers import Worker
 from goflow_py.fsm.compile import awaited
 from goflow_py.fsm.graph import Edge, components, is_decided, is_passed, path_to, search, tried
 from goflow_py.fsm.paths import Paths

@@ -6,13 +6,8 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
-from goflow_py.domain.blueprint import (
-    ROWS_MAX,
-    WORKERS_AN_ACTION_MAX,
-    Blueprint,
-    CallAction,
-    Worker,
-)
+from goflow_py.domain.actions import CallAction
+from goflow_py.domain.blueprint import ROWS_MAX, WORKERS_AN_ACTION_MAX, Blueprint
 from goflow_py.domain.headers import header_problem
 from goflow_py.domain.names import (
     ALWAYS,
@@ -31,6 +26,7 @@ from goflow_py.domain.names import (
     TIMEOUT,
     did_you_mean,
 )
+from goflow_py.domain.workers import Worker
 from goflow_py.errors import GoFlowError
 from goflow_py.expression import compile_template
 from goflow_py.fsm.collection import without_collection

@@ -12,19 +12,15 @@ from typing import Any
 
 from transitions import Machine
 
-from goflow_py.domain.blueprint import (
-    After,
+from goflow_py.domain.actions import (
     AnyAction,
-    Blueprint,
     CallAction,
     DelayAction,
     MapAction,
-    OnRow,
-    Row,
-    State,
     SwitchAction,
     WaitAction,
 )
+from goflow_py.domain.blueprint import Blueprint
 from goflow_py.domain.names import (
     ALWAYS,
     ANY_STATE,
@@ -34,6 +30,7 @@ from goflow_py.domain.names import (
     INIT,
     TIMEOUT,
 )
+from goflow_py.domain.states import After, OnRow, Row, State
 from goflow_py.errors import GoFlowError, Invalid
 from goflow_py.expression import Expression, Template, compile_expression, compile_template
 from goflow_py.fsm.collection import without_collection

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from goflow_py.domain.blueprint import AnyAction
+from goflow_py.domain.actions import AnyAction
 from goflow_py.expression import Expression, Template
 
 

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from goflow_py.domain.blueprint import Blueprint, Model
+from goflow_py.domain.blueprint import Blueprint
+from goflow_py.domain.model import Model
 from goflow_py.domain.names import ANY_STATE, CONTINUE, START
 from goflow_py.fsm.compile import Compiled
 from goflow_py.fsm.graph import edges_of, is_decided, open_work

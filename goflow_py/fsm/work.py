@@ -3,7 +3,7 @@
 from typing import Any
 
 from goflow_py.domain import durations
-from goflow_py.domain.blueprint import DelayAction, MapAction
+from goflow_py.domain.actions import DelayAction, MapAction
 from goflow_py.domain.execution import Task
 from goflow_py.errors import ExpressionFailed
 from goflow_py.expression import MISSING

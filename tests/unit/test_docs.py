@@ -15,9 +15,9 @@ from goflow_py.api.app import OPS, PAGES
 from goflow_py.api.auth import SCOPES
 from goflow_py.api.metrics import Metrics
 from goflow_py.config import ENV_PREFIX, SETTINGS, Setting
-from goflow_py.domain import blueprint as language
-from goflow_py.domain import documents
+from goflow_py.domain import actions, blueprint, documents, states, workers
 from goflow_py.domain.history import EntryType
+from goflow_py.domain.model import Model
 from goflow_py.engine.submissions import read_documents
 from goflow_py.fsm.check import check
 
@@ -160,23 +160,23 @@ def test_every_finding_is_in_the_language_and_no_other() -> None:
 @pytest.mark.parametrize(
     "model",
     [
-        language.Blueprint,
-        language.Row,
-        language.State,
-        language.After,
-        language.AnyAction,
-        language.CallAction,
-        language.DelayAction,
-        language.WaitAction,
-        language.SwitchAction,
-        language.MapAction,
-        language.Worker,
-        language.Retry,
-        language.EventDeclaration,
+        blueprint.Blueprint,
+        states.Row,
+        states.State,
+        states.After,
+        actions.AnyAction,
+        actions.CallAction,
+        actions.DelayAction,
+        actions.WaitAction,
+        actions.SwitchAction,
+        actions.MapAction,
+        workers.Worker,
+        workers.Retry,
+        blueprint.EventDeclaration,
     ],
     ids=lambda model: model.__name__,
 )
-def test_every_field_of_a_document_is_in_the_language(model: type[language.Model]) -> None:
+def test_every_field_of_a_document_is_in_the_language(model: type[Model]) -> None:
     text = text_of(LANGUAGE)
     names = [field.alias or name for name, field in model.model_fields.items()]
     assert [name for name in names if not re.search(rf"[`{{ ,]{name}[`}} ,]", text)] == []

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from goflow_py.domain.blueprint import Blueprint, Worker
+from goflow_py.domain.blueprint import Blueprint
+from goflow_py.domain.workers import Worker
 from goflow_py.fsm.bound import BackOff, Bound, bound_of, pauses
 from goflow_py.fsm.compile import compile_blueprint
 from goflow_py.fsm.paths import paths_of

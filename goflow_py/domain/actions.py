@@ -1,0 +1,221 @@
+"""Actions: the kinds of work that a state, or a task, can do."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, Tag, model_validator
+
+from goflow_py.domain import durations
+from goflow_py.domain.model import Endpoint, Expression, Model, Name, Seconds, Template, Text
+from goflow_py.domain.workers import Retry
+
+SCRIPT_CHARACTERS_MAX = 65_536
+SCRIPT_SECONDS_MAX = 10.0
+
+
+class AnyAction(Model):
+    """What all actions have."""
+
+    name: Name
+    description: Text | None = None
+    input: Template = None
+    """Default: the execution's input."""
+    output: Template = None
+    """Over ``$.result``; default: the whole result."""
+    timeout: Seconds | None = None
+    """Total, over all attempts."""
+    ignore_failure: bool = False
+    undo: Name | None = None
+    """The action that compensates it; its input is ``{"input", "output"}`` of this one."""
+    meta: dict[str, Any] = Field(default_factory=dict)
+
+
+class CallAction(AnyAction):
+    """A call to prioritised HTTP workers; ``async`` ends by its callback."""
+
+    type: Literal["sync", "async"] = "sync"
+    raw: bool = False
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] | None = None
+    path: Text | None = None
+    query: dict[str, Template] | None = None
+    when_open: Literal["call", "wait", "fail"] = "call"
+    heartbeat_timeout: Seconds | None = None
+
+
+def _is_dynamic(template: Any) -> bool:
+    """Tell whether a template may render to something else than it is."""
+    return isinstance(template, str) and "$" in template
+
+
+class DelayAction(AnyAction):
+    """A durable wait for a time."""
+
+    type: Literal["delay"]
+    seconds: Template = None
+    until: Template = None
+
+    @model_validator(mode="after")
+    def _one_time(self) -> "DelayAction":
+        if (self.seconds is None) == (self.until is None):
+            raise ValueError("give either seconds or until")
+        if self.seconds is not None and not _is_dynamic(self.seconds):
+            durations.seconds(self.seconds)
+        if self.until is not None and not _is_dynamic(self.until):
+            durations.timestamp_ms(self.until)
+        return self
+
+
+class WaitAction(AnyAction):
+    """A durable wait for an event from outside."""
+
+    type: Literal["wait"]
+    event: Name | None = None
+    events: list[Name] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _some_event(self) -> "WaitAction":
+        if not self.event and not self.events:
+            raise ValueError("give the event, or the events, that are awaited")
+        return self
+
+    @property
+    def awaited(self) -> tuple[str, ...]:
+        """Return the names of the events that end the wait."""
+        first = (self.event,) if self.event else ()
+        return first + tuple(name for name in self.events if name != self.event)
+
+
+class SwitchAction(AnyAction):
+    """A branch: the value of the expression, as text, is the outcome."""
+
+    type: Literal["switch"]
+    expression: Expression
+
+
+class MapAction(AnyAction):
+    """A value computed with templates, and variables set."""
+
+    type: Literal["map"]
+    value: Template = None
+    set: dict[Name, Template] | None = None
+
+
+class RetriedAction(AnyAction):
+    """Work whose failed attempts are repeated as the action says; it has no worker that could."""
+
+    retry_count: Annotated[int, Field(ge=0, le=1_000)] = 0
+    retry: Retry = Retry()
+
+
+class PullAction(RetriedAction):
+    """Work on a queue: workers long-poll, claim, heartbeat, and complete it."""
+
+    type: Literal["pull"]
+    queue: Name | None = None
+    """Default: the action's name."""
+    lease: Annotated[Seconds, Field(gt=0)] = 60.0
+    """How long a claim holds without a heartbeat."""
+    retry_count: Annotated[int, Field(ge=0, le=1_000)] = 3
+
+
+class HumanAction(RetriedAction):
+    """Work for people: an inbox lists it; one claims and completes it."""
+
+    type: Literal["human"]
+    queue: Name | None = None
+    """Default: the action's name."""
+    assigned_to: Text | None = None
+    """A person or a role; a template."""
+    form: dict[str, Any] | bool | None = None
+    """JSON Schema of the output."""
+    lease: Annotated[Seconds, Field(gt=0)] | None = None
+    """How long a claim holds; default: until it is released."""
+
+
+class ScriptAction(RetriedAction):
+    """JavaScript, in a child process that is killed at its limit (the extra ``js``)."""
+
+    type: Literal["script"]
+    script: Annotated[str, Field(max_length=SCRIPT_CHARACTERS_MAX)]
+    """Sees ``$``; its output is the keys of ``$`` that it added or changed."""
+    timeout: Annotated[Seconds, Field(gt=0, le=SCRIPT_SECONDS_MAX)] | None = None
+    """Of one evaluation; 0.25 s by default."""
+
+
+class ActivityAction(RetriedAction):
+    """A child execution: of an activity, or of a machine of this blueprint."""
+
+    type: Literal["activity"]
+    activity: Name | None = None
+    project: Name | None = None
+    """Default: the blueprint's own."""
+    version: Annotated[int, Field(ge=1)] | None = None
+    """Default: the latest when the child starts."""
+    machine: Name | None = None
+    """An entry of ``machines``."""
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> "ActivityAction":
+        if (self.activity is None) == (self.machine is None):
+            raise ValueError("give either activity or machine")
+        if self.machine is not None and (self.project is not None or self.version is not None):
+            raise ValueError("a machine is of this blueprint: leave out project and version")
+        return self
+
+
+class EmitAction(RetriedAction):
+    """An event for other executions, by id or business key; or a CloudEvent for an endpoint."""
+
+    type: Literal["emit"]
+    event: Name
+    data: Template = None
+    """Default: the action's input."""
+    execution: Text | None = None
+    """Id of the execution that gets it; a template."""
+    key: Text | None = None
+    """Business key of the executions that get it; a template."""
+    project: Name | None = None
+    """Narrows ``key``; default: the blueprint's own."""
+    activity: Name | None = None
+    """Narrows ``key``."""
+    endpoint: Endpoint | None = None
+    """Gets a CloudEvent (1.0, structured JSON)."""
+
+    @model_validator(mode="after")
+    def _one_target(self) -> "EmitAction":
+        if [self.execution, self.key, self.endpoint].count(None) != 2:
+            raise ValueError("give one of execution, key and endpoint")
+        return self
+
+
+class UndoAction(AnyAction):
+    """Compensation on demand: runs the ``undo`` of all that succeeded so far, newest first."""
+
+    type: Literal["undo"]
+
+
+def _action_type(value: Any) -> str:
+    kind = value.get("type", "sync") if isinstance(value, dict) else value.type
+    return "call" if kind in ("sync", "async") else str(kind)
+
+
+Action = Annotated[
+    Annotated[CallAction, Tag("call")]
+    | Annotated[DelayAction, Tag("delay")]
+    | Annotated[WaitAction, Tag("wait")]
+    | Annotated[SwitchAction, Tag("switch")]
+    | Annotated[MapAction, Tag("map")]
+    | Annotated[PullAction, Tag("pull")]
+    | Annotated[HumanAction, Tag("human")]
+    | Annotated[ScriptAction, Tag("script")]
+    | Annotated[ActivityAction, Tag("activity")]
+    | Annotated[EmitAction, Tag("emit")]
+    | Annotated[UndoAction, Tag("undo")],
+    Discriminator(
+        _action_type,
+        custom_error_type="unknown_action_type",
+        custom_error_message=(
+            "the type is one of sync, async, pull, human, delay, wait, switch, script, map, "
+            "activity, emit, undo"
+        ),
+    ),
+]
