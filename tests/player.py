@@ -9,7 +9,7 @@ from goflow_py.domain.blueprint import Blueprint
 from goflow_py.domain.event import Control, Outside
 from goflow_py.domain.execution import Execution, copy, decode, encode
 from goflow_py.engine.checker import verify
-from goflow_py.fsm import inputs, work
+from goflow_py.fsm import events, inputs, work
 from goflow_py.fsm.compile import compile_blueprint
 from goflow_py.fsm.controls import control
 from goflow_py.fsm.draft import Draft
@@ -73,9 +73,28 @@ class Player:
         self._step(act)
         return self
 
+    def end_task(
+        self, name: str, outcome: str = "success", output: Any = None, *, code: str = "x"
+    ) -> "Player":
+        """End the open task *name*, as the engine does."""
+
+        def act(draft: Draft) -> None:
+            action = self.compiled.actions[draft.after.tasks[name].action]
+            if outcome == "error":
+                work.end_with_error(draft, action, name, code, "it failed")
+            else:
+                work.end(draft, action, name, outcome, output=output)
+            inputs.task_ended(self.compiled, draft, name)
+
+        self._step(act)
+        return self
+
+    def awaiting(self) -> list[dict[str, Any]]:
+        return events.awaiting(self.compiled, self.execution)
+
     def send(self, name: str, data: Any = None, **fields: Any) -> Any:
         event = Outside(name=name, data=data, **fields)
-        return self._step(lambda draft: inputs.take_outside(self.compiled, draft, event))
+        return self._step(lambda draft: events.take_outside(self.compiled, draft, event))
 
     def fire(self, timer: str | None = None) -> "Player":
         """Let time pass until the next timer, or *timer*, is due."""

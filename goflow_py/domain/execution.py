@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 
+from goflow_py.domain.names import CANCELLED, ERROR
 from goflow_py.domain.values import value
 
 
@@ -48,6 +49,22 @@ class Call:
     """An ``async`` worker took it; the outcome comes to the callback."""
 
 
+FACTS = (
+    "index",  # its place among the items of its task
+    "item",
+    "called",  # the name of the item in expressions
+    "ignore",  # its error counts as success
+    "key",  # the end of its Idempotency-Key, where that is not <visit>[/<task>]
+    "assignedTo",
+    "businessStatus",  # the execution's, when it ends well
+    "child",  # id of its newest child execution
+    "replaces",  # [state, task] whose output its own replaces
+    "undoes",  # number of the piece of work that it compensates
+    "target",  # what it adds to its worker's URL; whom its event is for
+)
+"""What only some tasks have: fields of ``taskScheduled``, kept as they are."""
+
+
 @dataclass(kw_only=True)
 class Task:
     """A piece of a state's work: one action, in one visit of the state.
@@ -62,8 +79,9 @@ class Task:
     single: bool = True
     """The state's work is this one action; its key then carries no task name."""
     input: Any = None
-    target: dict[str, Any] | None = None
-    """``{"path", "query"}`` that the action adds to its worker's URL."""
+    """Rendered once; of a task with ``each`` the list of its items."""
+    facts: dict[str, Any] = field(default_factory=dict)
+    """What only some tasks have, by the names of ``FACTS``."""
     since: int = 0
     outcome: str | None = None
     """None while open; then ``success``, ``error``, ``cancelled`` or the worker's label."""
@@ -83,6 +101,44 @@ class Task:
         """Tell whether its outcome is still to come."""
         return self.outcome is None
 
+    @property
+    def index(self) -> int | None:
+        """Return its place among the items of its task; its name is then ``task[index]``."""
+        return self.facts.get("index")
+
+    @property
+    def sees(self) -> dict[str, Any]:
+        """Return what its templates see beside the context."""
+        if "index" not in self.facts:
+            return {}
+        called = self.facts.get("called", "item")
+        return {called: self.facts["item"], "index": self.facts["index"]}
+
+    @property
+    def ignores_failure(self) -> bool:
+        """Tell whether its ``error`` counts as ``success``."""
+        return bool(self.facts.get("ignore"))
+
+    @property
+    def child(self) -> str | None:
+        """Return the id of its newest child execution."""
+        return self.facts.get("child")
+
+    @property
+    def undoes(self) -> int | None:
+        """Return the number of the piece of work that it compensates."""
+        return self.facts.get("undoes")
+
+    @property
+    def target(self) -> dict[str, Any] | None:
+        """Return what the action adds to its worker's URL, or whom its event is for."""
+        return self.facts.get("target")
+
+    @property
+    def ended_well(self) -> bool:
+        """Tell whether what needs it may begin: it succeeded, chose a label, or was skipped."""
+        return self.outcome is not None and self.outcome not in (ERROR, CANCELLED)
+
 
 @dataclass(kw_only=True)
 class Execution:
@@ -97,6 +153,14 @@ class Execution:
     version: int
     input: Any = None
     key: str | None = None
+    parent: dict[str, Any] | None = None
+    """Of a child: ``{"id", "task", "visit", "fence"}`` of the work that it is."""
+    root: str | None = None
+    """Of a child: the id of the first of its family."""
+    depth: int = 0
+    """Generations above it."""
+    machine: str | None = None
+    """Of a child: the private machine of the blueprint that it runs."""
     labels: dict[str, str] = field(default_factory=dict)
     traceparent: str | None = None
 
@@ -109,7 +173,11 @@ class Execution:
     status: Status = Status.RUNNING
     paused: bool = False
     cancelling: bool = False
-    """A cancel was taken by a row; a second one changes nothing."""
+    """A cancel was taken; a second one changes nothing."""
+    unwinding: bool = False
+    """It was cancelled: what was done is undone now, newest first, and nothing else happens."""
+    done: list[dict[str, Any]] = field(default_factory=list)
+    """Work that can be undone, oldest first: ``{"n", "undo", "key", "task", "input", "output"}``"""
     seq: int = -1
     """Of the newest history entry; the API's ``revision``."""
     at: int = 0
@@ -121,7 +189,7 @@ class Execution:
 
     data: dict[str, Any] = field(default_factory=dict)
     outputs: dict[str, Any] = field(default_factory=dict)
-    """``{state: {"output": ...}}``, last visit."""
+    """``{state: {"output": ...}}``, last visit; with tasks also ``{state: {task: ...}}``."""
     error: dict[str, Any] | None = None
     output: Any = None
     business_status: str | None = None
@@ -129,6 +197,8 @@ class Execution:
     tasks: dict[str, Task] = field(default_factory=dict)
     timers: dict[str, int] = field(default_factory=dict)
     """Name to due time."""
+    errands: dict[str, Task] = field(default_factory=dict)
+    """Work that belongs to no visit: teardowns and notifications."""
     noted: dict[str, Any] | None = None
     """Work of this visit that is not issued yet: ``{"start": true}`` or ``{"action": name}``."""
     deferred: list[dict[str, Any]] = field(default_factory=list)
@@ -153,6 +223,23 @@ class Execution:
         """Return when it has to be looked at next without anybody asking, if ever."""
         return None if self.paused or not self.timers else min(self.timers.values())
 
+    @property
+    def family(self) -> str:
+        """Return the id of the first of its family: parent, children and all are one."""
+        return self.root or self.id
+
+    def children(self) -> dict[str, Task]:
+        """Return the open children, by id, with the tasks that they are."""
+        return {
+            task.child: task
+            for task in self.tasks.values()
+            if task.child is not None and task.outcome is None and task.call is not None
+        }
+
+    def work(self, name: str) -> Task | None:
+        """Return a task of the current visit, or an errand."""
+        return self.tasks.get(name) or self.errands.get(name)
+
     def open_tasks(self) -> list[Task]:
         """Return the tasks whose outcome is still to come, in order."""
         return [task for task in self.tasks.values() if task.outcome is None]
@@ -168,6 +255,8 @@ def copy(execution: Execution) -> Execution:
     new.outputs = execution.outputs.copy()
     new.tasks = {name: _copy_task(task) for name, task in execution.tasks.items()}
     new.timers = execution.timers.copy()
+    new.done = execution.done.copy()
+    new.errands = {name: _copy_task(task) for name, task in execution.errands.items()}
     new.deferred = execution.deferred.copy()
     new.held = execution.held.copy()
     return new
@@ -189,6 +278,8 @@ def decode(body: bytes) -> Execution:
     fields = orjson.loads(body)
     fields["status"] = Status(fields["status"])
     fields["tasks"] = {name: _task(task) for name, task in fields["tasks"].items()}
+    if fields.get("errands"):
+        fields["errands"] = {name: _task(task) for name, task in fields["errands"].items()}
     return Execution(**fields)
 
 

@@ -12,7 +12,7 @@ from goflow_py.domain.values import value
 from goflow_py.domain.workers import Worker
 from goflow_py.engine.backoff import RetryDefaults, pause_seconds
 from goflow_py.engine.verdict import Acceptance, Definite, Failure, Success, Verdict
-from goflow_py.fsm import work
+from goflow_py.fsm import timers, work
 from goflow_py.fsm.compile import Compiled
 from goflow_py.fsm.draft import Draft
 from goflow_py.ports import Answered, Reply
@@ -47,7 +47,7 @@ def open_attempt(draft: Draft, task: Task, chosen: Chosen) -> None:
 
 def wait_for_worker(draft: Draft, task: Task, until: int) -> None:
     """Record that the next attempt is due at *until*."""
-    work.set_timer_at(draft, f"task:{task.name}:retry", until)
+    timers.set_timer_at(draft, f"task:{task.name}:retry", until)
 
 
 @value
@@ -183,7 +183,7 @@ def arm_callback(draft: Draft, task: Task, model: CallAction | None) -> None:
         if model and model.timeout is not None:
             return  # the task's own timeout closes it
         seconds = work.CALLBACK_TIMEOUT_SECONDS
-    work.set_timer(draft, f"task:{task.name}:callback", seconds)
+    timers.set_timer(draft, f"task:{task.name}:callback", seconds)
 
 
 def _failed(draft: Draft, task: Task, failure: Failure, closing: Closing) -> None:
@@ -207,7 +207,7 @@ def _failed(draft: Draft, task: Task, failure: Failure, closing: Closing) -> Non
     left = (worker.retry_count + 1 - used) if worker is not None else 1
     outcome = "timeout" if failure.code == "timeout" else "error"
     counts = 1 if failure.again else max(left, 1)
-    work.cancel_timer(draft, f"task:{task.name}:callback")
+    timers.cancel_timer(draft, f"task:{task.name}:callback")
     _ended(
         draft,
         task,

@@ -13,7 +13,7 @@ from goflow_py.engine.owner import Owner
 from goflow_py.engine.tokens import Address, read_token
 from goflow_py.engine.verdict import Definite, Failure, Success, Verdict, labelled
 from goflow_py.errors import Conflict, GoFlowError, Gone, Invalid
-from goflow_py.fsm import work
+from goflow_py.fsm import timers
 from goflow_py.fsm.compile import Compiled
 from goflow_py.fsm.draft import Draft
 from goflow_py.ports import Store
@@ -77,7 +77,7 @@ class Callbacks:
             model = compiled.actions[task.action].model
             timer = f"task:{task.name}:callback"
             if timer in draft.after.timers and isinstance(model, CallAction):
-                work.cancel_timer(draft, timer)
+                timers.cancel_timer(draft, timer)
                 arm_callback(draft, task, model)
             return True
 

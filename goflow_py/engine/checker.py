@@ -16,14 +16,17 @@ from goflow_py.domain.history import Entry
 from goflow_py.domain.names import DONE, SUCCESS
 from goflow_py.fsm.compile import Compiled
 from goflow_py.fsm.draft import chain
+from goflow_py.fsm.events import awaiting
 from goflow_py.fsm.fold import apply, status_of
-from goflow_py.fsm.inputs import awaiting
+from goflow_py.fsm.rows import BUSY
 from goflow_py.ports import RecordRow
 
 AUDIT = frozenset({"lateIgnored", "control", "dataChanged", "eventIgnored"})
 """What may follow an end."""
 REOPENS = frozenset({"retry", "goto", "replay", "skip"})
 VERB_EVENTS = frozenset({"retry", "goto", "replay"})
+HELD_BY_SOMEBODY = BUSY | {"pull", "human", "activity"}
+"""Types of open work that the engine, a worker, a person or a child goes on with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +140,7 @@ class _History:
         kind = entry["type"]
         if (entry["seq"] == 0) != (kind == "started"):
             self.breach("S3", entry, "an execution begins with 'started', once")
-        if self.folded.ended and kind not in AUDIT:
+        if self.folded.ended and kind not in AUDIT and not _is_errand(entry):
             self.breach("S6", entry, f"'{kind}' after the end")
         check = getattr(self, f"_check_{kind}", None)
         if check is not None:
@@ -175,13 +178,13 @@ class _History:
     # S7: attempts are numbered, at most one is open, each is closed once, priorities in order
 
     def _check_taskScheduled(self, entry: Entry) -> None:  # noqa: N802  # named as the entry
-        task = self.folded.tasks.get(entry["task"])
+        task = self.folded.work(entry["task"])
         if task is not None and task.open:
             self.breach("S7", entry, f"task '{entry['task']}' is scheduled twice")
         self._priority.pop(entry["task"], None)
 
     def _check_attemptStarted(self, entry: Entry) -> None:  # noqa: N802
-        task = self.folded.tasks.get(entry["task"])
+        task = self.folded.work(entry["task"])
         if task is None or not task.open:
             self.breach("S7", entry, f"an attempt of '{entry['task']}', which is not open")
             return
@@ -199,13 +202,15 @@ class _History:
             self._skipped.add(task.name)
 
     def _check_attemptEnded(self, entry: Entry) -> None:  # noqa: N802
-        task = self.folded.tasks.get(entry["task"])
+        task = self.folded.work(entry["task"])
         if task is None or task.call is None or task.call.attempt != entry["attempt"]:
             self.breach("S7", entry, f"attempt {entry['attempt']} is closed, but is not open")
 
     def _check_taskEnded(self, entry: Entry) -> None:  # noqa: N802
-        task = self.folded.tasks.get(entry["task"])
+        task = self.folded.work(entry["task"])
         skipped = self._verb == "skip"
+        if task is None and entry["outcome"] == "skipped":
+            return
         if task is None or (not task.open and not skipped):
             self.breach("S7", entry, f"task '{entry['task']}' is ended, but is not open")
         elif task.call is not None:
@@ -231,6 +236,12 @@ class _History:
             self.breach("S12", entry, f"timer '{entry['timer']}' is cancelled, but was not set")
 
 
+def _is_errand(entry: Entry) -> bool:
+    """Tell whether an entry is of a teardown, a notification or a replay alone."""
+    name = entry.get("task") or str(entry.get("timer", "")).removeprefix("task:")
+    return name.startswith("+") and not name.startswith(("+undo", "+setup"))
+
+
 # ---------------------------------------------------------------- head
 
 
@@ -248,7 +259,7 @@ def _wakes(head: Execution, compiled: Compiled) -> Iterator[Breach]:
     """S15: an open execution has runnable work, an open attempt, a timer, or a declared wait."""
     if head.ended or head.paused:
         return
-    calls = any(task.kind in ("sync", "async") for task in head.open_tasks())
+    calls = any(task.kind in HELD_BY_SOMEBODY for task in head.open_tasks())
     if not (calls or head.timers or awaiting(compiled, head)):
         message = f"nothing will ever wake it in state '{head.state}'"
         yield Breach(rule="S15", execution=head.id, seq=head.seq, message=message)

@@ -20,7 +20,7 @@ from goflow_py.engine.requests import (
     StartRequest,
 )
 from goflow_py.errors import Conflict, GoFlowError, Gone, Invalid, NotFound
-from goflow_py.fsm import inputs
+from goflow_py.fsm import events, inputs
 from goflow_py.fsm.compile import Compiled
 from goflow_py.fsm.controls import control
 from goflow_py.fsm.draft import Draft
@@ -148,14 +148,14 @@ class Executions:
         Raises ``EventNotAccepted`` (409), ``Invalid`` (422), ``NotFound``, ``PreconditionFailed``.
         """
 
-        def act(compiled: Compiled, draft: Draft, _: Workers) -> inputs.Applied | inputs.Kept:
+        def act(compiled: Compiled, draft: Draft, _: Workers) -> events.Applied | events.Kept:
             if match is not None:
                 match.check(draft.before)
-            return inputs.take_outside(compiled, draft, event)
+            return events.take_outside(compiled, draft, event)
 
-        def names(result: inputs.Applied | inputs.Kept, after: Execution) -> list[Name]:
-            applied = isinstance(result, inputs.Applied)
-            respond = result.respond if isinstance(result, inputs.Applied) else None
+        def names(result: events.Applied | events.Kept, after: Execution) -> list[Name]:
+            applied = isinstance(result, events.Applied)
+            respond = result.respond if isinstance(result, events.Applied) else None
             answer = orjson.dumps({"applied": applied, "respond": respond})
             found = _repeat_names(after, repeat, answer)
             if event.id is not None:
@@ -171,7 +171,7 @@ class Executions:
             if before is None:
                 raise refusal
             return await self._sent_before(execution, before, repeat)
-        if isinstance(result, inputs.Kept):
+        if isinstance(result, events.Kept):
             return Sent(execution=now, applied=False)
         return Sent(execution=now, applied=True, respond=result.respond)
 

@@ -11,7 +11,8 @@ from goflow_py.engine.verdict import Failure
 from goflow_py.fsm.compile import Compiled
 from goflow_py.fsm.controls import take_held_event
 from goflow_py.fsm.draft import Draft
-from goflow_py.fsm.inputs import take_deferred, take_timer, task_ended
+from goflow_py.fsm.events import take_deferred
+from goflow_py.fsm.inputs import take_timer, task_ended
 
 TIMERS_A_STEP_MAX = 1_000
 

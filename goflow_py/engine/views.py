@@ -7,7 +7,7 @@ from goflow_py.domain.durations import rfc3339
 from goflow_py.domain.execution import Execution, Task
 from goflow_py.domain.history import Entry
 from goflow_py.fsm.compile import Compiled
-from goflow_py.fsm.inputs import awaiting
+from goflow_py.fsm.events import awaiting
 
 TIMES = frozenset({"at", "due", "since", "notBefore"})
 

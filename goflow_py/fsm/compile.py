@@ -5,43 +5,34 @@
 of ``*`` behind all rows of a named state.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
 
 from transitions import Machine
 
 from goflow_py.domain.actions import (
-    AnyAction,
     CallAction,
-    DelayAction,
-    MapAction,
-    SwitchAction,
     WaitAction,
 )
 from goflow_py.domain.blueprint import Blueprint
 from goflow_py.domain.names import (
     ALWAYS,
     ANY_STATE,
-    CONTINUE,
     ENGINE_EVENTS,
     FINAL_STATES,
     INIT,
-    TIMEOUT,
 )
-from goflow_py.domain.states import After, OnRow, Row, State
-from goflow_py.errors import GoFlowError, Invalid
-from goflow_py.expression import Expression, Template, compile_expression, compile_template
+from goflow_py.domain.states import After, OnRow, State
+from goflow_py.errors import Invalid
+from goflow_py.expression import Template
 from goflow_py.fsm.collection import without_collection
 from goflow_py.fsm.machine import build_machine
-from goflow_py.fsm.rows import CompiledAction, CompiledRow, CompiledState, CompiledTimer
+from goflow_py.fsm.parse import Parser, Report, escape, timer_event
+from goflow_py.fsm.rows import CompiledAction, CompiledRow, CompiledState
 
 TABLE_ROWS_MAX = 100_000
 """With the rows of ``*`` counted once for each state."""
-
-Report = Callable[[str, str, str], None]
-"""Takes a finding's code, JSON pointer and message."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +47,8 @@ class Compiled:
     rows: tuple[CompiledRow, ...]
     output: Template | None = None
     key: Template | None = None
+    machines: Mapping[str, "Compiled"] = field(default_factory=dict)
+    """The private machines, by name; each has them all, so that one can start another."""
     doubts: tuple[tuple[str, str], ...] = ()
     """(pointer, sentence) of texts that are read otherwise than they look."""
 
@@ -87,8 +80,51 @@ def compile_blueprint(
 
     What does not parse goes to *report*; the result is then good for further checks only.
     """
-    parse = _Parser(report)
-    worker_names = frozenset(workers)
+    names = frozenset(workers)
+    machines: dict[str, Compiled] = {}
+    for name in blueprint.machines:
+        under = f"/machines/{escape(name)}"
+        machines[name] = replace(
+            _compile(machine_document(blueprint, name), names, version, _below(under, report)),
+            machines=machines,
+        )
+    return replace(_compile(blueprint, names, version, report), machines=machines)
+
+
+def machine_document(blueprint: Blueprint, name: str) -> Blueprint:
+    """Return a private machine as a blueprint: its own actions come before the shared ones."""
+    machine = blueprint.machines[name]
+    own = {action.name for action in machine.actions}
+    shared = [action for action in blueprint.actions if action.name not in own]
+    return Blueprint.model_construct(
+        _fields_set={"project", "activity", "states", "actions", "transitions"},
+        project=blueprint.project,
+        activity=blueprint.activity,
+        description=machine.description,
+        states=machine.states,
+        actions=[*machine.actions, *shared],
+        transitions=machine.transitions,
+        workers=None,
+        input=machine.input,
+        output=machine.output,
+        data=machine.data,
+        events=blueprint.events,
+        timeout=machine.timeout,
+        key=None,
+        retain=blueprint.retain,
+        machines=blueprint.machines,
+        meta=machine.meta,
+    )
+
+
+def _below(prefix: str, report: Report) -> Report:
+    return lambda code, pointer, message: report(code, prefix + pointer, message)
+
+
+def _compile(
+    blueprint: Blueprint, worker_names: frozenset[str], version: int, report: Report
+) -> Compiled:
+    parse = Parser(report)
     objects = _all_states(blueprint)
     actions = {
         action.name: parse.action(action, f"/actions/{i}")
@@ -131,18 +167,22 @@ def _implicit_actions(
     objects: Mapping[str, tuple[State, str]],
     actions: dict[str, CompiledAction],
     workers: frozenset[str],
-    parse: "_Parser",
+    parse: Parser,
 ) -> None:
-    """Give a state without an action of its name, but with a worker of its name, that call (R3)."""
+    """Give a state, or a task, without an action but with a worker of its name that call (R3)."""
     for name, (state, pointer) in objects.items():
-        if state.do is None and name not in actions and name in workers:
-            actions[name] = parse.action(CallAction(name=name), pointer)
+        names = [task.do or task.name for task in state.tasks or ()]
+        if state.do is None and state.tasks is None:
+            names = [name]
+        for own in names:
+            if own not in actions and own in workers:
+                actions[own] = parse.action(CallAction(name=own), pointer)
 
 
 # ---------------------------------------------------------------- rows
 
 
-def _rows(blueprint: Blueprint, parse: "_Parser") -> Iterator[CompiledRow]:
+def _rows(blueprint: Blueprint, parse: Parser) -> Iterator[CompiledRow]:
     for i, row in enumerate(blueprint.transitions):
         pointer = f"/transitions/{i}"
         currents = [row.current] if isinstance(row.current, str) else row.current
@@ -151,7 +191,7 @@ def _rows(blueprint: Blueprint, parse: "_Parser") -> Iterator[CompiledRow]:
     states = list(blueprint.state_objects())
     for i, state in enumerate(states):
         for event, target in state.on.items():
-            pointer = f"/states/{i}/on/{_escape(event)}"
+            pointer = f"/states/{i}/on/{escape(event)}"
             for short, where in _on_rows(target, pointer):
                 yield parse.row(short, state.name, event, where)
     for i, state in enumerate(states):
@@ -181,15 +221,6 @@ def state_timers(state: State) -> list[After]:
         return state.after
     last = state.timeout if isinstance(state.timeout, After) else After(delay=state.timeout)
     return [*state.after, last]
-
-
-def timer_event(after: After, number: int) -> str:
-    """Return the event that a timer raises.
-
-    One that only names the next state has an event of its own; the space keeps it apart from every
-    name that a blueprint can have.
-    """
-    return f"after {number}" if after.next is not None else (after.event or TIMEOUT)
 
 
 def _table(
@@ -225,7 +256,7 @@ def _state(
     blueprint: Blueprint,
     actions: Mapping[str, CompiledAction],
     events: Sequence[str],
-    parse: "_Parser",
+    parse: Parser,
 ) -> CompiledState:
     declared = blueprint.events
     timers = tuple(
@@ -234,12 +265,17 @@ def _state(
     )
     free = [event for event in events if event not in ENGINE_EVENTS and " " not in event]
     outside = [event for event in free if declared is None or event in declared]
+    graph = None if state.tasks is None else parse.tasks(state.tasks, f"{pointer}/tasks")
     work = state.do or (state.name if state.name in actions else None)
-    if work is not None and work not in actions:
+    if graph is not None or (work is not None and work not in actions):
         work = None
     return CompiledState(
         name=state.name,
         work=work,
+        graph=graph,
+        join=_join(state),
+        subscribe=state.subscribe,
+        notify=state.notify,
         timers=timers,
         final=state.final or FINAL_STATES.get(state.name),
         output=parse.template(state.output, f"{pointer}/output"),
@@ -256,110 +292,10 @@ def _state(
     )
 
 
-def _escape(token: str) -> str:
-    return token.replace("~", "~0").replace("/", "~1")
-
-
-# ---------------------------------------------------------------- expressions
-
-
-class _Parser:
-    """Compiles texts, and reports those that do not parse, or read otherwise than they look."""
-
-    def __init__(self, report: Report) -> None:
-        self._report = report
-        self.doubts: list[tuple[str, str]] = []
-
-    def _doubt(self, pointer: str, warnings: Iterable[str]) -> None:
-        self.doubts += [(pointer, warning) for warning in warnings]
-
-    def template(self, value: Any, pointer: str) -> Template | None:
-        if value is None:
-            return None
-        try:
-            template = compile_template(value)
-        except GoFlowError as error:
-            self._report("bad_expression", pointer, error.detail)
-            return None
-        self._doubt(pointer, template.warnings)
-        return template
-
-    def expression(self, text: str | None, pointer: str) -> Expression | None:
-        if text is None:
-            return None
-        try:
-            expression = compile_expression(text)
-        except GoFlowError as error:
-            self._report("bad_expression", pointer, error.detail)
-            return None
-        self._doubt(pointer, expression.warnings)
-        return expression
-
-    def templates(
-        self, values: Mapping[str, Any] | None, pointer: str
-    ) -> dict[str, Template] | None:
-        if values is None:
-            return None
-        parsed = {
-            name: compile_template(None)
-            if value is None
-            else self.template(value, f"{pointer}/{_escape(name)}")
-            for name, value in values.items()
-        }
-        return {name: template for name, template in parsed.items() if template is not None}
-
-    def row(self, row: Row | OnRow, current: str, event: str, pointer: str) -> CompiledRow:
-        action = row.action or None
-        return CompiledRow(
-            current=current,
-            event=event,
-            next=row.next,
-            action=None if action == CONTINUE else action,
-            source=pointer,
-            when=self.expression(row.when, f"{pointer}/when"),
-            set=self.templates(row.set, f"{pointer}/set"),
-            respond=self.template(row.respond, f"{pointer}/respond"),
-            reenter=row.reenter,
-            delay=row.delay,
-        )
-
-    def timer(self, after: After, number: int, pointer: str) -> CompiledTimer:
-        delay = after.delay
-        return CompiledTimer(
-            name=f"after:{number}",
-            event=timer_event(after, number),
-            delay=self.template(delay, f"{pointer}/delay") if isinstance(delay, str) else delay,
-            at=self.template(after.at, f"{pointer}/at"),
-        )
-
-    def action(self, model: AnyAction, pointer: str) -> CompiledAction:
-        own: dict[str, Any] = {}
-        match model:
-            case CallAction():
-                own = {"path": model.path}
-            case DelayAction():
-                own = {"seconds": model.seconds, "until": model.until}
-            case MapAction():
-                own = {"value": model.value}
-            case _:
-                pass
-        return CompiledAction(
-            model=model,
-            input=self.template(model.input, f"{pointer}/input"),
-            output=self.template(model.output, f"{pointer}/output"),
-            expression=self.expression(
-                model.expression if isinstance(model, SwitchAction) else None,
-                f"{pointer}/expression",
-            ),
-            templates=self.templates({k: v for k, v in own.items() if v is not None}, pointer)
-            or {},
-            set=self.templates(model.set, f"{pointer}/set")
-            if isinstance(model, MapAction)
-            else None,
-            query=self.templates(model.query, f"{pointer}/query")
-            if isinstance(model, CallAction)
-            else None,
-        )
+def _join(state: State) -> int | None:
+    if state.join == "all":
+        return None
+    return 1 if state.join == "any" else state.join
 
 
 def awaited(action: CompiledAction) -> tuple[str, ...]:

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
-from goflow_py.domain.execution import Call, Execution, Status, Task
+from goflow_py.domain.execution import FACTS, Call, Execution, Status, Task
 from goflow_py.domain.history import Entry
-from goflow_py.domain.names import CONTINUE
+from goflow_py.domain.names import CONTINUE, ERROR
+from goflow_py.fsm.rows import BUSY, EACH, SKIPPED
 
 
 def fold(execution: Execution, entries: Iterable[Entry]) -> Execution:
@@ -34,7 +35,7 @@ def status_of(execution: Execution) -> Status:
     if execution.paused:
         return Status.PAUSED
     for task in execution.tasks.values():
-        if task.outcome is None and task.kind in ("sync", "async"):
+        if task.outcome is None and task.kind in BUSY:
             if task.call is None or not task.call.accepted:
                 return Status.RUNNING
     return Status.WAITING
@@ -46,6 +47,10 @@ def _started(execution: Execution, entry: Entry) -> None:
     execution.key = entry.get("key")
     execution.labels = entry.get("labels") or {}
     execution.traceparent = entry.get("traceparent")
+    execution.parent = entry.get("parent")
+    execution.root = entry.get("root")
+    execution.depth = entry.get("depth", 0)
+    execution.machine = entry.get("machine")
     execution.started_at = execution.entered_at = entry["at"]
 
 
@@ -62,27 +67,37 @@ def _transition(execution: Execution, entry: Entry) -> None:
     execution.entered_with = None if entry["action"] == CONTINUE else entry["action"]
     execution.tasks = {}
     execution.undigested = None
+    if len(execution.outputs.get(execution.state, ())) > 1:
+        # Those of a graph of tasks are of this visit only, or they would mix.
+        del execution.outputs[execution.state]
     if "businessStatus" in entry:
         execution.business_status = entry["businessStatus"]
 
 
 def _task_scheduled(execution: Execution, entry: Entry) -> None:
-    old = execution.tasks.get(entry["task"])
-    execution.tasks[entry["task"]] = Task(
-        name=entry["task"],
+    name = entry["task"]
+    old = execution.tasks.get(name)
+    into = execution.errands if entry.get("errand") else execution.tasks
+    if entry["kind"] == EACH and old is None:
+        empty = [None] * len(entry["input"])
+        execution.outputs[execution.state] = _with_output(execution, name, empty)
+    into[name] = Task(
+        name=name,
         action=entry["action"],
         kind=entry["kind"],
         single=entry["single"],
         input=entry["input"],
-        target=entry.get("target"),
+        facts={name: entry[name] for name in FACTS if name in entry},
         since=entry["at"],
         attempts=old.attempts if old else 0,
     )
 
 
 def _attempt_started(execution: Execution, entry: Entry) -> None:
-    task = execution.tasks[entry["task"]]
+    task = _task(execution, entry)
     task.attempts = entry["attempt"]
+    if "child" in entry:
+        task.facts = {**task.facts, "child": entry["child"]}
     task.call = Call(
         attempt=entry["attempt"],
         worker=entry["worker"],
@@ -92,13 +107,13 @@ def _attempt_started(execution: Execution, entry: Entry) -> None:
 
 
 def _attempt_accepted(execution: Execution, entry: Entry) -> None:
-    task = execution.tasks[entry["task"]]
+    task = _task(execution, entry)
     if task.call is not None:
         task.call = replace(task.call, accepted=True)
 
 
 def _attempt_ended(execution: Execution, entry: Entry) -> None:
-    task = execution.tasks[entry["task"]]
+    task = _task(execution, entry)
     worker = entry["worker"]
     task.call = None
     if entry["outcome"] == "abandoned":
@@ -112,20 +127,80 @@ def _attempt_ended(execution: Execution, entry: Entry) -> None:
         task.error = entry["error"]
 
 
+def _task(execution: Execution, entry: Entry) -> Task:
+    name = entry["task"]
+    return execution.tasks.get(name) or execution.errands[name]
+
+
 def _task_ended(execution: Execution, entry: Entry) -> None:
-    task = execution.tasks[entry["task"]]
-    outcome = entry["outcome"]
+    name, outcome = entry["task"], entry["outcome"]
+    errand = execution.errands.pop(name, None)
+    if errand is not None:
+        if "replaces" in errand.facts and outcome != ERROR and "output" in entry:
+            state, task_name = errand.facts["replaces"]
+            _replace(execution, state, task_name, entry["output"])
+        return
+    task = execution.tasks.get(name)
+    if task is None:  # skipped: its ``when`` is false
+        task = Task(name=name, action=entry["action"], kind=SKIPPED, single=False)
+        execution.tasks[name] = task
     task.outcome = outcome
     task.call = None
     task.error = entry.get("error")
-    if outcome == "cancelled":
-        return
+    if "undo" in entry:
+        execution.done.append({"n": entry["seq"], **entry["undo"]})
+    if task.undoes is not None and task.ended_well:
+        execution.done = [work for work in execution.done if work["n"] != task.undoes]
+    if outcome != "cancelled":
+        _keep(execution, task, entry)
+
+
+def _keep(execution: Execution, task: Task, entry: Entry) -> None:
+    """Keep what a task ended with where expressions find it."""
     if "error" in entry:
         execution.error = entry["error"]
-    if "output" in entry:
+    if "businessStatus" in entry:
+        execution.business_status = entry["businessStatus"]
+    if "output" not in entry:
+        return
+    if task.name.startswith("+"):
+        task.facts = {**task.facts, "output": entry["output"]}
+    elif not task.single:
+        execution.outputs[execution.state] = _with_task(execution, task, entry)
+    else:
         # Taken out first: the last entry is then the newest output, the execution's own by default.
         execution.outputs.pop(execution.state, None)
         execution.outputs[execution.state] = {"output": entry["output"]}
+
+
+def _replace(execution: Execution, state: str, task: str | None, output: Any) -> None:
+    """Replace an output where it stands: the order of the outputs stays as it was."""
+    known = execution.outputs.get(state) or {}
+    if task is None:
+        execution.outputs[state] = {**known, "output": output}
+        return
+    outputs = {**(known.get("output") or {}), task: output}
+    execution.outputs[state] = {**known, task: {"output": output}, "output": outputs}
+
+
+def _with_task(execution: Execution, task: Task, entry: Entry) -> dict[str, Any]:
+    """Return the output of the state's graph with that of one more task."""
+    if task.index is None:
+        label = None if task.outcome == "success" else task.outcome
+        return _with_output(execution, task.name, entry["output"], label)
+    name = task.name.partition("[")[0]
+    items = execution.outputs[execution.state][name]["output"].copy()
+    items[task.index] = entry["output"]
+    return _with_output(execution, name, items)
+
+
+def _with_output(
+    execution: Execution, task: str, output: Any, label: str | None = None
+) -> dict[str, Any]:
+    # Taken out first: the last entry is then the newest output, the execution's own by default.
+    known = execution.outputs.pop(execution.state, None) or {}
+    own = {"output": output} if label is None else {"output": output, "event": label}
+    return {**known, task: own, "output": {**(known.get("output") or {}), task: output}}
 
 
 def _timer_set(execution: Execution, entry: Entry) -> None:
@@ -174,17 +249,21 @@ def _control(execution: Execution, entry: Entry) -> None:
             execution.held = []
         case "cancel":
             execution.cancelling = True
+            execution.unwinding = entry.get("unwinding", False)
         case "retry" | "goto" | "replay" | "skip":
             if execution.ended:
                 execution.status = Status.RUNNING
                 execution.finished_at = None
                 execution.output = None
                 execution.undigested = None
-                execution.cancelling = False
+                execution.cancelling = execution.unwinding
         case _:
             pass
     for state in entry.get("forget", ()):
         execution.outputs.pop(state, None)
+    if "output" in entry:
+        known = execution.outputs.pop(execution.state, None) or {}
+        execution.outputs[execution.state] = {**known, "output": entry["output"]}
 
 
 def _ended(execution: Execution, entry: Entry) -> None:
@@ -196,6 +275,8 @@ def _ended(execution: Execution, entry: Entry) -> None:
         execution.error = entry["error"]
     execution.undigested = entry.get("undigested")
     execution.noted = None
+    if execution.status is not Status.FAILED:
+        execution.unwinding = False
 
 
 def _nothing(execution: Execution, entry: Entry) -> None:

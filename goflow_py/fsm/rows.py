@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from goflow_py.domain.actions import AnyAction
+from goflow_py.domain.states import Notify, Subscribe
 from goflow_py.expression import Expression, Template
 
 
@@ -38,12 +40,38 @@ class CompiledTimer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CompiledTask:
+    """A task of a state's graph."""
+
+    name: str
+    action: str
+    needs: tuple[str, ...] = ()
+    when: Expression | None = None
+    each: Template | None = None
+    item: str = "item"
+    """What expressions call the item of ``each``."""
+    concurrency: int | None = None
+    ignore_failure: bool | None = None
+    business_status: str | None = None
+    assigned_to: Template | None = None
+    meta: Mapping[str, Any] = field(default_factory=dict)
+    source: str = "/states"
+    """JSON pointer into the blueprint."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CompiledState:
     """A state with all that it does by itself."""
 
     name: str
     work: str | None = None
     """The action that is its own work."""
+    graph: tuple[CompiledTask, ...] | None = None
+    """Its own work as tasks; then there is no other."""
+    join: int | None = None
+    """How many tasks have to succeed; None: all."""
+    subscribe: Subscribe | None = None
+    notify: Notify | None = None
     timers: tuple[CompiledTimer, ...] = ()
     final: str | None = None
     output: Template | None = None
@@ -61,6 +89,23 @@ class CompiledState:
     """Events that it takes from outside."""
     source: str = "/states"
     """JSON pointer into the blueprint."""
+
+    @property
+    def has_work(self) -> bool:
+        """Tell whether it has work of its own."""
+        return self.work is not None or self.graph is not None
+
+    @property
+    def actions(self) -> tuple[str, ...]:
+        """Return the actions that are its own work."""
+        if self.graph is not None:
+            return tuple(task.action for task in self.graph)
+        return () if self.work is None else (self.work,)
+
+    def task(self, name: str) -> CompiledTask | None:
+        """Return the task of the graph with that name; of an item (``name[3]``) its task."""
+        bare = name.partition("[")[0]
+        return next((task for task in self.graph or () if task.name == bare), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,4 +130,12 @@ class CompiledAction:
 INSTANT = frozenset({"switch", "map"})
 """Actions that run inside the digest, as microsteps."""
 CALLS = frozenset({"sync", "async"})
-"""Actions that a worker does."""
+"""Actions that a worker is called for."""
+LABELLING = frozenset({"sync", "async", "pull", "human"})
+"""Actions whose worker chooses the outcome."""
+EACH = "each"
+"""The kind of a task that stands for one task an item."""
+SKIPPED = "skipped"
+"""The kind of a task whose ``when`` was false."""
+BUSY = frozenset({"sync", "async", "script", "emit"})
+"""Actions that the engine itself sees through; the others wait for somebody."""

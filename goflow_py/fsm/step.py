@@ -23,11 +23,11 @@ from goflow_py.domain.names import (
 )
 from goflow_py.errors import ExpressionFailed
 from goflow_py.expression import Template
-from goflow_py.fsm import work
+from goflow_py.fsm import errands, tasks, timers, undo, work
 from goflow_py.fsm.compile import Compiled
 from goflow_py.fsm.draft import Draft
 from goflow_py.fsm.machine import fire
-from goflow_py.fsm.rows import CALLS, INSTANT, CompiledRow, CompiledState
+from goflow_py.fsm.rows import INSTANT, LABELLING, CompiledRow, CompiledState
 
 MICROSTEPS_MAX = 1_000
 """Rows taken for one input; more fail the execution with code ``microstep_limit``."""
@@ -90,7 +90,7 @@ class Digest:
     def _is_outsiders(self, name: str, task: Task | None) -> bool:
         """Tell whether a worker chose a name that the blueprint takes only from outside."""
         declared = self.compiled.blueprint.events or {}
-        return task is not None and task.kind in CALLS and name in declared
+        return task is not None and task.kind in LABELLING and name in declared
 
     def settle(self) -> None:
         """Run microsteps until there is nothing left to do at once; then issue the noted work."""
@@ -101,9 +101,11 @@ class Digest:
             if noted is None or "delay" in self.draft.after.timers:
                 return
             self.noted = None
+            if errands.set_up(self, noted):
+                return
             if "start" in noted:
                 self._start()
-            elif not self._issue(noted.get("action") or self.state.work):
+            elif not self._issue_work(noted):
                 return
 
     # ------------------------------------------------------------ rows
@@ -164,7 +166,8 @@ class Digest:
         """Leave the state (R8), enter *target*: a new visit, its timers armed, its work noted."""
         draft, execution = self.draft, self.draft.after
         action = row.action if row is not None else action
-        work.leave(draft)
+        errands.leave(self, event)
+        work.leave(draft, self.compiled.actions)
         state = self.compiled.states[target]
         fields: dict[str, Any] = {"data": changes} if changes else {}
         if state.business_status is not None:
@@ -180,15 +183,16 @@ class Digest:
             **fields,
         )
         self.noted = {"action": action} if action else {"start": True}
+        errands.notify(self, "entered", event)
         if state.final in ("failed", "cancelled"):
             self._end_without_work(state)
         elif state.max_visits is not None and execution.visits[target] > state.max_visits:
             message = f"state '{target}' was entered more than {state.max_visits} times"
             self.fail({"code": "max_visits", "message": message})
         else:
-            work.arm_timers(draft, state)
+            timers.arm_timers(draft, state)
             if row is not None and row.delay is not None:
-                work.set_timer(draft, "delay", row.delay, noted=dict(self.noted))
+                timers.set_timer(draft, "delay", row.delay, noted=dict(self.noted))
 
     def _always(self) -> bool:
         if self.draft.after.ended:
@@ -217,7 +221,7 @@ class Digest:
         if self.raise_event(START):
             return
         state = self.state
-        if state.work is not None or state.final:
+        if state.has_work or state.final:
             self.noted = {"own": True}
         elif state.waits:
             return
@@ -225,6 +229,23 @@ class Digest:
             self._raise_error("no_branch", f"no 'always' row of state '{state.name}' is true")
         else:
             self.outcome(SUCCESS)
+
+    def _issue_work(self, noted: Noted) -> bool:
+        """Begin what was noted; tell whether the digest goes on at once."""
+        if "action" in noted or self.state.graph is None:
+            return self._issue(noted.get("action") or self.state.work)
+        return self.go_on_with_tasks()
+
+    def go_on_with_tasks(self) -> bool:
+        """Begin the tasks of the graph that may begin; tell whether the join was decided."""
+        joined = tasks.advance(self.compiled, self.draft, self.state)
+        if joined is None:
+            return False
+        if joined.is_own and joined.failure is not None:
+            error = work.error_value(self.draft, **joined.failure)
+            self.draft.add("errorRaised", error=error)
+        self.outcome(SUCCESS if joined.failure is None else ERROR)
+        return True
 
     def _issue(self, name: str | None) -> bool:
         """Begin the work *name*; tell whether the digest goes on at once."""
@@ -242,7 +263,10 @@ class Digest:
         if task.open and action.kind in INSTANT:
             work.run_instant(self.draft, action, task)
             task = self.draft.after.tasks[task.name]
-        if task.open:
+        if task.open and action.kind == "undo":
+            undo.go_on(self)
+            task = self.draft.after.tasks[task.name]
+        if task.open or self.draft.after.ended:
             return False
         self.outcome_of(task)
         return True
@@ -250,6 +274,15 @@ class Digest:
     def outcome_of(self, task: Task) -> None:
         """Go on after *task* ended; a switch without a row for its value takes ``default``."""
         name = str(task.outcome)
+        if task.undoes is not None:
+            undo.undone(self, task)
+            return
+        if task.name == errands.SETUP:
+            errands.was_set_up(self, task)
+            return
+        if not task.single:
+            self.go_on_with_tasks()
+            return
         if task.kind == "switch" and task.error is None:
             # The value is often a user's: it names a row of the author's, none of the engine's.
             named = NAME.match(name) and (name not in ENGINE_EVENTS or name in (SUCCESS, TIMEOUT))
@@ -291,6 +324,7 @@ class Digest:
         value = {"action": None, **error, "state": self.draft.after.state}
         if undigested is None and not self.draft.after.tasks:
             undigested = {"noted": dict(self.noted or self.draft.after.noted or {"start": True})}
+        errands.notify(self, "failed", str(value.get("code")))
         self.end("failed", error=value, undigested=undigested)
 
     def fail_at_limit(self) -> None:
@@ -308,7 +342,9 @@ class Digest:
         """End the execution: timers and work are closed, kept events are ignored with a reason."""
         draft = self.draft
         self.noted = None
-        work.leave(draft, everything=True)
+        if status != "failed":
+            errands.leave(self, status)
+        work.leave(draft, self.compiled.actions, everything=True)
         for kept in draft.after.deferred:
             self._ignore(kept, kept["seq"])
         for held in draft.after.held:

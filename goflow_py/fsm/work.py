@@ -1,19 +1,24 @@
-"""The work of a state: scheduling it, running what is instant, ending it; and a state's timers."""
+"""The work of a state: scheduling it, running what is instant, ending it."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from goflow_py.domain import durations
 from goflow_py.domain.actions import DelayAction, MapAction
 from goflow_py.domain.execution import Task
+from goflow_py.domain.history import AttemptOutcome
 from goflow_py.errors import ExpressionFailed
 from goflow_py.expression import MISSING
 from goflow_py.fsm.draft import Draft
-from goflow_py.fsm.rows import CompiledAction, CompiledState
+from goflow_py.fsm.rows import CompiledAction
+from goflow_py.fsm.timers import duration, moment, set_timer, set_timer_at
 
 ErrorValue = dict[str, Any]
 CALLBACK_TIMEOUT_SECONDS = 86_400.0
 """Of an ``async`` attempt that was accepted, when the action names no ``timeout``."""
-YEARS_TEN_MS = 315_600_000_000
+UNKNOWN_AFTER = frozenset(
+    {"timeout", "unreachable", "abandoned", "lease_expired", "bad_response", "too_large"}
+)
+"""Errors after which nobody knows whether the work was done: it is undone like work that was."""
 
 
 def error_value(
@@ -21,133 +26,126 @@ def error_value(
 ) -> ErrorValue:
     """Return an error as ``$.error`` shows it."""
     action = task.action if task else None
+    if task is not None and not task.single:
+        more = {"task": task.name, **more}
     return {"code": code, "message": message, "state": draft.after.state, "action": action, **more}
 
 
-# ---------------------------------------------------------------- timers
+# ---------------------------------------------------------------- scheduling
 
 
-def set_timer(draft: Draft, name: str, seconds: float, **fields: Any) -> None:
-    """Promise an event in *seconds*."""
-    set_timer_at(draft, name, draft.now + round(seconds * 1000), **fields)
+def schedule(
+    draft: Draft,
+    action: CompiledAction,
+    *,
+    name: str | None = None,
+    sees: Mapping[str, Any] | None = None,
+    again: bool = False,
+    **fields: Any,
+) -> Task:
+    """Add a task of *action*; an input that cannot be rendered ends it as an error at once.
 
-
-def set_timer_at(draft: Draft, name: str, due: int, **fields: Any) -> None:
-    """Promise an event at the time *due*. Raises ``ExpressionFailed`` beyond ten years."""
-    if due > draft.now + YEARS_TEN_MS:
-        raise ExpressionFailed(f"'{durations.rfc3339(due)}' is more than ten years from now")
-    draft.add("timerSet", timer=name, due=due, **fields)
-
-
-def cancel_timer(draft: Draft, name: str) -> None:
-    """Take a promise back, if it was made."""
-    if name in draft.after.timers:
-        draft.add("timerCancelled", timer=name)
-
-
-def arm_timers(draft: Draft, state: CompiledState) -> None:
-    """Set all timers of a state that was just entered. Raises ``ExpressionFailed``."""
-    for timer in state.timers:
-        if timer.at is not None:
-            due = _time(timer.at.render(draft.document()))
-            set_timer_at(draft, timer.name, due)
-        else:
-            value = timer.delay
-            seconds = (
-                value
-                if isinstance(value, float | int)
-                else _seconds(value.render(draft.document()) if value is not None else 0)
-            )
-            set_timer(draft, timer.name, seconds)
-
-
-def _seconds(value: Any) -> float:
-    try:
-        return durations.seconds(value)
-    except (ValueError, TypeError) as error:
-        raise ExpressionFailed(f"{value!r} is no duration: {error}") from None
-
-
-def _time(value: Any) -> int:
-    try:
-        return durations.timestamp_ms(value)
-    except (ValueError, TypeError, AttributeError) as error:
-        raise ExpressionFailed(f"{value!r} is no time: {error}") from None
-
-
-# ---------------------------------------------------------------- tasks
-
-
-def schedule(draft: Draft, action: CompiledAction, *, again: bool = False) -> Task:
-    """Add the task of *action*; an input that cannot be rendered ends it as an error at once.
-
-    The input is resolved once, here: every attempt sends the same bytes.
+    Without *name* it is the state's only work. The input is resolved once, here: every attempt
+    sends the same bytes. *sees* is what its templates see beside the context. *again* keeps the
+    input that it had; *fields* are further ones of the entry.
     """
-    name = action.model.name
+    single = name is None
+    task = action.model.name if name is None else name
     failure = None
     missing: list[str] = []
-    value, target = draft.after.input, None
-    old = draft.after.tasks.get(name)
+    document = draft.document(**(sees or {}))
+    value, more = draft.after.input, dict(fields)
+    old = draft.after.tasks.get(task)
     try:
-        if again and old is not None and old.attempts > 0:
-            value, target = old.input, old.target
+        if again and old is not None and (old.attempts > 0 or not single):
+            value, more = old.input, old.facts | more
         else:
+            if "input" in more:
+                value = more.pop("input")
             if action.input is not None:
-                value = action.input.render(draft.document(), missing)
-            target = _target(draft, action, missing)
+                value = action.input.render(document, missing)
+            more |= _target(action, document, missing)
     except ExpressionFailed as error:
         failure, value = error, None
-    more: dict[str, Any] = {"missing": missing} if missing else {}
-    if target is not None:
-        more["target"] = target
+    if missing:
+        more["missing"] = missing
+    if action.model.ignore_failure and "ignore" not in more:
+        more["ignore"] = True
     draft.add(
         "taskScheduled",
-        task=name,
-        action=name,
+        task=task,
+        action=action.model.name,
         kind=action.kind,
-        single=True,
+        single=single,
         visit=draft.after.visit,
         input=value,
         **more,
     )
     if failure is not None:
-        end_with_error(draft, action, name, "expression", failure.detail)
-    else:
-        _arm(draft, action, name)
-    return draft.after.tasks[name]
-
-
-def _target(draft: Draft, action: CompiledAction, missing: list[str]) -> dict[str, Any] | None:
-    """Return the path and the query that an action adds to its worker's URL, if any."""
-    if "path" not in action.templates and not action.query:
-        return None
-    document = draft.document()
-    query = {name: t.render(document, missing) for name, t in (action.query or {}).items()}
-    path = action.templates["path"].render(document, missing) if "path" in action.templates else ""
-    return {"path": path, "query": query}
-
-
-def _arm(draft: Draft, action: CompiledAction, task: str) -> None:
-    """Set the timers of a task that begins."""
-    if action.model.timeout is not None:
+        end_with_error(draft, action, task, "expression", failure.detail)
+    elif action.model.timeout is not None and action.kind != "script":
         set_timer(draft, f"task:{task}:timeout", action.model.timeout)
-    if not isinstance(action.model, DelayAction):
-        return
+    if isinstance(action.model, DelayAction) and failure is None:
+        _arm_delay(draft, action, task, document)
+    return draft.after.tasks.get(task) or draft.after.errands[task]
+
+
+def _target(
+    action: CompiledAction, document: Mapping[str, Any], missing: list[str]
+) -> dict[str, Any]:
+    """Return what the work goes to: the path and query of a call, or whom an event is for."""
+    if action.kind == "emit":
+        return {"target": _addressee(action, document, missing)}
+    found: dict[str, Any] = {}
+    if "assignedTo" in action.templates:
+        found["assignedTo"] = _text(action.templates["assignedTo"].render(document, missing))
+    if "path" in action.templates or action.query:
+        query = {name: t.render(document, missing) for name, t in (action.query or {}).items()}
+        path = ""
+        if "path" in action.templates:
+            path = action.templates["path"].render(document, missing)
+        found["target"] = {"path": path, "query": query}
+    return found
+
+
+def _addressee(
+    action: CompiledAction, document: Mapping[str, Any], missing: list[str]
+) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name in ("execution", "key"):
+        if name in action.templates:
+            found[name] = _text(action.templates[name].render(document, missing))
+            if not found[name]:
+                raise ExpressionFailed(f"the '{name}' that the event is for is empty")
+    if "data" in action.templates:
+        found["data"] = action.templates["data"].render(document, missing)
+    return found
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else as_text(value)
+
+
+def _arm_delay(
+    draft: Draft, action: CompiledAction, task: str, document: Mapping[str, Any]
+) -> None:
     try:
-        document = draft.document()
         if "until" in action.templates:
-            due = _time(action.templates["until"].render(document))
+            due = moment(action.templates["until"].render(document))
         else:
-            due = draft.now + round(_seconds(action.templates["seconds"].render(document)) * 1000)
+            due = draft.now + round(duration(action.templates["seconds"].render(document)) * 1000)
         set_timer_at(draft, f"task:{task}:due", max(due, draft.now))
     except ExpressionFailed as failure:
         end_with_error(draft, action, task, "expression", failure.detail)
 
 
+# ---------------------------------------------------------------- instant work
+
+
 def run_instant(draft: Draft, action: CompiledAction, task: Task) -> None:
     """Evaluate a ``switch`` or a ``map``, and end its task."""
     try:
-        document = draft.document()
+        document = draft.document(**task.sees)
         if action.expression is not None:
             _end_switch(draft, action, task, action.expression.evaluate(document))
             return
@@ -167,10 +165,11 @@ def _end_switch(draft: Draft, action: CompiledAction, task: Task, value: Any) ->
         message = f"the expression of '{task.action}' gave {shown}, where a branch was needed"
         end_with_error(draft, action, task.name, "no_branch", message)
     else:
-        end(draft, action, task.name, _as_text(value), output=value)
+        end(draft, action, task.name, as_text(value), output=value)
 
 
-def _as_text(value: Any) -> str:
+def as_text(value: Any) -> str:
+    """Return *value* as text; integers are written without a point."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float) and value.is_integer():
@@ -178,61 +177,117 @@ def _as_text(value: Any) -> str:
     return str(value)
 
 
+# ---------------------------------------------------------------- ends
+
+
 def end(draft: Draft, action: CompiledAction, task: str, outcome: str, *, output: Any) -> None:
     """End a task well, or with a label; its output template sees ``$.result``."""
+    known = draft.after.work(task)
     if action.output is not None:
+        sees = known.sees if known is not None else {}
         try:
-            output = action.output.render(draft.document(result=output))
+            output = action.output.render(draft.document(**sees, result=output))
         except ExpressionFailed as failure:
             end_with_error(draft, action, task, "expression", failure.detail)
             return
     _drop_timers(draft, task)
-    draft.add("taskEnded", task=task, visit=draft.after.visit, outcome=outcome, output=output)
+    more = undo_of(action, known, draft.after.visit, output)
+    if known is not None and "businessStatus" in known.facts:
+        more["businessStatus"] = known.facts["businessStatus"]
+    draft.add(
+        "taskEnded", task=task, visit=draft.after.visit, outcome=outcome, output=output, **more
+    )
 
 
 def end_with_error(
     draft: Draft, action: CompiledAction, task: str, code: str, message: str, **more: Any
 ) -> None:
     """End a task as ``error``; with ``ignoreFailure`` it counts as ``success``."""
-    error = error_value(draft, code, message, draft.after.tasks.get(task), **more)
+    known = draft.after.work(task)
+    error = error_value(draft, code, message, known, **more)
     _drop_timers(draft, task)
-    outcome = "success" if action.model.ignore_failure else "error"
-    extra: dict[str, Any] = {"output": None, "ignored": True} if outcome == "success" else {}
+    extra: dict[str, Any] = {}
+    outcome = "error"
+    if known is not None and known.ignores_failure:
+        outcome, extra = "success", {"output": None, "ignored": True}
+    if code in UNKNOWN_AFTER and known is not None and known.attempts > 0:
+        extra |= undo_of(action, known, draft.after.visit, None)
     draft.add(
         "taskEnded", task=task, visit=draft.after.visit, outcome=outcome, error=error, **extra
     )
 
 
-def close(draft: Draft, task: Task, outcome: str = "cancelled", **fields: Any) -> None:
-    """Close an open task from outside: a call in flight is dropped, a late result ignored."""
+def close(
+    draft: Draft, task: Task, outcome: str = "cancelled", *, undo: str | None = None, **fields: Any
+) -> None:
+    """Close an open task from outside: a call in flight is dropped, a late result ignored.
+
+    *undo* is the action that compensates it, for work that was begun and may have been done.
+    """
     if task.call is not None:
-        draft.add(
-            "attemptEnded",
-            task=task.name,
-            attempt=task.call.attempt,
-            worker=task.call.worker,
-            visit=draft.after.visit,
-            outcome="superseded",
-            httpStatus=None,
-            ms=draft.now - task.call.started_at,
-        )
+        close_attempt(draft, task, "superseded")
     _drop_timers(draft, task.name)
+    if undo is not None and task.attempts > 0:
+        fields["undo"] = _undoing(undo, task, draft.after.visit, fields.get("output"))
     draft.add("taskEnded", task=task.name, visit=draft.after.visit, outcome=outcome, **fields)
+
+
+def close_attempt(draft: Draft, task: Task, outcome: AttemptOutcome) -> None:
+    """Close an open attempt that nobody answered."""
+    assert task.call is not None, "only an open attempt is closed"
+    draft.add(
+        "attemptEnded",
+        task=task.name,
+        attempt=task.call.attempt,
+        worker=task.call.worker,
+        visit=draft.after.visit,
+        outcome=outcome,
+        httpStatus=None,
+        ms=draft.now - task.call.started_at,
+    )
+
+
+def undo_of(action: CompiledAction, task: Task | None, visit: int, output: Any) -> dict[str, Any]:
+    """Return what the end of a task notes for its compensation, if it has one."""
+    if action.model.undo is None or task is None or task.undoes is not None:
+        return {}
+    return {"undo": _undoing(action.model.undo, task, visit, output)}
+
+
+def _undoing(undo: str, task: Task, visit: int, output: Any) -> dict[str, Any]:
+    key = f"{visit}" if task.single else f"{visit}/{task.name}"
+    return {
+        "undo": undo,
+        "key": f"{key}/undo",
+        "task": task.name,
+        "input": task.input,
+        "output": output,
+    }
 
 
 def _drop_timers(draft: Draft, task: str) -> None:
     prefix = f"task:{task}:"
-    for name in [name for name in draft.after.timers if name.startswith(prefix)]:
-        draft.add("timerCancelled", timer=name)
+    for name in list(draft.after.timers):
+        # Names of tasks may hold colons: 'task:a:' also begins the timers of the task 'a:b'.
+        if name.startswith(prefix) and ":" not in name[len(prefix) :]:
+            draft.add("timerCancelled", timer=name)
 
 
-def leave(draft: Draft, *, everything: bool = False) -> None:
+def timer_task(timer: str) -> str | None:
+    """Return the task that a timer is of, if it is one's."""
+    return timer[len("task:") :].rsplit(":", 1)[0] if timer.startswith("task:") else None
+
+
+def leave(draft: Draft, actions: Mapping[str, CompiledAction], *, everything: bool = False) -> None:
     """Leave the state, or fail in it (R8): its open work is closed, its timers are cancelled.
 
-    The execution's own deadline goes on, unless *everything* ends.
+    The execution's own deadline goes on, unless *everything* ends; errands go on in any case.
     """
     for task in draft.after.open_tasks():
-        close(draft, task)
+        action = actions.get(task.action)
+        close(draft, task, undo=action.model.undo if action is not None else None)
     for name in list(draft.after.timers):
+        if timer_task(name) in draft.after.errands:
+            continue
         if everything or name != "deadline":
             draft.add("timerCancelled", timer=name)

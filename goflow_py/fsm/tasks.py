@@ -1,0 +1,259 @@
+"""A graph of tasks as the work of a state (section 6 of the language).
+
+``advance`` is asked after every change: it begins what may begin, and tells when the join is
+decided. All that it needs to know stands in the head: a task that is not there was not begun.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from goflow_py.domain.execution import Task
+from goflow_py.domain.names import ERROR, SUCCESS
+from goflow_py.domain.values import value
+from goflow_py.errors import ExpressionFailed
+from goflow_py.fsm import work
+from goflow_py.fsm.compile import Compiled
+from goflow_py.fsm.draft import Draft
+from goflow_py.fsm.rows import EACH, INSTANT, CompiledAction, CompiledState, CompiledTask
+
+ITEMS_MAX = 1_000
+"""Items of one ``each``."""
+
+
+@value
+class Joined:
+    """The join is decided; *failure* is what it failed with."""
+
+    failure: Mapping[str, Any] | None = None
+    is_own: bool = False
+    """The failure is the join's own: no task ended with it."""
+
+
+def advance(compiled: Compiled, draft: Draft, state: CompiledState) -> Joined | None:
+    """Begin every task that may begin; close the rest when the join is decided, and tell how.
+
+    Raises ``ExpressionFailed`` from a ``when``.
+    """
+    graph = state.graph or ()
+    while True:
+        joined = _decide(draft, state)
+        if joined is not None:
+            _close_rest(compiled, draft)
+            return joined
+        if not any(_go_on(compiled, draft, task) for task in graph):
+            return None
+
+
+def begin_again(
+    compiled: Compiled, draft: Draft, state: CompiledState, before: Mapping[str, Task]
+) -> None:
+    """Begin the tasks anew that did not end well, with the inputs that they had."""
+    for name, task in before.items():
+        spec = state.task(name)
+        if spec is None or task.ended_well:
+            continue
+        if task.kind == EACH:
+            _schedule_each(draft, spec, task.input)
+        elif task.error is None or task.error.get("code") != "expression":
+            action = compiled.actions[task.action]
+            _run(draft, spec, action, name, again=True)
+        else:
+            _run(draft, spec, compiled.actions[task.action], name, index=task.index)
+
+
+# ---------------------------------------------------------------- the join
+
+
+def _decide(draft: Draft, state: CompiledState) -> Joined | None:
+    graph, tasks = state.graph or (), draft.after.tasks
+    lost = _lost(graph, tasks)
+    ended = [tasks[spec.name] for spec in graph if spec.name in tasks]
+    if state.join is None or not graph:
+        failed = next((task for task in ended if task.outcome == ERROR), None)
+        if failed is not None:
+            return Joined(failure=_failure(failed))
+        whole = len(ended) == len(graph) and not any(task.open for task in ended)
+        return Joined() if whole else None
+    good = sum(task.ended_well and task.outcome != "skipped" for task in ended)
+    if good >= state.join:
+        return Joined()
+    skipped = sum(task.outcome == "skipped" for task in ended)
+    if len(graph) - len(lost) - skipped >= state.join:
+        return None
+    message = (
+        f"{state.join} of the tasks of state '{state.name}' have to succeed, "
+        f"and only {len(graph) - len(lost) - skipped} still can"
+    )
+    return Joined(failure={"code": "join", "message": message}, is_own=True)
+
+
+def _failure(task: Task) -> Mapping[str, Any]:
+    return task.error or {"code": ERROR, "message": f"task '{task.name}' failed"}
+
+
+def _lost(graph: tuple[CompiledTask, ...], tasks: Mapping[str, Task]) -> set[str]:
+    """Return the tasks that failed, and those that can never begin because of them."""
+    lost: set[str] = set()
+    for _ in graph:  # a need may stand behind the task that needs it
+        more = {
+            spec.name
+            for spec in graph
+            if spec.name not in lost
+            and (_failed(tasks.get(spec.name)) or any(need in lost for need in spec.needs))
+        }
+        if not more:
+            break
+        lost |= more
+    return lost
+
+
+def _failed(task: Task | None) -> bool:
+    return task is not None and not task.open and not task.ended_well
+
+
+def _close_rest(compiled: Compiled, draft: Draft) -> None:
+    """Close what is open still: the join is decided without it."""
+    for task in draft.after.open_tasks():
+        action = compiled.actions.get(task.action)
+        work.close(draft, task, undo=action.model.undo if action is not None else None)
+
+
+# ---------------------------------------------------------------- tasks
+
+
+def _go_on(compiled: Compiled, draft: Draft, spec: CompiledTask) -> bool:
+    """Begin *spec*, or more of its items, if that is due; tell whether anything changed."""
+    tasks = draft.after.tasks
+    task = tasks.get(spec.name)
+    if task is not None:
+        return task.kind == EACH and task.open and _next_items(compiled, draft, spec, task)
+    if not all(need in tasks and tasks[need].ended_well for need in spec.needs):
+        return False
+    if spec.when is not None and not spec.when.test(draft.document()):
+        draft.add(
+            "taskEnded",
+            task=spec.name,
+            action=spec.action,
+            visit=draft.after.visit,
+            outcome="skipped",
+        )
+    elif spec.each is not None:
+        _begin_each(draft, spec)
+    else:
+        _run(draft, spec, compiled.actions[spec.action], spec.name)
+    return True
+
+
+def _run(
+    draft: Draft,
+    spec: CompiledTask,
+    action: CompiledAction,
+    name: str,
+    *,
+    index: int | None = None,
+    again: bool = False,
+) -> None:
+    """Schedule one task, or one item of it; what is instant also ends at once."""
+    fields = {} if again else _facts(draft, spec, index)
+    sees = Task(name=name, action=spec.action, kind="", facts=fields).sees
+    failure = None
+    if spec.assigned_to is not None and not again:
+        try:
+            who = spec.assigned_to.render(draft.document(**sees))
+            fields["assignedTo"] = None if who is None else work.as_text(who)
+        except ExpressionFailed as broken:
+            failure = broken
+    task = work.schedule(draft, action, name=name, sees=sees, again=again, **fields)
+    if failure is not None and task.open:
+        work.end_with_error(draft, action, name, "expression", failure.detail)
+    elif task.open and action.kind in INSTANT:
+        work.run_instant(draft, action, task)
+
+
+def _facts(draft: Draft, spec: CompiledTask, index: int | None) -> dict[str, Any]:
+    facts: dict[str, Any] = {}
+    if spec.ignore_failure is not None:
+        facts["ignore"] = spec.ignore_failure
+    if index is None:
+        if spec.business_status is not None:
+            facts["businessStatus"] = spec.business_status
+        return facts
+    facts |= {"index": index, "item": draft.after.tasks[spec.name].input[index]}
+    if spec.item != "item":
+        facts["called"] = spec.item
+    return facts
+
+
+# ---------------------------------------------------------------- items
+
+
+def _begin_each(draft: Draft, spec: CompiledTask) -> None:
+    assert spec.each is not None
+    items: list[Any] = []
+    error: work.ErrorValue | None = None
+    try:
+        items = _as_list(spec.each.render(draft.document()))
+    except ExpressionFailed as broken:
+        error = work.error_value(draft, "expression", broken.detail)
+    if len(items) > ITEMS_MAX:
+        message = f"task '{spec.name}' has {len(items)} items; at most {ITEMS_MAX} are possible"
+        items, error = [], work.error_value(draft, "too_large", message)
+    _schedule_each(draft, spec, items)
+    if error is not None:
+        task = draft.after.tasks[spec.name]
+        _end_each(draft, task, ERROR, error={**error, "action": spec.action, "task": spec.name})
+
+
+def _schedule_each(draft: Draft, spec: CompiledTask, items: list[Any]) -> None:
+    draft.add(
+        "taskScheduled",
+        task=spec.name,
+        action=spec.action,
+        kind=EACH,
+        single=False,
+        visit=draft.after.visit,
+        input=items,
+        **_facts(draft, spec, None),
+    )
+
+
+def _as_list(value: Any) -> list[Any]:
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]
+
+
+def _items_of(draft: Draft, task: Task) -> Iterator[Task]:
+    tasks = draft.after.tasks
+    return (tasks[name] for i in range(len(task.input)) if (name := f"{task.name}[{i}]") in tasks)
+
+
+def _next_items(compiled: Compiled, draft: Draft, spec: CompiledTask, task: Task) -> bool:
+    """End the task if its items decide it, else begin as many more as may run at once."""
+    begun = list(_items_of(draft, task))
+    failed = next((one for one in begun if one.outcome == ERROR), None)
+    if failed is not None:
+        action = compiled.actions[task.action]
+        for one in begun:
+            if one.open:
+                work.close(draft, one, undo=action.model.undo)
+        _end_each(draft, task, ERROR, error=_failure(failed))
+        return True
+    if len(begun) == len(task.input) and not any(one.open for one in begun):
+        _end_each(draft, task, SUCCESS)
+        return True
+    places = (spec.concurrency or ITEMS_MAX) - sum(one.open for one in begun)
+    names = {one.name for one in begun}
+    left = [i for i in range(len(task.input)) if f"{task.name}[{i}]" not in names]
+    waiting = left[: max(places, 0)]
+    for i in waiting:
+        _run(draft, spec, compiled.actions[spec.action], f"{task.name}[{i}]", index=i)
+    return bool(waiting)
+
+
+def _end_each(draft: Draft, task: Task, outcome: str, **fields: Any) -> None:
+    if outcome == ERROR and task.ignores_failure:
+        outcome, fields = SUCCESS, {**fields, "ignored": True}
+    if outcome == SUCCESS and "businessStatus" in task.facts:
+        fields["businessStatus"] = task.facts["businessStatus"]
+    draft.add("taskEnded", task=task.name, visit=draft.after.visit, outcome=outcome, **fields)
