@@ -31,6 +31,7 @@ from goflow_py.engine.backoff import RetryDefaults
 from goflow_py.engine.orchestrator import EngineOptions, Orchestrator
 from goflow_py.errors import StartRefused
 from goflow_py.ports import Store, Transport
+from goflow_py.scripting.pool import ScriptPool
 from goflow_py.store.memory import MemoryStore
 from goflow_py.store.sqlite import SqliteStore
 from goflow_py.transport.addresses import AddressPolicy
@@ -135,6 +136,7 @@ async def running(
             clock=clock,
             options=_options(settings, url, mock, clock),
             observer=metrics,
+            scripts=ScriptPool(clock),
         )
         stack.push_async_callback(orchestrator.stop)
         await orchestrator.start()

@@ -18,10 +18,13 @@ from goflow_py.api.drawing import GRAPH_ANSWERS, drawing
 from goflow_py.api.op import Call, answer, nothing, op, page
 from goflow_py.domain.blueprint import Blueprint, json_schema
 from goflow_py.domain.durations import rfc3339
+from goflow_py.domain.yaml_documents import MEDIA_TYPES as YAML
+from goflow_py.engine.submissions import Origin, Syntax
 from goflow_py.engine.uploads import version_json
-from goflow_py.errors import Invalid, NotFound
+from goflow_py.errors import NotFound
 from goflow_py.ports import BlueprintRow
 
+DOCUMENTS = ("application/json", *YAML)
 READ = ("execution:read", "blueprint:write")
 ACTIVITY = "/v1/blueprints/{project}/{activity}"
 
@@ -31,6 +34,7 @@ ACTIVITY = "/v1/blueprints/{project}/{activity}"
     "/v1/blueprints",
     "blueprint:write",
     raw=Blueprint,
+    media_types=DOCUMENTS,
     query=UploadQuery,
     answers={200: answers.Uploaded, 201: answers.Uploaded},
     errors=(404,),
@@ -39,13 +43,10 @@ ACTIVITY = "/v1/blueprints/{project}/{activity}"
 async def upload(call: Call) -> web.Response:
     """Store a blueprint, with or without its workers; everything wrong is said at once."""
     query = call.query(UploadQuery)
-    if query.format != "goflow":
-        raise Invalid(
-            f"the format '{query.format[:40]}' is not there yet; send goflow's own",
-            code="format_not_there",
-        )
     done = await call.door.orchestrator.uploads.upload(
         call.raw,
+        syntax=_syntax(call),
+        origin=Origin(format=query.format, project=query.project, activity=query.activity),
         project=call.caller.project,
         dry_run=query.dry_run,
         strict=query.strict,
@@ -192,18 +193,26 @@ async def schema(_: Call) -> web.Response:
     f"{ACTIVITY}/workers",
     "blueprint:write",
     raw=WorkersBody,
+    media_types=DOCUMENTS,
     answers={200: answers.WorkersPut},
     errors=(404,),
 )
 async def put_workers(call: Call) -> web.Response:
     """Replace the workers; running executions use them from their next attempt on."""
-    return answer(await call.door.orchestrator.uploads.put_workers(*call.activity, call.raw))
+    done = await call.door.orchestrator.uploads.put_workers(
+        *call.activity, call.raw, syntax=_syntax(call)
+    )
+    return answer(done)
 
 
 @op("GET", f"{ACTIVITY}/workers", READ, answers={200: answers.Workers}, errors=(404,))
 async def get_workers(call: Call) -> web.Response:
     """Return the workers document."""
     return answer(await call.door.orchestrator.uploads.workers(*call.activity))
+
+
+def _syntax(call: Call) -> Syntax:
+    return "yaml" if call.media_type in YAML else "json"
 
 
 async def _row(call: Call, number: int | None) -> BlueprintRow:

@@ -235,6 +235,10 @@ class UploadQuery(Query):
     dry_run: Flag = False
     strict: Flag = False
     format: str = "goflow"
+    """``goflow``, or the system whose definition it is."""
+    project: Name | None = None
+    """For formats that have no such name."""
+    activity: Name | None = None
 
 
 class PageQuery(Query):

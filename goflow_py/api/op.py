@@ -186,6 +186,11 @@ class Call:
 
     # ------------------------------------------------------------ body
 
+    @property
+    def media_type(self) -> str:
+        """Return what the body is said to be."""
+        return _media_type(self.request.headers.get("Content-Type", "application/json"))
+
     async def read(self) -> None:
         """Read the body within its limits, and what is in it."""
         self.raw = await _read_body(self.request, self.door)
@@ -363,7 +368,7 @@ def _too_large(limit: int) -> TooLarge:
 def _check_media(op: Op, request: web.Request, body: bytes) -> None:
     named = request.headers.get("Content-Type")
     if named is not None and named != "application/json" and body:
-        kind = named.partition(";")[0].strip().lower()
+        kind = _media_type(named)
         if kind not in op.media_types:
             raise UnsupportedMedia(
                 f"this call reads {' or '.join(op.media_types)}, not {kind[:80]}",
@@ -371,3 +376,7 @@ def _check_media(op: Op, request: web.Request, body: bytes) -> None:
     coding = request.headers.get("Content-Encoding")
     if coding is not None and coding.lower() != "identity":
         raise UnsupportedMedia(f"bodies are not decoded from {coding[:40]}; send it as it is")
+
+
+def _media_type(named: str) -> str:
+    return named.partition(";")[0].strip().lower()

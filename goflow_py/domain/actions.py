@@ -146,8 +146,7 @@ class ActivityAction(RetriedAction):
 
     type: Literal["activity"]
     activity: Name | None = None
-    project: Name | None = None
-    """Default: the blueprint's own."""
+    """Of the same project: projects are isolated."""
     version: Annotated[int, Field(ge=1)] | None = None
     """Default: the latest when the child starts."""
     machine: Name | None = None
@@ -157,8 +156,8 @@ class ActivityAction(RetriedAction):
     def _one_kind(self) -> "ActivityAction":
         if (self.activity is None) == (self.machine is None):
             raise ValueError("give either activity or machine")
-        if self.machine is not None and (self.project is not None or self.version is not None):
-            raise ValueError("a machine is of this blueprint: leave out project and version")
+        if self.machine is not None and self.version is not None:
+            raise ValueError("a machine is of this very version: leave out version")
         return self
 
 
@@ -173,8 +172,6 @@ class EmitAction(RetriedAction):
     """Id of the execution that gets it; a template."""
     key: Text | None = None
     """Business key of the executions that get it; a template."""
-    project: Name | None = None
-    """Narrows ``key``; default: the blueprint's own."""
     activity: Name | None = None
     """Narrows ``key``."""
     endpoint: Endpoint | None = None
@@ -219,3 +216,17 @@ Action = Annotated[
         ),
     ),
 ]
+
+ACTION_MODELS: tuple[type[AnyAction], ...] = (
+    CallAction,
+    PullAction,
+    HumanAction,
+    DelayAction,
+    WaitAction,
+    SwitchAction,
+    ScriptAction,
+    MapAction,
+    ActivityAction,
+    EmitAction,
+    UndoAction,
+)

@@ -81,6 +81,17 @@ class Blueprint(Model):
         for entry in self.states:
             yield State(name=entry) if isinstance(entry, str) else entry
 
+    def state_names(self) -> Iterator[str]:
+        """Yield the name of every declared state."""
+        for entry in self.states:
+            yield entry if isinstance(entry, str) else entry.name
+
+    def written_states(self) -> Iterator[tuple[int, State]]:
+        """Yield the states that are objects, with their places: only those have more than names."""
+        for place, entry in enumerate(self.states):
+            if not isinstance(entry, str):
+                yield place, entry
+
 
 def json_schema() -> dict[str, Any]:
     """Return the JSON Schema of blueprints."""

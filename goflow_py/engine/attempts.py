@@ -15,6 +15,7 @@ from goflow_py.engine.verdict import Acceptance, Definite, Failure, Success, Ver
 from goflow_py.fsm import timers, work
 from goflow_py.fsm.compile import Compiled
 from goflow_py.fsm.draft import Draft
+from goflow_py.fsm.errands import NOTIFY
 from goflow_py.ports import Answered, Reply
 
 ABANDONED_FREE_MAX = 4
@@ -31,9 +32,14 @@ class Chosen:
     skipped: tuple[str, ...] = ()
 
 
-def open_attempt(draft: Draft, task: Task, chosen: Chosen) -> None:
-    """Record that an attempt begins; it may be sent once this is committed."""
-    skipped = {"skipped": list(chosen.skipped)} if chosen.skipped else {}
+def open_attempt(draft: Draft, task: Task, chosen: Chosen, *, child: str | None = None) -> None:
+    """Record that an attempt begins; it may be sent once this is committed.
+
+    One that a *child* execution makes is accepted from the beginning.
+    """
+    more: dict[str, Any] = {"skipped": list(chosen.skipped)} if chosen.skipped else {}
+    if child is not None:
+        more |= {"child": child, "accepted": True}
     draft.add(
         "attemptStarted",
         task=task.name,
@@ -41,13 +47,18 @@ def open_attempt(draft: Draft, task: Task, chosen: Chosen) -> None:
         worker=chosen.worker.worker_endpoint,
         priority=chosen.worker.priority,
         visit=draft.after.visit,
-        **skipped,
+        **more,
     )
 
 
 def wait_for_worker(draft: Draft, task: Task, until: int) -> None:
     """Record that the next attempt is due at *until*."""
     timers.set_timer_at(draft, f"task:{task.name}:retry", until)
+
+
+def give_place(draft: Draft, task: Task) -> None:
+    """Close the attempt of a child that cannot go on: another takes its place."""
+    work.close_attempt(draft, task, "superseded")
 
 
 @value
@@ -93,6 +104,33 @@ def end_task(compiled: Compiled, draft: Draft, task: Task, verdict: Success | De
         work.end(draft, action, task.name, verdict.label, output=verdict.output)
     else:
         _end_with(compiled, draft, task, verdict)
+
+
+def end_errand(compiled: Compiled, draft: Draft, task: Task, verdict: Success | Definite) -> None:
+    """End a teardown, a notification or a replay alone: nothing moves."""
+    action = compiled.actions.get(task.action)
+    if task.kind == NOTIFY or action is None:
+        _end_notification(draft, task, verdict if isinstance(verdict, Definite) else None)
+    elif isinstance(verdict, Success):
+        work.end(draft, action, task.name, verdict.label, output=verdict.output)
+    else:
+        work.end_with_error(draft, action, task.name, verdict.code, verdict.message)
+
+
+def _end_notification(draft: Draft, task: Task, refusal: Definite | None) -> None:
+    for timer in list(draft.after.timers):
+        if work.timer_task(timer) == task.name:
+            timers.cancel_timer(draft, timer)
+    error = None
+    if refusal is not None:
+        error = work.error_value(draft, refusal.code, refusal.message, task)
+    draft.add(
+        "taskEnded",
+        task=task.name,
+        visit=draft.after.visit,
+        outcome="success" if error is None else "error",
+        **({} if error is None else {"error": error}),
+    )
 
 
 def hold(draft: Draft, task: Task, verdict: Success | Definite) -> None:
@@ -145,6 +183,10 @@ def abandon(draft: Draft, task: Task) -> None:
 def give_up(compiled: Compiled, draft: Draft, task: Task, code: str, message: str) -> None:
     """End *task* as an error: no worker is left to ask."""
     last = task.error or {}
+    if task.kind == NOTIFY:
+        refusal = Definite(code=last.get("code", code), message=last.get("message", message))
+        _end_notification(draft, task, refusal)
+        return
     more = {name: last[name] for name in ("status", "worker") if last.get(name) is not None}
     action = compiled.actions[task.action]
     work.end_with_error(

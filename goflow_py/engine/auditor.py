@@ -85,6 +85,8 @@ async def _verify_one(
         message = f"version {head.version} of {head.project}/{head.activity} is gone"
         report.breaches.append(Breach(rule="S4", execution=execution, seq=None, message=message))
         return
+    if head.machine is not None:
+        compiled = compiled.machines[head.machine]
     report.breaches += verify_one(head, records, compiled)
 
 

@@ -8,13 +8,13 @@ import orjson
 from goflow_py.domain.actions import CallAction
 from goflow_py.domain.execution import Execution, Task
 from goflow_py.engine.attempts import arm_callback
-from goflow_py.engine.dispatcher import Dispatcher, Workers
+from goflow_py.engine.dispatcher import Dispatcher
 from goflow_py.engine.owner import Owner
+from goflow_py.engine.steps import Step
 from goflow_py.engine.tokens import Address, read_token
 from goflow_py.engine.verdict import Definite, Failure, Success, Verdict, labelled
 from goflow_py.errors import Conflict, GoFlowError, Gone, Invalid
 from goflow_py.fsm import timers
-from goflow_py.fsm.compile import Compiled
 from goflow_py.fsm.draft import Draft
 from goflow_py.ports import Store
 
@@ -53,11 +53,13 @@ class Callbacks:
         address = read_token(self._token_key, token)
         verdict = _verdict(body)
 
-        def act(compiled: Compiled, draft: Draft, workers: Workers) -> bool:
-            task = _open_task(draft, address)
+        def act(step: Step) -> bool:
+            task = _open_task(step.draft, address)
             if task is None:
                 return False
-            self._dispatcher.close(compiled, draft, task, verdict, workers=workers, via="callback")
+            self._dispatcher.close(
+                step.compiled, step.draft, task, verdict, workers=step.workers, via="callback"
+            )
             return True
 
         _, applied = await self._owner.apply(address.execution, act)
@@ -70,7 +72,8 @@ class Callbacks:
         """Note that the worker is alive: its callback is awaited anew."""
         address = read_token(self._token_key, token)
 
-        def act(compiled: Compiled, draft: Draft, _: Workers) -> bool:
+        def act(step: Step) -> bool:
+            compiled, draft = step.compiled, step.draft
             task = _open_task(draft, address)
             if task is None:
                 return False
@@ -91,7 +94,8 @@ class Callbacks:
         if "attemptEnded" in fates:
             return
 
-        def record(_: Compiled, draft: Draft, __: Workers) -> None:
+        def record(step: Step) -> None:
+            draft = step.draft
             if "lateIgnored" in fates:
                 return
             draft.add(
@@ -137,8 +141,10 @@ def _too_late(execution: Execution) -> GoFlowError:
 def _open_task(draft: Draft, address: Address) -> Task | None:
     """Return the task whose open attempt *address* is; the acceptance may still be on its way."""
     execution = draft.after
-    task = execution.tasks.get(address.task)
-    if execution.ended or execution.visit != address.visit or task is None or not task.open:
+    task = execution.work(address.task)
+    if task is not None and address.task in execution.errands:
+        pass
+    elif execution.ended or execution.visit != address.visit or task is None or not task.open:
         return None
     return task if task.call is not None and task.call.attempt == address.attempt else None
 

@@ -7,7 +7,8 @@ from goflow_py.clock import Clock
 from goflow_py.domain.execution import Execution, Task
 from goflow_py.engine.calls import CallContext, build_request
 from goflow_py.engine.catalog import Catalog
-from goflow_py.engine.dispatcher import Workers, called_worker
+from goflow_py.engine.dispatcher import called_worker
+from goflow_py.engine.stand_ins import Workers
 from goflow_py.engine.verdict import Failure, Verdict, judge
 from goflow_py.errors import GoFlowError
 from goflow_py.fsm.compile import Compiled
@@ -36,7 +37,7 @@ class Caller:
         """Return the reply, and what it means. Never raises for a bad worker."""
         assert task.call is not None, "a call is made for an open attempt only"
         endpoint = task.call.worker
-        worker = called_worker(workers, task)
+        worker = called_worker(compiled, workers, task)
         if worker is None:
             gone = Failure(
                 code="no_worker", message=f"the worker '{endpoint}' is gone", again=False
@@ -49,13 +50,9 @@ class Caller:
         except GoFlowError as failure:
             return None, Failure(code=failure.reason, message=failure.detail, again=False)
         reply = redacted(await self.transport.send(request), used)
-        action = compiled.actions[task.action]
-        verdict = judge(
-            reply,
-            kind=action.kind,
-            raw=getattr(action.model, "raw", False),
-            now_ms=self.clock.now_ms(),
-        )
+        action = compiled.actions.get(task.action)
+        raw = action is not None and getattr(action.model, "raw", False)
+        verdict = judge(reply, kind=task.kind, raw=raw, now_ms=self.clock.now_ms())
         outcome = verdict.code if isinstance(verdict, Failure) else type(verdict).__name__.lower()
         self.observer.attempt(task.action, outcome, self.clock.monotonic() - began)
         return reply, verdict

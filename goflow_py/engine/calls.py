@@ -13,6 +13,7 @@ from goflow_py.domain.actions import CallAction
 from goflow_py.domain.execution import Execution, Task
 from goflow_py.domain.values import value
 from goflow_py.domain.workers import Worker
+from goflow_py.engine.cloudevents import CONTENT_TYPE, cloud_event
 from goflow_py.engine.tokens import Address, make_token
 from goflow_py.errors import ExpressionFailed
 from goflow_py.expression import compile_template
@@ -40,8 +41,10 @@ def is_url(endpoint: str) -> bool:
 
 def idempotency_key(execution: Execution, task: Task) -> str:
     """Return the key that is the same for every attempt, endpoint, node and crash of one visit."""
-    key = f"{execution.id}/{execution.visit}"
-    return key if task.single else f"{key}/{task.name}"
+    own = task.facts.get("key")
+    if own is None:
+        own = f"{execution.visit}" if task.single else f"{execution.visit}/{task.name}"
+    return f"{execution.id}/{own}"
 
 
 def build_request(
@@ -50,13 +53,15 @@ def build_request(
     """Return the request of the open attempt. Raises ``ExpressionFailed`` for a missing secret."""
     call = task.call
     assert call is not None, "a request is built for an open attempt only"
-    model = compiled.actions[task.action].model
+    known = compiled.actions.get(task.action)
+    model = known.model if known is not None else None
     action = model if isinstance(model, CallAction) else CallAction(name=task.action)
     deadline = context.now_ms + round(worker.response_timeout * 1000)
     key = idempotency_key(execution, task)
-    body = _body(compiled, execution, task, action, deadline, context)
+    event = cloud_event(compiled, execution, task, key)
+    body = event or _body(compiled, execution, task, action, deadline, context)
     headers = {
-        "Content-Type": "application/json",
+        "Content-Type": "application/json" if event is None else CONTENT_TYPE,
         "Idempotency-Key": key,
         "Goflow-Execution-Id": execution.id,
         "Goflow-Attempt": str(call.attempt),
@@ -73,7 +78,7 @@ def build_request(
         headers |= _signature(_secret(worker.signing_secret, context), key, body, context.now_ms)
     return Request(
         method=action.method or worker.method or "POST",
-        url=_url(worker.worker_endpoint, task.target, context),
+        url=_url(worker.worker_endpoint, task.target if event is None else None, context),
         headers=headers,
         body=body,
         timeout_seconds=worker.response_timeout,
@@ -105,6 +110,7 @@ def payload(
     call = task.call
     assert call is not None, "a payload is made for an open attempt only"
     callback = None
+    spec = compiled.states[execution.state].task(task.name) if not task.single else None
     if action.type == "async":
         address = Address(
             execution=execution.id,
@@ -127,7 +133,7 @@ def payload(
         "key": execution.key,
         "labels": compiled.states[execution.state].labels if task.single else (),
         "input": task.input,
-        "meta": action.meta,
+        "meta": action.meta if spec is None else {**action.meta, **spec.meta},
         "callbackUrl": callback,
         "deadline": durations.rfc3339(deadline),
     }

@@ -12,9 +12,10 @@ import orjson
 
 from goflow_py.domain.actions import CallAction
 from goflow_py.domain.blueprint import Blueprint
+from goflow_py.domain.execution import Execution
 from goflow_py.domain.workers import Worker, WorkersDocument
 from goflow_py.engine.calls import is_url
-from goflow_py.engine.dispatcher import Workers
+from goflow_py.engine.stand_ins import Workers
 from goflow_py.errors import Invalid, NotFound
 from goflow_py.fsm.compile import Compiled, compile_blueprint
 from goflow_py.ports import BlueprintRow, Store
@@ -63,6 +64,11 @@ class Catalog:
         if row is None:
             raise NotFound(f"{project}/{activity} has no version {version}")
         return self._keep(row)
+
+    async def compiled_for(self, execution: Execution) -> Compiled:
+        """Return what *execution* runs: its version, or one of the private machines of that."""
+        whole = await self.compiled(execution.project, execution.activity, execution.version)
+        return whole if execution.machine is None else whole.machines[execution.machine]
 
     async def activity(self, project: str, activity: str) -> Activity:
         """Return an activity as it is to be started now. Raises ``NotFound``."""
@@ -180,9 +186,17 @@ def check_startable(activity: Activity, problems: tuple[dict[str, Any], ...]) ->
 
 def calls_of(compiled: Compiled) -> list[str]:
     """Return the actions that need a worker and that a state or a row can reach."""
-    used = {state.work for state in compiled.states.values() if state.work}
-    used |= {row.action for row in compiled.rows if row.action}
-    return sorted(name for name in used if isinstance(compiled.actions[name].model, CallAction))
+    used: set[str] = set()
+    for part in (compiled, *compiled.machines.values()):
+        names = {name for state in part.states.values() for name in state.actions}
+        names |= {row.action for row in part.rows if row.action}
+        names |= {part.actions[name].model.undo or name for name in names}
+        for state in part.states.values():
+            if state.subscribe is not None:
+                around = (state.subscribe.setup, state.subscribe.teardown)
+                names |= {name for name in around if name is not None}
+        used |= {name for name in names if isinstance(part.actions[name].model, CallAction)}
+    return sorted(used)
 
 
 def compile_row(row: BlueprintRow) -> Compiled:

@@ -6,7 +6,7 @@ on what this process knows of the endpoints (breakers, free slots), which is no 
 
 from typing import assert_never
 
-from goflow_py.clock import Clock
+from goflow_py.clock import Clock, uuid7
 from goflow_py.domain.actions import CallAction
 from goflow_py.domain.execution import Task
 from goflow_py.domain.values import value
@@ -16,19 +16,24 @@ from goflow_py.engine.attempts import Chosen, Closing
 from goflow_py.engine.backoff import RetryDefaults, exhausted
 from goflow_py.engine.breaker import Breaker
 from goflow_py.engine.slots import CALLS_IN_FLIGHT_MAX, Slot, Slots
+from goflow_py.engine.stand_ins import Workers, workers_of
 from goflow_py.engine.verdict import Acceptance, Definite, Failure, Success, Verdict
+from goflow_py.fsm import timers
 from goflow_py.fsm.compile import Compiled
 from goflow_py.fsm.draft import Draft
+from goflow_py.fsm.errands import NOTIFY
 from goflow_py.fsm.inputs import task_ended
 from goflow_py.ports import Reply
 
 ROUNDS_MAX = 100
 """Tasks of one step that may end one after the other without a call; more are paced."""
 PACE_MS = 1_000
-WORKER_KINDS = ("sync", "async")
-
-Workers = dict[str, tuple[Worker, ...]]
-"""By action, by priority."""
+PUSHED = frozenset({"sync", "async", "script", "emit", "activity", NOTIFY})
+"""Types of work whose attempts the dispatcher opens."""
+QUEUED = frozenset({"pull", "human"})
+"""Types of work whose attempts somebody claims."""
+WATCH_SECONDS = 10.0
+"""Beyond an errand's deadline: then it is looked whether a crash cut it."""
 
 
 @value
@@ -47,6 +52,11 @@ class NoSlot:
 
 
 @value
+class Claimable:
+    """It stands on a queue: a pull worker or a person claims it."""
+
+
+@value
 class NoneLeft:
     """Every worker is exhausted, or there is none."""
 
@@ -54,7 +64,7 @@ class NoneLeft:
     message: str
 
 
-Choice = Chosen | WaitUntil | NoSlot | NoneLeft
+Choice = Chosen | Claimable | WaitUntil | NoSlot | NoneLeft
 
 
 class Dispatcher:
@@ -78,11 +88,11 @@ class Dispatcher:
 
     def dispatch(self, compiled: Compiled, draft: Draft, workers: Workers) -> None:
         """Open an attempt, or set the time of the next one, for every task that has neither."""
-        if draft.after.paused or draft.after.ended:
+        if draft.after.paused:
             return
         self.slots.leave_queue(draft.after.id)
         for number in range(ROUNDS_MAX + 1):
-            due = [task for task in draft.after.open_tasks() if _is_due(draft, task)]
+            due = [task for task in _open_work(draft) if _is_due(draft, task)]
             if number == ROUNDS_MAX:
                 # Work that ends without a call led to more such work, again and again.
                 for task in due:
@@ -94,11 +104,19 @@ class Dispatcher:
 
     def _dispatch_one(self, compiled: Compiled, draft: Draft, task: Task, workers: Workers) -> bool:
         """Tell whether the state may have new work now: the task ended, and the machine went on."""
-        choice = self._choose(compiled, draft, task, workers.get(task.action, ()))
+        choice = self._choose(compiled, draft, task, workers_of(compiled, task, workers))
         match choice:
+            case Chosen() if task.kind == "activity":
+                resumed = task.child if not task.used else None
+                child = resumed or self.new_child(draft.after.id)
+                attempts.open_attempt(draft, task, choice, child=child)
+                return False
             case Chosen():
                 attempts.open_attempt(draft, task, choice)
+                self._watch(draft, task, choice.worker)
                 self._take_slot(draft.after.id, task.action, choice.worker, draft.now)
+                return False
+            case Claimable():
                 return False
             case WaitUntil():
                 attempts.wait_for_worker(draft, task, choice.at)
@@ -108,7 +126,8 @@ class Dispatcher:
                 return False
             case NoneLeft():
                 attempts.give_up(compiled, draft, task, choice.code, choice.message)
-                task_ended(compiled, draft, task.name)
+                if task.name not in draft.after.errands and task.name in draft.after.tasks:
+                    task_ended(compiled, draft, task.name)
                 return True
             case _:
                 assert_never(choice)
@@ -131,6 +150,8 @@ class Dispatcher:
         ]
         if not left:
             return NoneLeft(code="unreachable", message="every worker failed")
+        if task.kind in QUEUED:
+            return Claimable()
         now = self._clock.monotonic()
         up = [w for w in left if self._breaker(task.action, w).lets_through(now)]
         if not up:
@@ -154,7 +175,9 @@ class Dispatcher:
             soonest = min(group, key=lambda w: begins[w.worker_endpoint])
             place = self.slots.reserve(execution, task.action, soonest, now)
             return WaitUntil(at=max(place, task.waits.get(soonest.worker_endpoint, 0)))
-        free = [w for w in due if self.slots.has(task.action, w)]
+        free = due
+        if task.kind != "activity":  # a child holds no connection
+            free = [w for w in due if self.slots.has(task.action, w)]
         if not free:
             return NoSlot(workers=tuple(due))
         worker = min(
@@ -187,7 +210,7 @@ class Dispatcher:
     ) -> None:
         """Close the open attempt of *task* by *verdict*, and go on if the task ended with it."""
         closing = Closing(
-            worker=called_worker(workers, task),
+            worker=called_worker(compiled, workers, task),
             defaults=self._defaults,
             chance=self._clock.random(),
             reply=reply,
@@ -196,7 +219,9 @@ class Dispatcher:
         if not attempts.close_attempt(compiled, draft, task, verdict, closing):
             return
         assert isinstance(verdict, Success | Definite), "only these decide a task"
-        if draft.after.paused:
+        if task.name in draft.after.errands:
+            attempts.end_errand(compiled, draft, task, verdict)
+        elif draft.after.paused:
             attempts.hold(draft, task, verdict)
         else:
             attempts.end_task(compiled, draft, task, verdict)
@@ -212,6 +237,17 @@ class Dispatcher:
                 breaker.report(self._clock.monotonic(), ok=False, by=slot.execution)
             case _:
                 assert_never(verdict)
+
+    def new_child(self, parent: str) -> str:
+        """Return the id of a child to be: a family shares a shard, the last byte of its ids."""
+        return uuid7(self._clock, last_byte=int(parent[-2:], 16))
+
+    def _watch(self, draft: Draft, task: Task, worker: Worker) -> None:
+        """Let a timer look after an errand's attempt: an ended execution has nothing else."""
+        if task.name in draft.after.errands:
+            name = f"task:{task.name}:watch"
+            timers.cancel_timer(draft, name)
+            timers.set_timer(draft, name, worker.response_timeout + WATCH_SECONDS)
 
     # ------------------------------------------------------------ slots
 
@@ -235,14 +271,22 @@ class Dispatcher:
                 breaker.dropped(by=slot.execution)
 
 
-def called_worker(workers: Workers, task: Task) -> Worker | None:
+def called_worker(compiled: Compiled, workers: Workers, task: Task) -> Worker | None:
     """Return whom the open attempt calls, as the workers document has it now; None: gone."""
     endpoint = task.call.worker if task.call is not None else None
-    found = (w for w in workers.get(task.action, ()) if w.worker_endpoint == endpoint)
-    return next(found, None)
+    found = workers_of(compiled, task, workers)
+    if task.kind in QUEUED:
+        return next(iter(found), None)  # the attempt is named after who claimed it
+    return next((w for w in found if w.worker_endpoint == endpoint), None)
+
+
+def _open_work(draft: Draft) -> list[Task]:
+    errands = list(draft.after.errands.values())
+    return errands if draft.after.ended else [*draft.after.open_tasks(), *errands]
 
 
 def _is_due(draft: Draft, task: Task) -> bool:
     """Tell whether *task* needs an attempt now: it has none, and no time for the next one."""
-    waits = f"task:{task.name}:retry" in draft.after.timers
-    return task.kind in WORKER_KINDS and task.call is None and not waits
+    if task.call is not None or f"task:{task.name}:retry" in draft.after.timers:
+        return False
+    return task.kind in PUSHED or (task.kind in QUEUED and bool(task.used))

@@ -8,7 +8,7 @@ from goflow_py.clock import Clock, uuid7
 from goflow_py.domain.event import Control, Outside
 from goflow_py.domain.execution import Execution
 from goflow_py.engine.catalog import Activity, Catalog, check_startable
-from goflow_py.engine.dispatcher import Dispatcher, Workers
+from goflow_py.engine.dispatcher import Dispatcher
 from goflow_py.engine.inputs import take_held
 from goflow_py.engine.owner import NameTaken, Owner
 from goflow_py.engine.requests import (
@@ -19,11 +19,11 @@ from goflow_py.engine.requests import (
     Started,
     StartRequest,
 )
+from goflow_py.engine.steps import Step
 from goflow_py.errors import Conflict, GoFlowError, Gone, Invalid, NotFound
 from goflow_py.fsm import events, inputs
 from goflow_py.fsm.compile import Compiled
 from goflow_py.fsm.controls import control
-from goflow_py.fsm.draft import Draft
 from goflow_py.fsm.schemas import check_schema
 from goflow_py.ports import Name, Store
 
@@ -67,10 +67,10 @@ class Executions:
             version=compiled.version,
         )
 
-        def begin(compiled: Compiled, draft: Draft, _: Workers) -> None:
+        def begin(step: Step) -> None:
             inputs.start(
-                compiled,
-                draft,
+                step.compiled,
+                step.draft,
                 delay_seconds=request.delay_seconds,
                 input=request.input,
                 key=key,
@@ -148,10 +148,10 @@ class Executions:
         Raises ``EventNotAccepted`` (409), ``Invalid`` (422), ``NotFound``, ``PreconditionFailed``.
         """
 
-        def act(compiled: Compiled, draft: Draft, _: Workers) -> events.Applied | events.Kept:
+        def act(step: Step) -> events.Applied | events.Kept:
             if match is not None:
-                match.check(draft.before)
-            return events.take_outside(compiled, draft, event)
+                match.check(step.draft.before)
+            return events.take_outside(step.compiled, step.draft, event, step.kin)
 
         def names(result: events.Applied | events.Kept, after: Execution) -> list[Name]:
             applied = isinstance(result, events.Applied)
@@ -163,7 +163,7 @@ class Executions:
             return found
 
         try:
-            now, result = await self._owner.apply(execution, act, names)
+            now, result = await self._owner.apply(execution, act, names, with_kin=True)
         except NameTaken as taken:
             return await self._sent_before(execution, taken.name, repeat)
         except GoFlowError as refusal:
@@ -212,12 +212,12 @@ class Executions:
     ) -> tuple[Execution, bool]:
         """Carry out an operator's verb; return the execution, and whether this was a repeat."""
 
-        def act(compiled: Compiled, draft: Draft, workers: Workers) -> bool:
+        def act(step: Step) -> bool:
             if match is not None:
-                match.check(draft.before)
-            changed = control(compiled, draft, command)
+                match.check(step.draft.before)
+            changed = control(step.compiled, step.draft, command)
             if changed and command.verb == "resume":
-                take_held(compiled, draft, self._dispatcher, workers)
+                take_held(step.compiled, step.draft, self._dispatcher, step.workers)
             return changed
 
         def names(_: bool, after: Execution) -> list[Name]:

@@ -6,7 +6,8 @@ from typing import Any
 from goflow_py.domain.actions import CallAction
 from goflow_py.domain.execution import Task
 from goflow_py.engine import attempts
-from goflow_py.engine.dispatcher import Dispatcher, Workers
+from goflow_py.engine.dispatcher import Dispatcher
+from goflow_py.engine.stand_ins import Workers
 from goflow_py.engine.verdict import Failure
 from goflow_py.fsm.compile import Compiled
 from goflow_py.fsm.controls import take_held_event
@@ -15,11 +16,13 @@ from goflow_py.fsm.events import take_deferred
 from goflow_py.fsm.inputs import take_timer, task_ended
 
 TIMERS_A_STEP_MAX = 1_000
+ATTEMPT_TIMERS = frozenset({"retry", "callback", "lease", "watch"})
+"""Timers of attempts, which are the engine's; all others are the machine's."""
 
 
 def abandon_lost(draft: Draft, calls: Container[int]) -> None:
     """Close attempts whose call (by fence) is not in flight: a crash or a drain cut them."""
-    for task in draft.after.open_tasks():
+    for task in [*draft.after.open_tasks(), *draft.after.errands.values()]:
         call = task.call
         if call is not None and not call.accepted and call.fence not in calls:
             attempts.abandon(draft, task)
@@ -36,7 +39,7 @@ def catch_up(
     """Fire every timer that is due by *until*, earliest first, a record each."""
     for _ in range(TIMERS_A_STEP_MAX):
         timers = draft.after.timers
-        if draft.after.paused or draft.after.ended or not timers:
+        if draft.after.paused or not timers:
             return
         due, name = min((due, name) for name, due in timers.items())
         if due > until:
@@ -49,13 +52,19 @@ def _fire(
     compiled: Compiled, draft: Draft, dispatcher: Dispatcher, workers: Workers, timer: str
 ) -> None:
     what = timer.rsplit(":", 1)[-1] if timer.startswith("task:") else ""
-    if what not in ("retry", "callback"):
+    if what not in ATTEMPT_TIMERS:
         take_timer(compiled, draft, timer)
         return
-    task = draft.after.tasks.get(timer.removeprefix("task:").rsplit(":", 1)[0])
+    task = draft.after.work(timer.removeprefix("task:").rsplit(":", 1)[0])
     draft.add("timerFired", timer=timer, due=draft.after.timers[timer])
-    if what == "callback" and task is not None and task.call is not None:
+    if task is None or task.call is None:
+        return
+    if what == "callback":
         failure = Failure(code="timeout", message=_silence(compiled, task))
+        dispatcher.close(compiled, draft, task, failure, workers=workers)
+    elif what == "lease":
+        message = f"'{task.call.worker}' claimed it, and did not complete it in time"
+        failure = Failure(code="lease_expired", message=message)
         dispatcher.close(compiled, draft, task, failure, workers=workers)
 
 

@@ -6,17 +6,17 @@ Parked executions are rows only: the head holds when to wake them and what they 
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from weakref import WeakValueDictionary
 
 from goflow_py.clock import Clock
 from goflow_py.domain.execution import Execution, decode
 from goflow_py.engine.catalog import Catalog
-from goflow_py.engine.dispatcher import Workers
+from goflow_py.engine.steps import Step
 from goflow_py.errors import GoFlowError, NotFound, Unavailable
 from goflow_py.fsm.compile import Compiled
-from goflow_py.fsm.draft import Draft
 from goflow_py.ports import Store
 
-Result = Callable[[Compiled, Draft, Workers], None]
+Result = Callable[[Step], None]
 """Takes what came of a call into a draft."""
 
 
@@ -27,7 +27,8 @@ class Live:
     execution: Execution
     compiled: Compiled
     epoch: int
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    lock: asyncio.Lock
+    """The family's: its members are stepped one at a time."""
     calls: dict[int, asyncio.Task[None]] = field(default_factory=dict)
     """By fence: the calls in flight. An attempt's number begins anew with every visit."""
     results: list[tuple[int, Result]] = field(default_factory=list)
@@ -43,6 +44,7 @@ class Memory:
         self._catalog = catalog
         self._clock = clock
         self._live: dict[str, Live] = {}
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._loading: dict[str, asyncio.Future[None]] = {}
         self._watchers: dict[str, list[asyncio.Future[Execution | None]]] = {}
         self._waiting_is_over = False
@@ -63,9 +65,20 @@ class Memory:
         """Return an execution that is in memory."""
         return self._live.get(execution)
 
-    def create(self, execution: Execution, compiled: Compiled) -> Live:
-        """Return a new execution that the store does not have yet; its maker is a user of it."""
-        live = Live(execution=execution, compiled=compiled, epoch=self.epoch(execution.id), users=1)
+    def create(
+        self, execution: Execution, compiled: Compiled, *, family: str | None = None
+    ) -> Live:
+        """Return a new execution that the store does not have yet; its maker is a user of it.
+
+        *family* is the id of the first of its family, where that is another.
+        """
+        live = Live(
+            execution=execution,
+            compiled=compiled,
+            epoch=self.epoch(execution.id),
+            lock=self._lock(family or execution.id),
+            users=1,
+        )
         self._live[execution.id] = live
         return live
 
@@ -97,6 +110,12 @@ class Memory:
             )
         return epoch
 
+    def _lock(self, family: str) -> asyncio.Lock:
+        lock = self._locks.get(family)
+        if lock is None:
+            lock = self._locks[family] = asyncio.Lock()
+        return lock
+
     async def _load(self, execution: str) -> None:
         """Read an execution into memory; who asks meanwhile waits for the same read."""
         loading = self._loading.get(execution)
@@ -123,8 +142,8 @@ class Memory:
         if body is None:
             raise NotFound(f"there is no execution {execution}")
         found = decode(body)
-        compiled = await self._catalog.compiled(found.project, found.activity, found.version)
-        live = Live(execution=found, compiled=compiled, epoch=epoch)
+        compiled = await self._catalog.compiled_for(found)
+        live = Live(execution=found, compiled=compiled, epoch=epoch, lock=self._lock(found.family))
         self._live.setdefault(execution, live)
 
     # ------------------------------------------------------------ reading and waiting

@@ -11,15 +11,21 @@ from goflow_py.engine.batcher import Batcher
 from goflow_py.engine.callbacks import Callbacks
 from goflow_py.engine.caller import Caller
 from goflow_py.engine.catalog import Catalog
+from goflow_py.engine.claims import Claims
 from goflow_py.engine.dispatcher import Dispatcher
+from goflow_py.engine.doers import Doers
+from goflow_py.engine.emitting import Emitter
 from goflow_py.engine.executions import Executions
 from goflow_py.engine.owner import POLL_SECONDS, Owner
+from goflow_py.engine.polls import Polls
 from goflow_py.engine.proofs import Proofs
+from goflow_py.engine.queues import Queues
 from goflow_py.engine.slots import CALLS_IN_FLIGHT_MAX
 from goflow_py.engine.tracking import Tracking
 from goflow_py.engine.uploads import Uploads
 from goflow_py.errors import Unavailable
 from goflow_py.ports import SHARDS, Observer, Store, Transport
+from goflow_py.ports.scripts import Scripts
 
 log = logging.getLogger(__name__)
 
@@ -76,8 +82,10 @@ class Orchestrator:
         clock: Clock,
         options: EngineOptions,
         observer: Observer | None = None,
+        scripts: Scripts | None = None,
     ) -> None:
         self.store = store
+        self._scripts = scripts
         self.clock = clock
         self._options = options
         self._transport = transport
@@ -97,12 +105,15 @@ class Orchestrator:
             token_key=options.token_key,
             public_url=options.public_url,
         )
+        self.queues = Queues(clock)
+        self.doers = Doers(caller=self.caller, catalog=self.catalog, clock=clock, scripts=scripts)
         self.owner = Owner(
             store=store,
             batcher=self.batcher,
             catalog=self.catalog,
             dispatcher=self.dispatcher,
-            caller=self.caller,
+            do=self.doers.do,
+            queues=self.queues,
             clock=clock,
             observer=observer,
             retention_seconds=options.retention_seconds,
@@ -125,11 +136,24 @@ class Orchestrator:
             dispatcher=self.dispatcher,
             clock=self.clock,
         )
+        self.doers.emit = Emitter(
+            store=self.store, owner=self.owner, executions=self.executions
+        ).emit
         self.callbacks = Callbacks(
             store=self.store,
             owner=self.owner,
             dispatcher=self.dispatcher,
             token_key=self._options.token_key,
+        )
+        self.claims = Claims(
+            store=self.store,
+            catalog=self.catalog,
+            owner=self.owner,
+            dispatcher=self.dispatcher,
+            token_key=self._options.token_key,
+        )
+        self.polls = Polls(
+            store=self.store, claims=self.claims, queues=self.queues, clock=self.clock
         )
         self.tracking = Tracking(store=self.store, catalog=self.catalog, owner=self.owner)
 
@@ -151,9 +175,12 @@ class Orchestrator:
         for loop in self._loops:
             loop.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)
+        await self.polls.stop()
         await self.owner.drain(drain_seconds)
         await self.batcher.stop()
         await self._transport.close()
+        if self._scripts is not None:
+            await self._scripts.close()
         await self.store.close()
 
     @property

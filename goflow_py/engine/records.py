@@ -3,12 +3,20 @@
 from collections.abc import Sequence
 
 from goflow_py.domain.execution import Execution, encode
+from goflow_py.engine.queues import has_queued, queue_rows
+from goflow_py.fsm.compile import Compiled
 from goflow_py.fsm.draft import Draft
-from goflow_py.ports import HeadRow, Name, RecordRow, Write
+from goflow_py.ports import HeadRow, Name, QueueRow, RecordRow, Write
 
 
 def write_of(
-    draft: Draft, epoch: int, names: Sequence[Name], *, start: bool, retain_seconds: float
+    draft: Draft,
+    compiled: Compiled,
+    epoch: int,
+    names: Sequence[Name],
+    *,
+    start: bool,
+    retain_seconds: float,
 ) -> Write:
     """Return all that a sealed draft writes; an end frees the key, a reopening takes it."""
     before, after = draft.before, draft.after
@@ -44,7 +52,16 @@ def write_of(
         start=start,
         names=taken,
         freed=freed,
+        queue=_queue(draft, compiled),
     )
+
+
+def _queue(draft: Draft, compiled: Compiled) -> list[QueueRow] | None:
+    """Return the queue's rows anew, where a step may have changed them."""
+    if not has_queued(draft.before) and not has_queued(draft.after):
+        return None
+    rows = queue_rows(compiled, draft.after)
+    return None if rows == queue_rows(compiled, draft.before) else rows
 
 
 def head_row(execution: Execution, retain_seconds: float) -> HeadRow:
@@ -60,10 +77,11 @@ def head_row(execution: Execution, retain_seconds: float) -> HeadRow:
         key=execution.key,
         labels=execution.labels,
         seq=execution.seq,
-        wake=None if execution.ended else execution.wake,
+        wake=execution.wake,
         started_at=execution.started_at,
         updated_at=execution.at,
         finished_at=finished,
         purge_at=None if finished is None else finished + round(retain_seconds * 1000),
+        parent=None if execution.parent is None else execution.parent["id"],
         body=encode(execution),
     )

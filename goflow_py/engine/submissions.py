@@ -2,28 +2,24 @@
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
 
 import orjson
 from pydantic import BaseModel, ValidationError
 
-from goflow_py.domain import documents
-from goflow_py.domain.actions import (
-    AnyAction,
-    CallAction,
-    DelayAction,
-    MapAction,
-    SwitchAction,
-    WaitAction,
-)
-from goflow_py.domain.blueprint import Blueprint
+from goflow_py.domain import documents, yaml_documents
+from goflow_py.domain.actions import ACTION_MODELS
+from goflow_py.domain.blueprint import Blueprint, Machine
 from goflow_py.domain.documents import TrailingComma
-from goflow_py.domain.states import Row, State
-from goflow_py.domain.workers import Worker, WorkersDocument
+from goflow_py.domain.states import After, GraphTask, Notify, OnRow, Row, State, Subscribe
+from goflow_py.domain.workers import Retry, Worker, WorkersDocument
 from goflow_py.errors import InvalidBlueprint
 from goflow_py.fsm.findings import Finding, findings_of
+from goflow_py.importers import import_definition
 
 M = TypeVar("M", bound=BaseModel)
+Syntax = Literal["json", "yaml"]
 
 
 def dump(model: BaseModel) -> dict[str, Any]:
@@ -31,24 +27,69 @@ def dump(model: BaseModel) -> dict[str, Any]:
     return model.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
 
+def _names_of(*models: type[BaseModel]) -> list[str]:
+    return sorted({f.alias or name for model in models for name, f in model.model_fields.items()})
+
+
+_STATES = (State, GraphTask, OnRow, After, Subscribe, Notify)
 _KNOWN_FIELDS: dict[str, list[str]] = {
-    "": [field.alias or name for name, field in Blueprint.model_fields.items()],
-    "states": [field.alias or name for name, field in State.model_fields.items()],
-    "transitions": [field.alias or name for name, field in Row.model_fields.items()],
-    "workers": [field.alias or name for name, field in Worker.model_fields.items()],
-    "actions": sorted(
-        {
-            field.alias or name
-            for model in (AnyAction, CallAction, DelayAction, WaitAction, SwitchAction, MapAction)
-            for name, field in model.model_fields.items()
-        }
-    ),
+    "": _names_of(Blueprint),
+    "states": _names_of(*_STATES),
+    "transitions": _names_of(Row),
+    "workers": _names_of(Worker, Retry),
+    "actions": _names_of(*ACTION_MODELS, Retry),
+    "machines": _names_of(Machine, *_STATES, Row, *ACTION_MODELS),
 }
 
 
-def read_documents(body: bytes) -> tuple[Blueprint, list[Worker] | None, list[TrailingComma]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Which system a definition is from, and the names that it has here."""
+
+    format: str = "goflow"
+    project: str | None = None
+    activity: str | None = None
+
+
+OURS = Origin()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Definition:
+    """A definition that was read: held to its models, and not checked yet."""
+
+    blueprint: Blueprint
+    workers: Sequence[Worker] | None
+    """None: the workers stay as they are."""
+    findings: Sequence[Finding] = ()
+
+
+def read_definition(body: bytes, *, syntax: Syntax = "json", origin: Origin = OURS) -> Definition:
+    """Read a definition of ours, or import one of another system.
+
+    Raises ``InvalidBlueprint`` with all findings, ``Invalid`` for what is none of the format.
+    """
+    if origin.format == "goflow":
+        blueprint, workers, commas = read_documents(body, syntax=syntax)
+        found = [comma_finding(comma) for comma in commas]
+        return Definition(blueprint=blueprint, workers=workers, findings=found)
+    document = read_document(body, syntax=syntax)
+    imported = import_definition(
+        origin.format, document, project=origin.project, activity=origin.activity
+    )
+    blueprint = Blueprint.model_validate(imported.blueprint)
+    return Definition(blueprint=blueprint, workers=blueprint.workers, findings=imported.findings)
+
+
+def read_documents(
+    body: bytes, *, syntax: Syntax = "json"
+) -> tuple[Blueprint, list[Worker] | None, list[TrailingComma]]:
     """Read a blueprint, and the workers that came with it: inside, or as a second document."""
-    values, commas = documents.load_documents(body)
+    commas: list[TrailingComma] = []
+    if syntax == "yaml":
+        values = yaml_documents.load_documents(body)
+    else:
+        values, commas = documents.load_documents(body)
     blueprint, found = validate_document(Blueprint, values[0])
     workers = blueprint.workers if blueprint is not None else None
     if len(values) > 1:
@@ -71,6 +112,13 @@ def read_documents(body: bytes) -> tuple[Blueprint, list[Worker] | None, list[Tr
     refuse_errors(found, strict=False)
     assert blueprint is not None, "a document that does not fit has errors"
     return blueprint, workers, commas
+
+
+def read_document(body: bytes, *, syntax: Syntax = "json") -> Any:
+    """Read the one document that a body is."""
+    if syntax == "yaml":
+        return yaml_documents.load_documents(body, documents_max=1)[0]
+    return documents.loads(body)
 
 
 def validate_document(

@@ -22,6 +22,7 @@ from goflow_py.errors import Conflict, NotFound
 from goflow_py.fsm.compile import Compiled
 from goflow_py.fsm.diagram import graph, walked
 from goflow_py.fsm.draft import Draft
+from goflow_py.fsm.events import awaiting, is_machine
 from goflow_py.fsm.fold import fold
 from goflow_py.ports import Filter, Page, RecordRow, Store
 
@@ -47,7 +48,27 @@ class Tracking:
 
     async def view(self, execution: Execution) -> dict[str, Any]:
         """Return an execution as the API shows it."""
-        return execution_view(execution, await self._compiled(execution))
+        compiled = await self._compiled(execution)
+        return execution_view(execution, compiled, await self._awaited(execution, compiled))
+
+    async def _awaited(self, execution: Execution, compiled: Compiled) -> list[dict[str, Any]]:
+        """Return what the machine children of an execution await, each with its task."""
+        found: list[dict[str, Any]] = []
+        if execution.ended or not execution.tasks:
+            return found
+        for child, task in execution.children().items():
+            if not is_machine(compiled, task):
+                continue
+            try:
+                known = await self._owner.memory.read(child)
+            except NotFound:
+                continue  # it ended and was purged since
+            own = await self._compiled(known)
+            for item in [*awaiting(own, known), *await self._awaited(known, own)]:
+                inner = item.get("task")
+                place = task.name if inner is None else f"{task.name}/{inner}"
+                found.append({**item, "task": place})
+        return found
 
     async def page(self, which: Filter, *, limit: int, cursor: str | None) -> Page:
         """Return views, newest first."""
@@ -102,7 +123,8 @@ class Tracking:
 
     async def why(self, execution: Execution) -> dict[str, Any]:
         """Return one sentence on what it waits for, and its parts."""
-        return why_view(execution, await self._compiled(execution))
+        compiled = await self._compiled(execution)
+        return why_view(execution, compiled, await self._awaited(execution, compiled))
 
     async def graph(self, execution: Execution) -> dict[str, Any]:
         """Return the graph of its blueprint with the path that it took, and where it is."""
@@ -119,9 +141,7 @@ class Tracking:
         return execution.output
 
     async def _compiled(self, execution: Execution) -> Compiled:
-        return await self._catalog.compiled(
-            execution.project, execution.activity, execution.version
-        )
+        return await self._catalog.compiled_for(execution)
 
     async def _records(self, execution: str) -> Any:
         after = -1

@@ -8,24 +8,28 @@ from typing import Any
 import orjson
 
 from goflow_py.clock import Clock
-from goflow_py.domain import documents
 from goflow_py.domain.blueprint import Blueprint
 from goflow_py.domain.workers import Worker, WorkersDocument
 from goflow_py.engine.catalog import Catalog, group_workers
 from goflow_py.engine.proofs import Proofs
 from goflow_py.engine.requests import IDEMPOTENCY_SECONDS, Repeat
 from goflow_py.engine.submissions import (
-    comma_finding,
+    OURS,
+    Definition,
+    Origin,
+    Syntax,
     completed,
     dump,
     normalised,
-    read_documents,
+    read_definition,
+    read_document,
     refuse_errors,
     validate_document,
     workers_body,
 )
 from goflow_py.errors import Invalid, NotFound
-from goflow_py.fsm.check import check, check_workers, endpoint_problem
+from goflow_py.fsm.check import check
+from goflow_py.fsm.check_workers import check_workers, endpoint_problem
 from goflow_py.fsm.findings import Finding
 from goflow_py.ports import BlueprintRow, Name, Page, Store, Taken, Upload
 
@@ -72,6 +76,8 @@ class Uploads:
         self,
         body: bytes,
         *,
+        syntax: Syntax = "json",
+        origin: Origin = OURS,
         project: str | None = None,
         dry_run: bool = False,
         strict: bool = False,
@@ -79,21 +85,23 @@ class Uploads:
     ) -> Uploaded:
         """Store a blueprint, with or without its workers, as one or two documents.
 
-        *project* is the only one that the caller may write to, if any. Raises ``InvalidBlueprint``
+        *origin* says which system's definition it is. *project* is the only one that the caller may
+        write to, if any. Raises ``InvalidBlueprint``
         with all findings, ``MalformedRequest``, ``TooLarge``.
         """
         async with self._one_at_a_time:
-            return await self._upload(body, project, dry_run, strict, repeat)
+            read = read_definition(body, syntax=syntax, origin=origin)
+            return await self._upload(read, project, dry_run, strict, repeat)
 
     async def _upload(
         self,
-        body: bytes,
+        read: Definition,
         project: str | None,
         dry_run: bool,
         strict: bool,
         repeat: Repeat | None,
     ) -> Uploaded:
-        blueprint, workers, commas = read_documents(body)
+        blueprint, workers = read.blueprint, read.workers
         if project is not None and blueprint.project != project:
             raise NotFound(f"there is no project {blueprint.project} for this key")
         name = (blueprint.project, blueprint.activity)
@@ -105,7 +113,7 @@ class Uploads:
             workers_in_body=workers is not None,
             is_resolved=lambda alias: self._catalog.resolve(alias) is not None,
         )
-        findings = [*found, *(comma_finding(comma) for comma in commas)]
+        findings = [*read.findings, *found]
         refuse_errors(findings, strict=strict)
         normal = blueprint.model_copy(update={"workers": None})
         names = sorted({worker.name for worker in in_force})
@@ -201,12 +209,14 @@ class Uploads:
 
     # ------------------------------------------------------------ workers and aliases
 
-    async def put_workers(self, project: str, activity: str, body: bytes) -> dict[str, Any]:
+    async def put_workers(
+        self, project: str, activity: str, body: bytes, *, syntax: Syntax = "json"
+    ) -> dict[str, Any]:
         """Replace the workers document; running executions use it from their next attempt on.
 
         A change of the *set of names* decides anew which states have work: a new version is made.
         """
-        value = documents.loads(body)
+        value = read_document(body, syntax=syntax)
         document, found = validate_document(WorkersDocument, completed(value, project, activity))
         if document is not None and (document.project, document.activity) != (project, activity):
             message = f"the document is for {document.project}/{document.activity}"

@@ -8,6 +8,7 @@ from goflow_py.domain import documents
 from goflow_py.domain.names import ENGINE_EVENTS, ERROR, NAME, SUCCESS
 from goflow_py.domain.values import value
 from goflow_py.errors import GoFlowError
+from goflow_py.fsm.rows import CALLS
 from goflow_py.ports import Answered, Reply, Unreachable
 
 RETRIED_STATUSES = frozenset({408, 425, 429})
@@ -66,6 +67,8 @@ def judge(reply: Reply, *, kind: str, raw: bool, now_ms: int) -> Verdict:
 def _judge_answer(reply: Answered, *, kind: str, raw: bool, now_ms: int) -> Verdict:
     status = reply.status
     if 200 <= status < 300:
+        if kind not in CALLS:  # who gets an event need not answer anything
+            return Success(output=None)
         return Acceptance() if kind == "async" else _judge_success(reply, raw=raw)
     if status >= 500 or status in RETRIED_STATUSES:
         return Failure(

@@ -1,14 +1,18 @@
 """Executions as users see them: JSON objects with times as RFC 3339."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from goflow_py.domain.durations import rfc3339
 from goflow_py.domain.execution import Execution, Task
 from goflow_py.domain.history import Entry
+from goflow_py.engine.queues import QUEUED
 from goflow_py.fsm.compile import Compiled
 from goflow_py.fsm.events import awaiting
+from goflow_py.fsm.rows import BUSY, EACH
 
+SHOWN_FACTS = ("index", "item", "assignedTo", "child", "businessStatus")
+"""What is shown of a task that has it."""
 TIMES = frozenset({"at", "due", "since", "notBefore"})
 
 
@@ -17,8 +21,10 @@ def time(ms: int | None) -> str | None:
     return None if ms is None else rfc3339(ms)
 
 
-def execution_view(execution: Execution, compiled: Compiled) -> dict[str, Any]:
-    """Return an execution as the API shows it."""
+def execution_view(
+    execution: Execution, compiled: Compiled, kin: Sequence[Mapping[str, Any]] = ()
+) -> dict[str, Any]:
+    """Return an execution as the API shows it; *kin* is what its machine children await."""
     state = compiled.states[execution.state]
     return {
         "id": execution.id,
@@ -37,10 +43,11 @@ def execution_view(execution: Execution, compiled: Compiled) -> dict[str, Any]:
         "data": execution.data,
         "output": execution.output,
         "error": execution.error,
-        "awaiting": awaiting(compiled, execution),
+        "awaiting": [*awaiting(compiled, execution), *kin],
         "tasks": [task_view(execution, task) for task in execution.tasks.values()],
-        "parent": None,
-        "children": [],
+        "parent": None if execution.parent is None else execution.parent["id"],
+        "machine": execution.machine,
+        "children": [task.child for task in execution.tasks.values() if task.child],
         "startedAt": rfc3339(execution.started_at),
         "updatedAt": rfc3339(execution.at),
         "finishedAt": time(execution.finished_at),
@@ -67,6 +74,7 @@ def task_view(execution: Execution, task: Task) -> dict[str, Any]:
         "since": rfc3339(task.since),
         "timers": due,
         "error": task.error,
+        **{name: task.facts[name] for name in SHOWN_FACTS if name in task.facts},
     }
 
 
@@ -75,7 +83,9 @@ def _task_status(task: Task) -> str:
         return "ended"
     if task.call is not None:
         return "accepted" if task.call.accepted else "running"
-    return "due" if task.kind in ("sync", "async") else "waiting"
+    if task.kind in QUEUED:
+        return "queued"
+    return "due" if task.kind in BUSY else "waiting"
 
 
 def entry_view(entry: Entry) -> dict[str, Any]:
@@ -145,9 +155,11 @@ def _closed(view: dict[str, Any], entry: Entry) -> None:
 # ---------------------------------------------------------------- why
 
 
-def why_view(execution: Execution, compiled: Compiled) -> dict[str, Any]:
+def why_view(
+    execution: Execution, compiled: Compiled, kin: Sequence[Mapping[str, Any]] = ()
+) -> dict[str, Any]:
     """Return one sentence on what the execution waits for, and its parts."""
-    awaited = awaiting(compiled, execution)
+    awaited = [*awaiting(compiled, execution), *kin]
     parts: dict[str, Any] = {
         "status": execution.status,
         "state": execution.state,
@@ -179,14 +191,35 @@ def _sentence(execution: Execution, parts: Mapping[str, Any]) -> str:
             return _waiting_sentence(execution, parts)
 
 
+def _somebody(task: Task) -> str:
+    if task.call is not None:
+        return f"'{task.call.worker}', who claimed '{task.name}'"
+    if task.kind == "human":
+        who = task.facts.get("assignedTo")
+        return f"{who or 'somebody'} to claim '{task.name}'"
+    return f"a worker to poll '{task.name}'"
+
+
+def _others(execution: Execution) -> str:
+    more = len([task for task in execution.open_tasks() if task.kind != EACH]) - 1
+    return f", and for {more} other task{'s' if more > 1 else ''}" if more > 0 else ""
+
+
 def _waiting_sentence(execution: Execution, parts: Mapping[str, Any]) -> str:
     begin = f"It is in state '{execution.state}'"
+    if execution.unwinding:
+        left = len(execution.done)
+        begin = f"It was cancelled in state '{execution.state}', and undoes {left} pieces of work"
     for task in execution.open_tasks():
+        if task.kind in QUEUED:
+            return f"{begin} and waits for {_somebody(task)}{_others(execution)}."
+        if task.kind == "activity" and task.child is not None:
+            return f"{begin} and waits for its child {task.child}{_others(execution)}."
         if task.call is not None:
             how = "the callback of" if task.call.accepted else "the answer of"
             who = f"worker '{task.call.worker}' (attempt {task.call.attempt} of '{task.action}')"
             return f"{begin} and waits for {how} {who}."
-        if task.kind in ("sync", "async"):
+        if task.kind in BUSY:
             again = time(execution.timers.get(f"task:{task.name}:retry"))
             when = f"at {again}" if again else "as soon as a slot is free"
             last = f"; the last one failed: {task.error['message']}" if task.error else ""

@@ -218,6 +218,8 @@ class _Search:
 
     def _rest_after(self, state: CompiledState) -> list[_Time]:
         """Tell that a state may be stayed in when its work ended as an event without a ``next``."""
+        if not state.outside:
+            return []
         work = [self._compiled.actions[name] for name in self._paths.work[state.name]]
         labels = any(action.kind in CALLS or action.kind == "switch" for action in work)
         events = {event for action in work for event in awaited(action)}

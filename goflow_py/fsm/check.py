@@ -2,13 +2,10 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import lru_cache
+from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import urlsplit
 
-from goflow_py.domain.actions import CallAction
-from goflow_py.domain.blueprint import ROWS_MAX, WORKERS_AN_ACTION_MAX, Blueprint
-from goflow_py.domain.headers import header_problem
+from goflow_py.domain.blueprint import ROWS_MAX, Blueprint
 from goflow_py.domain.names import (
     ALWAYS,
     ANY_STATE,
@@ -18,24 +15,32 @@ from goflow_py.domain.names import (
     ERROR,
     FINAL_STATES,
     INIT,
-    NAME,
     RESERVED_STATES,
     ROOTS,
     START,
     SUCCESS,
     TIMEOUT,
-    did_you_mean,
 )
 from goflow_py.domain.workers import Worker
-from goflow_py.errors import GoFlowError
-from goflow_py.expression import compile_template
+from goflow_py.fsm.check_tasks import compensating, endpoints_of, task_findings, undeclared
+from goflow_py.fsm.check_workers import (
+    check_workers,
+    endpoint_problem,
+    missing_workers,
+    never_called,
+    unresolved_alias,
+)
 from goflow_py.fsm.collection import without_collection
-from goflow_py.fsm.compile import Compiled, awaited, compile_blueprint
+from goflow_py.fsm.compile import Compiled, awaited, compile_blueprint, machine_document
 from goflow_py.fsm.cycles import zero_work_cycles
 from goflow_py.fsm.findings import Finding, error, warning
+from goflow_py.fsm.parse import escape
 from goflow_py.fsm.paths import Paths, path_findings, paths_of
-from goflow_py.fsm.rows import CALLS, CompiledRow, CompiledState
+from goflow_py.fsm.rows import BUSY, CompiledRow, CompiledState
 from goflow_py.fsm.schemas import schema_problem
+
+FAILING = BUSY | {"pull", "human", "activity", "undo"}
+"""Types of work whose failure does not depend on the blueprint."""
 
 
 @without_collection()
@@ -57,28 +62,111 @@ def check(
 
     workers = list(workers)
     compiled = compile_blueprint(blueprint, workers={w.name for w in workers}, report=report)
-    findings += _names(blueprint, compiled)
-    findings += _references(blueprint, compiled)
-    findings += _rows(compiled)
-    findings += _schemas(blueprint)
-    findings += [warning("doubtful_expression", *doubt) for doubt in compiled.doubts]
-    paths = None
-    if not any(finding.severity == "error" for finding in findings):
-        # These walk the table, which has to be whole.
-        paths = paths_of(compiled)
-        findings += _unmatched(paths)
-        findings += zero_work(compiled)
-        findings += path_findings(paths)
+    used: set[str] = set()
+    called: set[str] = set()
+    for part in _parts(blueprint, compiled):
+        found, reached = _check_part(part, is_resolved, is_whole=not findings)
+        findings += found
+        used |= _used(part.compiled)
+        called |= reached
     findings += check_workers(workers, is_resolved=is_resolved)
-    findings += _missing_workers(compiled, workers, workers_in_body)
-    findings += _never_called(compiled, workers, paths)
-    if blueprint.events is None and any(state.outside for state in compiled.states.values()):
+    findings += missing_workers(blueprint, workers, workers_in_body)
+    findings += never_called(workers, used, called)
+    parts = [compiled, *compiled.machines.values()]
+    if blueprint.events is None and any(s.outside for p in parts for s in p.states.values()):
         message = "without 'events', names in rows are taken both from outside and from workers"
         findings.append(
             Finding(code="open_events", severity="info", pointer="/events", message=message)
         )
     order = {"error": 0, "warning": 1, "info": 2}
     return compiled, sorted(findings, key=lambda finding: order[finding.severity])
+
+
+# ---------------------------------------------------------------- the blueprint and its machines
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """The blueprint itself, or one of its machines as a document of its own."""
+
+    document: Blueprint
+    compiled: Compiled
+    prefix: str = ""
+    own_actions: int = ROWS_MAX
+    """How many of the actions are its own: the others were checked with the blueprint."""
+
+    def place(self, finding: Finding) -> Finding | None:
+        """Return *finding* with its pointer into the whole blueprint; None for one said before."""
+        parts = finding.pointer.split("/")
+        if self.prefix and parts[1:2] == ["events"]:
+            return None
+        if parts[1:2] == ["actions"] and len(parts) > 2 and int(parts[2]) >= self.own_actions:
+            return None
+        return replace(finding, pointer=self.prefix + finding.pointer) if self.prefix else finding
+
+
+def _parts(blueprint: Blueprint, compiled: Compiled) -> Iterator[_Part]:
+    yield _Part(blueprint, compiled)
+    for name, machine in compiled.machines.items():
+        yield _Part(
+            machine_document(blueprint, name),
+            machine,
+            f"/machines/{escape(name)}",
+            len(blueprint.machines[name].actions),
+        )
+
+
+def _check_part(
+    part: _Part, is_resolved: Callable[[str], bool], *, is_whole: bool
+) -> tuple[list[Finding], set[str]]:
+    """Return the findings of one part, and the actions that its reached states use."""
+    document, compiled = part.document, part.compiled
+    findings = [
+        *_names(document, compiled),
+        *_references(document, compiled),
+        *task_findings(document, compiled),
+        *_rows(compiled),
+        *_schemas(document),
+        *_endpoints(document, is_resolved),
+        *(warning("doubtful_expression", *doubt) for doubt in compiled.doubts),
+    ]
+    called = _used(compiled)
+    if is_whole and not any(finding.severity == "error" for finding in findings):
+        # These walk the table, which has to be whole.
+        paths = paths_of(compiled)
+        findings += _unmatched(paths)
+        findings += zero_work(compiled)
+        findings += path_findings(paths)
+        reached = {action for state in paths.before for action in paths.work[state]}
+        called = reached | _around(compiled) | compensating(compiled.actions, reached)
+    placed = (part.place(finding) for finding in findings)
+    return [finding for finding in placed if finding is not None], called
+
+
+def _used(compiled: Compiled) -> set[str]:
+    """Return every action that a state, a row or another action names."""
+    used = {name for state in compiled.states.values() for name in state.actions}
+    used |= {row.action for row in compiled.rows if row.action is not None}
+    used |= _around(compiled)
+    return used | compensating(compiled.actions, used)
+
+
+def _around(compiled: Compiled) -> set[str]:
+    found: set[str] = set()
+    for state in compiled.states.values():
+        if state.subscribe is not None:
+            around = (state.subscribe.setup, state.subscribe.teardown)
+            found |= {name for name in around if name is not None}
+    return found
+
+
+def _endpoints(document: Blueprint, is_resolved: Callable[[str], bool]) -> Iterator[Finding]:
+    for pointer, endpoint in endpoints_of(document):
+        problem = endpoint_problem(endpoint)
+        if problem:
+            yield error("bad_endpoint", pointer, problem)
+        elif "://" not in endpoint and not is_resolved(endpoint):
+            yield unresolved_alias(endpoint, pointer)
 
 
 # ---------------------------------------------------------------- names and references
@@ -123,7 +211,7 @@ def _references(blueprint: Blueprint, compiled: Compiled) -> Iterator[Finding]:
         yield from _row_references(row, compiled)
     for i, state in enumerate(blueprint.state_objects()):
         if state.do is not None and state.do not in compiled.actions:
-            yield _undeclared("action", state.do, f"/states/{i}/do", compiled.actions)
+            yield undeclared("action", state.do, f"/states/{i}/do", compiled.actions)
         for number, event in enumerate(state.defer):
             if event in ENGINE_EVENTS:
                 message = f"'{event}' is raised by the engine and cannot be deferred"
@@ -137,21 +225,16 @@ def _references(blueprint: Blueprint, compiled: Compiled) -> Iterator[Finding]:
 def _row_references(row: CompiledRow, compiled: Compiled) -> Iterator[Finding]:
     states = compiled.states
     if row.current not in states and row.current != ANY_STATE:
-        yield _undeclared("state", row.current, row.source, states)
+        yield undeclared("state", row.current, row.source, states)
     elif row.current in FINAL_STATES:
         message = f"the final state '{row.current}' is never left"
         yield warning("row_from_final", row.source, message)
     if row.next is not None and row.next not in states:
-        yield _undeclared("state", row.next, row.source, states)
+        yield undeclared("state", row.next, row.source, states)
     elif row.next == INIT:
         yield error("init_entered", row.source, "'init' cannot be entered again")
     if row.action is not None and row.action not in compiled.actions:
-        yield _undeclared("action", row.action, row.source, compiled.actions)
-
-
-def _undeclared(what: str, name: str, pointer: str, known: Iterable[str]) -> Finding:
-    message = f"{what} '{name}' is not declared{did_you_mean(name, known)}"
-    return error(f"undeclared_{what}", pointer, message, fix=f"declare it in '{what}s'")
+        yield undeclared("action", row.action, row.source, compiled.actions)
 
 
 # ---------------------------------------------------------------- rows
@@ -215,7 +298,7 @@ def _unmatched(paths: Paths) -> Iterator[Finding]:
         if ends_as_success and not always and not _has(compiled, state, SUCCESS):
             message = f"state '{state.name}' has no row for 'success': it leads to 'done'"
             yield warning("unmatched_success", pointer, message, fix="add a row, or keep it so")
-        if kinds & CALLS and not always and not _has(compiled, state, ERROR):
+        if kinds & FAILING and not always and not _has(compiled, state, ERROR):
             message = f"state '{state.name}' has no row for 'error': the execution fails there"
             yield warning("unmatched_error", pointer, message, fix="add a row, or keep it so")
         timed = any(timer.event == TIMEOUT for timer in state.timers)
@@ -240,111 +323,3 @@ def zero_work(compiled: Compiled) -> Iterator[Finding]:
         else:
             message = f"this cycle does no work and waits for nothing: {shown}"
             yield error("zero_work_cycle", cycle.source, message, path=cycle.states)
-
-
-# ---------------------------------------------------------------- workers
-
-
-def check_workers(
-    workers: Iterable[Worker], *, is_resolved: Callable[[str], bool]
-) -> Iterator[Finding]:
-    """Check a workers document by itself."""
-    counted: Counter[str] = Counter()
-    endpoints: set[tuple[str, str]] = set()
-    unresolved: set[str] = set()
-    for i, worker in enumerate(workers):
-        pointer = f"/workers/{i}"
-        counted[worker.name] += 1
-        if counted[worker.name] == WORKERS_AN_ACTION_MAX + 1:
-            message = f"action '{worker.name}' has more than {WORKERS_AN_ACTION_MAX} workers"
-            yield error("too_many_workers", pointer, message)
-        key = (worker.name, worker.worker_endpoint)
-        if key in endpoints:
-            message = f"'{worker.worker_endpoint}' is listed twice for '{worker.name}'"
-            yield error("duplicate_worker", pointer, message)
-        endpoints.add(key)
-        yield from _endpoint(worker, pointer)
-        yield from _headers(worker, pointer)
-        yield from _secrets(worker, pointer)
-        alias = worker.worker_endpoint
-        if "://" not in alias and not is_resolved(alias) and alias not in unresolved:
-            unresolved.add(alias)
-            message = f"the endpoint alias '{alias}' points nowhere yet"
-            yield warning(
-                "unresolved_alias",
-                f"{pointer}/workerEndpoint",
-                message,
-                fix=f"PUT /v1/endpoints/{alias}, or start the server with --endpoint {alias}=URL",
-            )
-
-
-def _endpoint(worker: Worker, pointer: str) -> Iterator[Finding]:
-    problem = endpoint_problem(worker.worker_endpoint)
-    if problem:
-        yield error("bad_endpoint", f"{pointer}/workerEndpoint", problem)
-
-
-@lru_cache(maxsize=4_096)
-def endpoint_problem(endpoint: str) -> str | None:
-    """Return what is wrong with an endpoint, or None."""
-    if "://" not in endpoint:
-        return None if NAME.match(endpoint) else f"'{endpoint[:80]}' is neither a URL nor a name"
-    try:
-        parts = urlsplit(endpoint)
-        _ = parts.port
-    except ValueError as error:
-        return f"'{endpoint[:80]}' is no URL: {error}"
-    if parts.scheme not in ("http", "https"):
-        return f"the scheme '{parts.scheme[:20]}' is not supported; use http or https"
-    if parts.username is not None or parts.password is not None:
-        return "a URL must not hold a user or a password; use 'auth' with ${secret:NAME}"
-    if not parts.hostname or parts.fragment or any(c.isspace() for c in endpoint):
-        return f"'{endpoint[:80]}' is no URL that can be called"
-    return None
-
-
-def _secrets(worker: Worker, pointer: str) -> Iterator[Finding]:
-    texts = {f"headers/{name}": text for name, text in worker.headers.items()}
-    texts |= {"auth": worker.auth or "", "signingSecret": worker.signing_secret or ""}
-    texts["workerEndpoint"] = worker.worker_endpoint
-    for name, text in texts.items():
-        try:
-            compile_template(text, secrets=True)
-        except GoFlowError as failure:
-            yield error("bad_expression", f"{pointer}/{name}", failure.detail)
-
-
-def _headers(worker: Worker, pointer: str) -> Iterator[Finding]:
-    for name, value in worker.headers.items():
-        problem = header_problem(name, value)
-        if problem:
-            yield error("bad_header", f"{pointer}/headers/{name}", problem)
-
-
-def _missing_workers(
-    compiled: Compiled, workers: Iterable[Worker], workers_in_body: bool
-) -> Iterator[Finding]:
-    names = {worker.name for worker in workers}
-    for i, action in enumerate(compiled.blueprint.actions):
-        if isinstance(action, CallAction) and action.name not in names:
-            message = f"action '{action.name}' has no worker"
-            make = error if workers_in_body else warning
-            yield make("no_worker", f"/actions/{i}", message, fix="add one to 'workers'")
-
-
-def _never_called(
-    compiled: Compiled, workers: Iterable[Worker], paths: Paths | None
-) -> Iterator[Finding]:
-    """Warn of workers whose action nothing uses; without *paths*, the whole table counts."""
-    used = {state.work for state in compiled.states.values()}
-    used |= {row.action for row in compiled.rows}
-    called = used
-    if paths is not None:
-        called = {action for state in paths.before for action in paths.work[state]}
-    for i, worker in enumerate(workers):
-        if worker.name not in called:
-            why = "no row or state uses that action"
-            if worker.name in used:
-                why = "no state that can be reached uses that action"
-            message = f"worker '{worker.name}' is never called: {why}"
-            yield warning("worker_never_called", f"/workers/{i}", message)

@@ -85,7 +85,12 @@ def compile_blueprint(
     for name in blueprint.machines:
         under = f"/machines/{escape(name)}"
         machines[name] = replace(
-            _compile(machine_document(blueprint, name), names, version, _below(under, report)),
+            _compile(
+                machine_document(blueprint, name),
+                names,
+                version,
+                _below(under, report, len(blueprint.machines[name].actions)),
+            ),
             machines=machines,
         )
     return replace(_compile(blueprint, names, version, report), machines=machines)
@@ -117,8 +122,15 @@ def machine_document(blueprint: Blueprint, name: str) -> Blueprint:
     )
 
 
-def _below(prefix: str, report: Report) -> Report:
-    return lambda code, pointer, message: report(code, prefix + pointer, message)
+def _below(prefix: str, report: Report, own_actions: int) -> Report:
+    """Return *report* for a machine: what shared actions have was reported with the blueprint."""
+
+    def below(code: str, pointer: str, message: str) -> None:
+        parts = pointer.split("/")
+        if parts[1] != "actions" or int(parts[2]) < own_actions:
+            report(code, prefix + pointer, message)
+
+    return below
 
 
 def _compile(

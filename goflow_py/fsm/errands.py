@@ -7,10 +7,12 @@ are repeated until they succeed or are given up, and never change where the exec
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from goflow_py.domain.execution import Execution, Task
-from goflow_py.domain.names import ERROR, INIT
+from goflow_py.domain.execution import Execution, Status, Task
+from goflow_py.domain.names import ERROR
+from goflow_py.errors import Conflict, ExpressionFailed
 from goflow_py.fsm import work
-from goflow_py.fsm.rows import CompiledAction
+from goflow_py.fsm.draft import Draft
+from goflow_py.fsm.rows import INSTANT, CompiledAction
 from goflow_py.fsm.timers import set_timer
 
 if TYPE_CHECKING:
@@ -23,45 +25,84 @@ ERRANDS_MAX = 1_000
 """Open at once, in one execution; more are left out."""
 
 
-def set_up(digest: "Digest", noted: Mapping[str, Any]) -> bool:
-    """Begin the state's setup before its work *noted*; tell whether to wait for it."""
+def set_up(digest: "Digest", _: Mapping[str, Any]) -> bool:
+    """Begin the state's setup before its work; tell whether that work has to wait."""
     subscribe = digest.state.subscribe
     draft = digest.draft
-    if subscribe is None or subscribe.setup is None or SETUP in draft.after.tasks:
+    if subscribe is None or subscribe.setup is None:
+        return False
+    old = draft.after.tasks.get(SETUP)
+    if old is not None and old.ended_well:
         return False
     action = digest.compiled.actions[subscribe.setup]
-    task = work.schedule(draft, action, name=SETUP, key=f"{draft.after.visit}/setup")
-    digest.noted = noted
-    if not task.open:
-        was_set_up(digest, task)
-    return True
+    task = work.schedule(
+        draft, action, name=SETUP, again=old is not None, key=f"{draft.after.visit}/setup"
+    )
+    if task.open and action.kind in INSTANT:
+        work.run_instant(draft, action, task)
+    if task.outcome == ERROR:
+        digest.outcome(ERROR)
+    return not task.ended_well
 
 
 def was_set_up(digest: "Digest", task: Task) -> None:
-    """Go on after the setup: with the state's work, or with its ``error``."""
+    """Go on after the setup: with the work that it came before, or with its ``error``."""
     if task.outcome == ERROR:
-        digest.noted = None
         digest.outcome(ERROR)
+        return
+    digest.noted = entry_work(digest.draft.after)
+    # Kept events found no open wait when the state was entered: they are offered once more.
+    digest.visit_before = -1
+
+
+def entry_work(execution: Execution) -> dict[str, Any]:
+    """Return the work that the entry into the state noted."""
+    action = execution.entered_with
+    return {"start": True} if action is None else {"action": action}
 
 
 def leave(digest: "Digest", event: str) -> None:
     """Order what is due when the state is left: its teardown, its notification."""
-    execution = digest.draft.after
-    if execution.state == INIT or execution.ended:
+    execution, before = digest.draft.after, digest.draft.before
+    if execution.ended:
         return
+    if before.ended and before.status is not Status.FAILED and before.visit == execution.visit:
+        return  # its end was when the state was left
     subscribe = digest.state.subscribe
     if subscribe is not None and subscribe.teardown is not None and _was_begun(digest):
-        action = digest.compiled.actions[subscribe.teardown]
         setup = execution.tasks.get(SETUP)
         data = {"setup": setup.facts.get("output") if setup is not None else None, "event": event}
-        _order(digest, "teardown", action.kind, action.model.name, data)
+        _order_teardown(digest, digest.compiled.actions[subscribe.teardown], data)
     notify(digest, "left", event)
 
 
 def _was_begun(digest: "Digest") -> bool:
     """Tell whether there is something to tear down in this visit."""
     subscribe = digest.state.subscribe
-    return subscribe is not None and (subscribe.setup is None or SETUP in digest.draft.after.tasks)
+    setup = digest.draft.after.tasks.get(SETUP)
+    if subscribe is None or subscribe.setup is None:
+        return True
+    return setup is not None and (setup.ended_well or setup.attempts > 0)
+
+
+def _order_teardown(digest: "Digest", action: CompiledAction, data: Mapping[str, Any]) -> None:
+    draft = digest.draft
+    if len(draft.after.errands) >= ERRANDS_MAX:
+        return
+    sees = {"result": data}
+    task = work.schedule(
+        draft,
+        action,
+        name=f"+teardown:{draft.after.seq + 1}",
+        sees=sees,
+        input=data,
+        errand=True,
+        key=f"{draft.after.visit}/teardown",
+    )
+    if task.open and action.kind in INSTANT:
+        work.run_instant(draft, action, task, sees=sees)
+    elif task.open:
+        _let_it_be_found(draft, task.name)
 
 
 def notify(digest: "Digest", what: str, why: str) -> None:
@@ -88,20 +129,29 @@ def _facts(execution: Execution) -> dict[str, Any]:
 
 
 def order_replay(digest: "Digest", action: CompiledAction, state: str, task: str | None) -> None:
-    """Order the work of a visited state once more; its end replaces the output."""
+    """Order the work of a visited state once more; its end replaces the output.
+
+    Raises ``ExpressionFailed`` where its input cannot be rendered, ``Conflict`` when too many wait.
+    """
     draft = digest.draft
+    if len(draft.after.errands) >= ERRANDS_MAX:
+        raise Conflict(
+            f"the execution has {ERRANDS_MAX} teardowns, notifications and replays to do already; "
+            "replay later",
+            code="too_many_errands",
+        )
     number = draft.after.seq + 1
-    name = f"+replay:{number}"
-    work.schedule(
+    errand = work.schedule(
         draft,
         action,
-        name=name,
+        name=f"+replay:{number}",
         errand=True,
         key=f"{draft.after.last_visits[state]}/replay/{number}",
         replaces=[state, task],
     )
-    if name in draft.after.errands:
-        set_timer(draft, f"task:{name}:retry", 0)
+    if errand.error is not None:
+        raise ExpressionFailed(errand.error["message"])
+    _let_it_be_found(draft, errand.name)
 
 
 def _order(digest: "Digest", what: str, kind: str, action: str, data: Any, **facts: Any) -> None:
@@ -122,5 +172,9 @@ def _order(digest: "Digest", what: str, kind: str, action: str, data: Any, **fac
         key=f"{visit}/{what}",
         **facts,
     )
-    # Its timer finds it again, also after a crash and after the execution's end.
+    _let_it_be_found(draft, name)
+
+
+def _let_it_be_found(draft: Draft, name: str) -> None:
+    """Give an errand a timer: it finds it again after a crash, and after the execution's end."""
     set_timer(draft, f"task:{name}:retry", 0)

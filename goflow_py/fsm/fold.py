@@ -10,7 +10,7 @@ from typing import Any
 
 from goflow_py.domain.execution import FACTS, Call, Execution, Status, Task
 from goflow_py.domain.history import Entry
-from goflow_py.domain.names import CONTINUE, ERROR
+from goflow_py.domain.names import CANCELLED, CONTINUE, ERROR, SUCCESS
 from goflow_py.fsm.rows import BUSY, EACH, SKIPPED
 
 
@@ -78,7 +78,7 @@ def _task_scheduled(execution: Execution, entry: Entry) -> None:
     name = entry["task"]
     old = execution.tasks.get(name)
     into = execution.errands if entry.get("errand") else execution.tasks
-    if entry["kind"] == EACH and old is None:
+    if entry["kind"] == EACH and (old is None or not old.input):
         empty = [None] * len(entry["input"])
         execution.outputs[execution.state] = _with_output(execution, name, empty)
     into[name] = Task(
@@ -103,6 +103,7 @@ def _attempt_started(execution: Execution, entry: Entry) -> None:
         worker=entry["worker"],
         started_at=entry["at"],
         fence=entry["seq"],
+        accepted=entry.get("accepted", False),
     )
 
 
@@ -136,23 +137,43 @@ def _task_ended(execution: Execution, entry: Entry) -> None:
     name, outcome = entry["task"], entry["outcome"]
     errand = execution.errands.pop(name, None)
     if errand is not None:
-        if "replaces" in errand.facts and outcome != ERROR and "output" in entry:
-            state, task_name = errand.facts["replaces"]
-            _replace(execution, state, task_name, entry["output"])
+        _errand_ended(execution, errand, entry)
         return
     task = execution.tasks.get(name)
     if task is None:  # skipped: its ``when`` is false
         task = Task(name=name, action=entry["action"], kind=SKIPPED, single=False)
         execution.tasks[name] = task
-    task.outcome = outcome
+    # Whoever ends work well may call its outcome 'cancelled': a row's name, or nothing in a graph.
+    closed = outcome == CANCELLED and "output" not in entry
+    task.outcome = outcome if closed or task.single or outcome != CANCELLED else SUCCESS
     task.call = None
     task.error = entry.get("error")
-    if "undo" in entry:
-        execution.done.append({"n": entry["seq"], **entry["undo"]})
+    if closed and task.child is not None:
+        # It is cancelled as well: a retry begins another.
+        task.facts = {name: fact for name, fact in task.facts.items() if name != "child"}
+    _note_done(execution, entry)
     if task.undoes is not None and task.ended_well:
         execution.done = [work for work in execution.done if work["n"] != task.undoes]
-    if outcome != "cancelled":
+    if not closed:
         _keep(execution, task, entry)
+
+
+def _errand_ended(execution: Execution, errand: Task, entry: Entry) -> None:
+    errand.outcome, errand.error = entry["outcome"], entry.get("error")
+    _note_done(execution, entry)
+    if "replaces" in errand.facts and errand.outcome != ERROR and "output" in entry:
+        state, task = errand.facts["replaces"]
+        label = None if errand.outcome == SUCCESS else errand.outcome
+        _replace(execution, state, task, _own_output(entry["output"], label))
+
+
+def _note_done(execution: Execution, entry: Entry) -> None:
+    """Note work that can be undone; of one key only the newest, for that was the same work."""
+    if "undo" not in entry:
+        return
+    piece = {"n": entry["seq"], **entry["undo"]}
+    known = [other for other in execution.done if other["key"] != piece["key"]]
+    execution.done = [*known, piece]
 
 
 def _keep(execution: Execution, task: Task, entry: Entry) -> None:
@@ -173,20 +194,22 @@ def _keep(execution: Execution, task: Task, entry: Entry) -> None:
         execution.outputs[execution.state] = {"output": entry["output"]}
 
 
-def _replace(execution: Execution, state: str, task: str | None, output: Any) -> None:
+def _replace(execution: Execution, state: str, task: str | None, own: dict[str, Any]) -> None:
     """Replace an output where it stands: the order of the outputs stays as it was."""
     known = execution.outputs.get(state) or {}
     if task is None:
-        execution.outputs[state] = {**known, "output": output}
+        execution.outputs[state] = {**known, "output": own["output"]}
         return
-    outputs = {**(known.get("output") or {}), task: output}
-    execution.outputs[state] = {**known, task: {"output": output}, "output": outputs}
+    whole = known.get("output")
+    if whole is None or isinstance(whole, dict):  # else an operator gave the state's output
+        whole = {**(whole or {}), task: own["output"]}
+    execution.outputs[state] = {**known, task: own, "output": whole}
 
 
 def _with_task(execution: Execution, task: Task, entry: Entry) -> dict[str, Any]:
     """Return the output of the state's graph with that of one more task."""
     if task.index is None:
-        label = None if task.outcome == "success" else task.outcome
+        label = None if entry["outcome"] == SUCCESS else entry["outcome"]
         return _with_output(execution, task.name, entry["output"], label)
     name = task.name.partition("[")[0]
     items = execution.outputs[execution.state][name]["output"].copy()
@@ -199,8 +222,14 @@ def _with_output(
 ) -> dict[str, Any]:
     # Taken out first: the last entry is then the newest output, the execution's own by default.
     known = execution.outputs.pop(execution.state, None) or {}
-    own = {"output": output} if label is None else {"output": output, "event": label}
-    return {**known, task: own, "output": {**(known.get("output") or {}), task: output}}
+    # Made anew of the tasks: 'output' may be what the state had as other work, or an operator's.
+    found = {**known, task: _own_output(output, label)}
+    found.pop("output", None)
+    return {**found, "output": {name: own["output"] for name, own in found.items()}}
+
+
+def _own_output(output: Any, label: str | None) -> dict[str, Any]:
+    return {"output": output} if label is None else {"output": output, "event": label}
 
 
 def _timer_set(execution: Execution, entry: Entry) -> None:
@@ -250,8 +279,10 @@ def _control(execution: Execution, entry: Entry) -> None:
         case "cancel":
             execution.cancelling = True
             execution.unwinding = entry.get("unwinding", False)
+            if execution.unwinding:
+                _forget_children(execution)
         case "retry" | "goto" | "replay" | "skip":
-            if execution.ended:
+            if execution.ended and not entry.get("alone"):
                 execution.status = Status.RUNNING
                 execution.finished_at = None
                 execution.output = None
@@ -264,6 +295,13 @@ def _control(execution: Execution, entry: Entry) -> None:
     if "output" in entry:
         known = execution.outputs.pop(execution.state, None) or {}
         execution.outputs[execution.state] = {**known, "output": entry["output"]}
+
+
+def _forget_children(execution: Execution) -> None:
+    """Forget children that ended before: an undoing goes on with those that could not be undone."""
+    for task in execution.tasks.values():
+        if task.child is not None and not task.open:
+            task.facts = {name: fact for name, fact in task.facts.items() if name != "child"}
 
 
 def _ended(execution: Execution, entry: Entry) -> None:

@@ -15,6 +15,7 @@ from goflow_py.fsm.draft import Draft
 from goflow_py.fsm.events import finish
 from goflow_py.fsm.rows import CompiledAction
 from goflow_py.fsm.step import Digest, guarded
+from goflow_py.fsm.undo import child_ended
 
 # ---------------------------------------------------------------- start
 
@@ -60,6 +61,14 @@ def task_ended(compiled: Compiled, draft: Draft, task: str) -> None:
     finish(digest)
 
 
+def child_gone(compiled: Compiled, draft: Draft, task: str) -> None:
+    """Go on with an undoing after an open child was cancelled with it."""
+    digest = Digest(compiled, draft)
+    work.close(draft, draft.after.tasks[task])
+    child_ended(digest, draft.after.tasks[task])
+    finish(digest)
+
+
 def output_of(draft: Draft, task: Task) -> Any:
     """Return what a task of this visit ended with."""
     outputs = draft.after.outputs.get(draft.after.state) or {}
@@ -97,10 +106,15 @@ def take_timer(compiled: Compiled, draft: Draft, timer: str) -> None:
 def _task_timer(digest: Digest, timer: str) -> None:
     draft = digest.draft
     name, what = timer.removeprefix("task:").rsplit(":", 1)
-    task = draft.after.tasks.get(name)
+    task = draft.after.work(name)
     if task is None or not task.open:
         return
     action = digest.compiled.actions[task.action]
+    if name in draft.after.errands:
+        if task.call is not None:
+            work.close_attempt(draft, task, "timeout")
+        work.end_with_error(draft, action, name, TIMEOUT, f"'{task.action}' took too long")
+        return
     if what == "timeout" and task.single:
         _time_out(digest, task, action)
         return

@@ -6,6 +6,7 @@ perhaps more (guards are not weighed), so what is said to be out of reach is so 
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from goflow_py.domain.names import (
     ALWAYS,
@@ -190,9 +191,11 @@ def _falls_as_label(paths: Paths, state: CompiledState, event: str) -> str | Non
 # ---------------------------------------------------------------- values that nobody has set
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Use:
-    """Where names of the document are read, and in which states that happens."""
+class _Use(NamedTuple):
+    """Where names of the document are read, and in which states that happens.
+
+    A tuple, since there is one for nearly every action.
+    """
 
     pointer: str
     roots: frozenset[str]
@@ -245,10 +248,10 @@ def _unset(paths: Paths) -> Iterator[Finding]:
         return
     order, rank = _order(paths), {name: number for number, name in enumerate(paths.before)}
     for use in uses:
-        reached = {name for name in use.states if name in rank}
+        reached = [name for name in use.states if name in rank]
         if not reached:
             continue
-        nearest = min(reached, key=rank.__getitem__)
+        nearest = reached[0] if len(reached) == 1 else min(reached, key=rank.__getitem__)
         parts = order.bits(reached)
         for root in sorted(use.roots - ROOTS):
             why = _why_unset(paths, root, nearest)
@@ -298,8 +301,8 @@ def _uses(paths: Paths) -> Iterator[_Use]:
 
 
 def _parts_of_action(action: CompiledAction) -> list[Expression | Template | None]:
-    parts = [action.input, action.expression, *action.templates.values()]
-    for more in (action.set, action.query):
+    parts = [action.input, action.expression]
+    for more in (action.templates, action.set, action.query):
         if more:
             parts += more.values()
     return parts
@@ -319,9 +322,10 @@ def _uses_of_row(row: CompiledRow, compiled: Compiled) -> Iterator[_Use]:
 def _use(
     pointer: str, parts: Iterable[object], states: tuple[str, ...], *, later: bool = False
 ) -> Iterator[_Use]:
-    roots = [part.roots for part in parts if isinstance(part, (Expression, Template))]
-    if any(roots):
-        yield _Use(pointer=pointer, roots=frozenset().union(*roots), states=states, later=later)
+    found = [part.roots for part in parts if isinstance(part, (Expression, Template))]
+    roots = found[0] if len(found) == 1 else frozenset().union(*found)
+    if roots:
+        yield _Use(pointer, roots, states, later)
 
 
 # ---------------------------------------------------------------- what a state accepts

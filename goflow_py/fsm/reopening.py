@@ -5,14 +5,15 @@ from typing import Any
 
 from goflow_py.domain.event import Control
 from goflow_py.domain.execution import Execution, Status, Task
-from goflow_py.domain.names import ALWAYS, CANCEL, ERROR, INIT, START, SUCCESS, TIMEOUT
+from goflow_py.domain.names import ALWAYS, CANCEL, CANCELLED, ERROR, INIT, START, SUCCESS, TIMEOUT
 from goflow_py.errors import Conflict, Invalid
 from goflow_py.fsm import tasks, timers, work
 from goflow_py.fsm.commands import note, refuse
 from goflow_py.fsm.compile import Compiled
 from goflow_py.fsm.draft import Draft
-from goflow_py.fsm.errands import order_replay
+from goflow_py.fsm.errands import SETUP, entry_work, order_replay
 from goflow_py.fsm.events import finish
+from goflow_py.fsm.inputs import output_of
 from goflow_py.fsm.rows import INSTANT
 from goflow_py.fsm.step import Digest
 from goflow_py.fsm.undo import unwind_again
@@ -60,42 +61,52 @@ def retry(compiled: Compiled, draft: Draft, command: Control) -> bool:
 
 def _again(compiled: Compiled, digest: Digest, before: Execution) -> None:
     """Take up what failed: the input that broke, the work that did not end well, or the start."""
-    undigested = before.undigested or {}
-    if "task" in undigested:
-        task = before.tasks[undigested["task"]]
-        digest.draft.happens(task.outcome, before.outputs.get(before.state, {}).get("output"))
-        digest.outcome_of(task)
+    draft, undigested = digest.draft, before.undigested or {}
+    broken = before.tasks.get(undigested.get("task", ""))
+    if broken is not None and broken.undoes is None:
+        # Its outcome is taken once more, beside the tasks that the failure cut.
+        cut = {n: task for n, task in before.tasks.items() if task.outcome == CANCELLED}
+        tasks.begin_again(compiled, draft, digest.state, cut)
+        broken = draft.after.tasks[broken.name]
+        draft.happens(broken.outcome, broken.error or output_of(draft, broken))
+        digest.outcome_of(broken)
     elif "event" in undigested:
-        digest.draft.happens(undigested["event"], None)
+        draft.happens(undigested["event"], None)
         digest.outcome(undigested["event"])
-    elif "noted" in undigested:
+        if not draft.after.ended and draft.after.visit == before.visit:
+            _take_up_work(compiled, digest, before)
+    elif "noted" in undigested and not before.tasks:
         digest.noted = undigested["noted"]
-    elif digest.state.graph is not None and _was_graph(before):
-        tasks.begin_again(compiled, digest.draft, digest.state, before.tasks)
-        digest.noted = {"own": True}
     else:
-        for task in before.tasks.values():
-            if task.single and not task.ended_well:
-                if not _issue_again(compiled, digest, task.action):
-                    return
-        if not digest.draft.after.open_tasks() and digest.noted is None:
-            digest.noted = {"start": True}
+        _take_up_work(compiled, digest, before)
+        if digest.noted is None:
+            return
     digest.settle()
 
 
-def _was_graph(execution: Execution) -> bool:
-    names = (task.name for task in execution.tasks.values() if not task.single)
-    return any(not name.startswith("+") for name in names)
+def _take_up_work(compiled: Compiled, digest: Digest, before: Execution) -> None:
+    """Begin the work of the visit anew: the setup, the tasks of the graph, or the one action."""
+    setup = before.tasks.get(SETUP)
+    names = [task.name for task in before.tasks.values() if not task.name.startswith("+")]
+    single = [task for task in before.tasks.values() if task.single]
+    if setup is not None and not setup.ended_well:
+        digest.noted = entry_work(before)
+    elif single:
+        _issue_again(compiled, digest, single[-1].action)
+    elif digest.state.graph is not None and names:
+        tasks.begin_again(compiled, digest.draft, digest.state, before.tasks)
+        digest.noted = {"own": True}
+    else:
+        digest.noted = entry_work(before)
 
 
-def _issue_again(compiled: Compiled, digest: Digest, name: str) -> bool:
-    """Issue the work *name* with the very input that it had; tell whether the digest goes on."""
-    action = compiled.actions.get(name)
-    if action is None or action.kind in INSTANT:
+def _issue_again(compiled: Compiled, digest: Digest, name: str) -> None:
+    """Issue the work *name* with the very input that it had; note what the digest itself does."""
+    action = compiled.actions[name]
+    if action.kind in INSTANT or action.kind == "undo":
         digest.noted = {"action": name}
-        return True
-    work.schedule(digest.draft, action, again=True)
-    return False
+    else:
+        work.schedule(digest.draft, action, again=True)
 
 
 def skip(compiled: Compiled, draft: Draft, command: Control) -> bool:
@@ -121,7 +132,7 @@ def skip(compiled: Compiled, draft: Draft, command: Control) -> bool:
         note(draft, command, event=name)
     if was_failed:
         _reopen(compiled, draft)
-    _close(draft, open_tasks, name, output)
+    _close(compiled, draft, open_tasks, outcome=name, output=output)
     draft.happens(name, output)
     if not digest.raise_event(name):
         if name not in (SUCCESS, ERROR, TIMEOUT):
@@ -137,13 +148,16 @@ def skip(compiled: Compiled, draft: Draft, command: Control) -> bool:
     return True
 
 
-def _close(draft: Draft, found: Iterable[Task], outcome: str, output: Any) -> None:
+def _close(
+    compiled: Compiled, draft: Draft, found: Iterable[Task], *, outcome: str, output: Any
+) -> None:
     """Close work as if it had ended with *outcome*; of a graph, the tasks are only cut."""
     for task in found:
+        undo = compiled.actions[task.action].model.undo
         if task.open and task.single:
-            work.close(draft, task, outcome, output=output)
+            work.close(draft, task, outcome, undo=undo, output=output)
         elif task.open:
-            work.close(draft, task)
+            work.close(draft, task, undo=undo)
         elif task.single:
             fields = {"task": task.name, "visit": draft.after.visit, "outcome": outcome}
             draft.add("taskEnded", **fields, output=output)
@@ -218,7 +232,7 @@ def _replay_alone(compiled: Compiled, draft: Draft, command: Control) -> bool:
             "replay with what comes after it",
             code="not_alone",
         )
-    note(draft, command, state=target)
+    note(draft, command, state=target, alone=True)
     order_replay(Digest(compiled, draft), action, target, name)
     draft.close_record()
     return True

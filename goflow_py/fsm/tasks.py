@@ -4,7 +4,7 @@
 decided. All that it needs to know stands in the head: a task that is not there was not begun.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from goflow_py.domain.execution import Task
@@ -14,10 +14,12 @@ from goflow_py.errors import ExpressionFailed
 from goflow_py.fsm import work
 from goflow_py.fsm.compile import Compiled
 from goflow_py.fsm.draft import Draft
-from goflow_py.fsm.rows import EACH, INSTANT, CompiledAction, CompiledState, CompiledTask
+from goflow_py.fsm.rows import EACH, INSTANT, SKIPPED, CompiledAction, CompiledState, CompiledTask
 
 ITEMS_MAX = 1_000
 """Items of one ``each``."""
+VISIT_ITEMS_MAX = 10_000
+"""Items of all tasks of a state together: each is part of the head."""
 
 
 @value
@@ -47,18 +49,27 @@ def advance(compiled: Compiled, draft: Draft, state: CompiledState) -> Joined | 
 def begin_again(
     compiled: Compiled, draft: Draft, state: CompiledState, before: Mapping[str, Task]
 ) -> None:
-    """Begin the tasks anew that did not end well, with the inputs that they had."""
+    """Begin those of *before* anew that did not end well, with the inputs that they had."""
     for name, task in before.items():
         spec = state.task(name)
-        if spec is None or task.ended_well:
+        if spec is None or task.single or task.ended_well:
             continue
         if task.kind == EACH:
-            _schedule_each(draft, spec, task.input)
-        elif task.error is None or task.error.get("code") != "expression":
-            action = compiled.actions[task.action]
-            _run(draft, spec, action, name, again=True)
-        else:
-            _run(draft, spec, compiled.actions[task.action], name, index=task.index)
+            # A list that could not be made, or was too long, is made again.
+            if task.input:
+                _schedule_each(draft, spec, task.input)
+            else:
+                _begin_each(draft, spec)
+        elif task.index is None or draft.after.tasks[spec.name].open:
+            again = not work.has_no_input(task)
+            _run(
+                draft,
+                spec,
+                compiled.actions[task.action],
+                name,
+                index=None if again else task.index,
+                again=again,
+            )
 
 
 # ---------------------------------------------------------------- the join
@@ -72,12 +83,12 @@ def _decide(draft: Draft, state: CompiledState) -> Joined | None:
         failed = next((task for task in ended if task.outcome == ERROR), None)
         if failed is not None:
             return Joined(failure=_failure(failed))
-        whole = len(ended) == len(graph) and not any(task.open for task in ended)
+        whole = len(ended) == len(graph) and all(task.ended_well for task in ended)
         return Joined() if whole else None
-    good = sum(task.ended_well and task.outcome != "skipped" for task in ended)
+    good = sum(task.ended_well and task.kind != SKIPPED for task in ended)
     if good >= state.join:
         return Joined()
-    skipped = sum(task.outcome == "skipped" for task in ended)
+    skipped = sum(task.kind == SKIPPED for task in ended)
     if len(graph) - len(lost) - skipped >= state.join:
         return None
     message = (
@@ -195,8 +206,10 @@ def _begin_each(draft: Draft, spec: CompiledTask) -> None:
         items = _as_list(spec.each.render(draft.document()))
     except ExpressionFailed as broken:
         error = work.error_value(draft, "expression", broken.detail)
-    if len(items) > ITEMS_MAX:
-        message = f"task '{spec.name}' has {len(items)} items; at most {ITEMS_MAX} are possible"
+    others = sum(len(task.input) for task in draft.after.tasks.values() if task.kind == EACH)
+    most = min(ITEMS_MAX, VISIT_ITEMS_MAX - others)
+    if len(items) > most:
+        message = f"task '{spec.name}' has {len(items)} items; at most {most} are possible here"
         items, error = [], work.error_value(draft, "too_large", message)
     _schedule_each(draft, spec, items)
     if error is not None:
@@ -223,29 +236,33 @@ def _as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def _items_of(draft: Draft, task: Task) -> Iterator[Task]:
-    tasks = draft.after.tasks
-    return (tasks[name] for i in range(len(task.input)) if (name := f"{task.name}[{i}]") in tasks)
+def _begun_items(draft: Draft, task: Task) -> list[Task]:
+    """Return the items of *task* that were begun: they begin in order."""
+    tasks, begun = draft.after.tasks, []
+    for i in range(len(task.input)):
+        item = tasks.get(f"{task.name}[{i}]")
+        if item is None:
+            break
+        begun.append(item)
+    return begun
 
 
 def _next_items(compiled: Compiled, draft: Draft, spec: CompiledTask, task: Task) -> bool:
     """End the task if its items decide it, else begin as many more as may run at once."""
-    begun = list(_items_of(draft, task))
+    begun, count = _begun_items(draft, task), len(task.input)
+    still_open = [one for one in begun if one.outcome is None]
     failed = next((one for one in begun if one.outcome == ERROR), None)
     if failed is not None:
         action = compiled.actions[task.action]
-        for one in begun:
-            if one.open:
-                work.close(draft, one, undo=action.model.undo)
+        for one in still_open:
+            work.close(draft, one, undo=action.model.undo)
         _end_each(draft, task, ERROR, error=_failure(failed))
         return True
-    if len(begun) == len(task.input) and not any(one.open for one in begun):
+    if len(begun) == count and not still_open:
         _end_each(draft, task, SUCCESS)
         return True
-    places = (spec.concurrency or ITEMS_MAX) - sum(one.open for one in begun)
-    names = {one.name for one in begun}
-    left = [i for i in range(len(task.input)) if f"{task.name}[{i}]" not in names]
-    waiting = left[: max(places, 0)]
+    places = max((spec.concurrency or ITEMS_MAX) - len(still_open), 0)
+    waiting = range(len(begun), min(len(begun) + places, count))
     for i in waiting:
         _run(draft, spec, compiled.actions[spec.action], f"{task.name}[{i}]", index=i)
     return bool(waiting)

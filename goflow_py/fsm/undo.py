@@ -23,6 +23,10 @@ def unwind(digest: "Digest") -> None:
         if task.child not in children:
             action = digest.compiled.actions.get(task.action)
             work.close(draft, task, undo=action.model.undo if action is not None else None)
+    for errand in list(draft.after.errands.values()):
+        if "replaces" in errand.facts:  # work done once more: it is undone like any other
+            action = digest.compiled.actions[errand.action]
+            work.close(draft, errand, undo=action.model.undo)
     for timer in list(draft.after.timers):
         if work.timer_task(timer) not in draft.after.errands:
             draft.add("timerCancelled", timer=timer)
@@ -31,21 +35,18 @@ def unwind(digest: "Digest") -> None:
 
 
 def unwind_again(digest: "Digest", before: Mapping[str, Task]) -> None:
-    """Go on with an undoing that failed: the child, or the compensation, that could not."""
+    """Go on with an undoing that failed: the children, or the compensation, that could not."""
     for task in before.values():
-        if task.child is not None and task.outcome == ERROR:
+        if task.undoes is None and _is_failed_child(task):
             action = digest.compiled.actions[task.action]
             name = None if task.single else task.name
             work.schedule(digest.draft, action, name=name, again=True)
     go_on(digest)
 
 
-def child_ended(digest: "Digest", task: Task) -> None:
+def child_ended(digest: "Digest", _: Task) -> None:
     """Go on after a child of an execution that is being undone has ended."""
-    if task.outcome == ERROR:
-        _failed(digest, task)
-    else:
-        go_on(digest)
+    go_on(digest)
 
 
 def go_on(digest: "Digest") -> None:
@@ -54,10 +55,13 @@ def go_on(digest: "Digest") -> None:
     while not draft.after.ended:
         if any(task.undoes is not None for task in draft.after.open_tasks()):
             return
-        if draft.after.unwinding and any(
-            task.kind == "activity" for task in draft.after.open_tasks()
-        ):
-            return
+        if draft.after.unwinding:
+            if any(task.kind == "activity" for task in draft.after.open_tasks()):
+                return
+            failed = next(filter(_is_failed_child, draft.after.tasks.values()), None)
+            if failed is not None:
+                _failed(digest, failed)
+                return
         if not draft.after.done:
             _finish(digest)
             return
@@ -69,13 +73,18 @@ def go_on(digest: "Digest") -> None:
             return
 
 
+def _is_failed_child(task: Task) -> bool:
+    """Tell whether a child that was to be undone could not be."""
+    return task.child is not None and task.outcome == ERROR
+
+
 def undone(digest: "Digest", task: Task) -> None:
     """Go on after one compensation ended."""
+    asking = None if digest.draft.after.unwinding else _asking(digest)
     if task.outcome == ERROR:
         _failed(digest, task)
     else:
         go_on(digest)
-    asking = _asking(digest)
     if asking is not None and not asking.open:
         digest.outcome_of(asking)
 
@@ -83,27 +92,27 @@ def undone(digest: "Digest", task: Task) -> None:
 def _begin(digest: "Digest", piece: dict[str, Any]) -> Task:
     action = digest.compiled.actions[piece["undo"]]
     done = {"input": piece["input"], "output": piece["output"]}
+    sees = {"result": done}
     name = f"+undo:{piece['n']}"
     task = work.schedule(
         digest.draft,
         action,
         name=name,
         again=name in digest.draft.after.tasks,
-        sees={"result": done},
+        sees=sees,
         input=done,
         key=piece["key"],
         undoes=piece["n"],
     )
     if task.open and action.kind in INSTANT:
-        work.run_instant(digest.draft, action, task)
-        task = digest.draft.after.tasks[name]
+        work.run_instant(digest.draft, action, task, sees=sees)
     return task
 
 
 def _asking(digest: "Digest") -> Task | None:
     """Return the task of type ``undo`` of this visit, if it is one that asked."""
     tasks = digest.draft.after.tasks.values()
-    return next((task for task in reversed(tasks) if task.kind == "undo"), None)
+    return next((task for task in tasks if task.kind == "undo" and task.single), None)
 
 
 def _finish(digest: "Digest") -> None:

@@ -6,6 +6,7 @@ from typing import Any
 from goflow_py.domain.actions import DelayAction, MapAction
 from goflow_py.domain.execution import Task
 from goflow_py.domain.history import AttemptOutcome
+from goflow_py.domain.names import ERROR, SUCCESS
 from goflow_py.errors import ExpressionFailed
 from goflow_py.expression import MISSING
 from goflow_py.fsm.draft import Draft
@@ -53,15 +54,14 @@ def schedule(
     task = action.model.name if name is None else name
     failure = None
     missing: list[str] = []
-    document = draft.document(**(sees or {}))
-    value, more = draft.after.input, dict(fields)
-    old = draft.after.tasks.get(task)
+    old = draft.after.tasks.get(task) if again else None
+    document = draft.document() | (old.sees if old is not None else {}) | dict(sees or {})
+    more = dict(fields)
+    value = more.pop("input", draft.after.input)
     try:
-        if again and old is not None and (old.attempts > 0 or not single):
+        if old is not None and (old.attempts > 0 or not (single or has_no_input(old))):
             value, more = old.input, old.facts | more
         else:
-            if "input" in more:
-                value = more.pop("input")
             if action.input is not None:
                 value = action.input.render(document, missing)
             more |= _target(action, document, missing)
@@ -81,13 +81,29 @@ def schedule(
         input=value,
         **more,
     )
+    scheduled = draft.after.work(task)
+    assert scheduled is not None, "it was added just now"
     if failure is not None:
         end_with_error(draft, action, task, "expression", failure.detail)
-    elif action.model.timeout is not None and action.kind != "script":
-        set_timer(draft, f"task:{task}:timeout", action.model.timeout)
-    if isinstance(action.model, DelayAction) and failure is None:
-        _arm_delay(draft, action, task, document)
-    return draft.after.tasks.get(task) or draft.after.errands[task]
+    else:
+        _begin(draft, action, scheduled, document)
+    return scheduled
+
+
+def _begin(draft: Draft, action: CompiledAction, task: Task, document: Mapping[str, Any]) -> None:
+    if action.kind == "undo" and not task.single:
+        message = f"'{task.name}' cannot be of type 'undo': that is the whole work of a state"
+        end_with_error(draft, action, task.name, "undo_failed", message)
+        return
+    if action.model.timeout is not None and action.kind != "script":
+        set_timer(draft, f"task:{task.name}:timeout", action.model.timeout)
+    if isinstance(action.model, DelayAction):
+        _arm_delay(draft, action, task.name, document)
+
+
+def has_no_input(task: Task) -> bool:
+    """Tell whether the input could not be rendered when the task was scheduled."""
+    return task.attempts == 0 and task.error is not None and task.error["code"] == "expression"
 
 
 def _target(
@@ -142,10 +158,12 @@ def _arm_delay(
 # ---------------------------------------------------------------- instant work
 
 
-def run_instant(draft: Draft, action: CompiledAction, task: Task) -> None:
-    """Evaluate a ``switch`` or a ``map``, and end its task."""
+def run_instant(
+    draft: Draft, action: CompiledAction, task: Task, *, sees: Mapping[str, Any] | None = None
+) -> None:
+    """Evaluate a ``switch`` or a ``map``, and end its task; *sees* as for ``schedule``."""
     try:
-        document = draft.document(**task.sees)
+        document = draft.document() | task.sees | dict(sees or {})
         if action.expression is not None:
             _end_switch(draft, action, task, action.expression.evaluate(document))
             return
@@ -165,7 +183,11 @@ def _end_switch(draft: Draft, action: CompiledAction, task: Task, value: Any) ->
         message = f"the expression of '{task.action}' gave {shown}, where a branch was needed"
         end_with_error(draft, action, task.name, "no_branch", message)
     else:
-        end(draft, action, task.name, as_text(value), output=value)
+        label = as_text(value)
+        if label == ERROR and not task.single:
+            # The value is often a user's: beside the rows of a state it moves nothing.
+            label = SUCCESS
+        end(draft, action, task.name, label, output=value)
 
 
 def as_text(value: Any) -> str:
@@ -186,12 +208,12 @@ def end(draft: Draft, action: CompiledAction, task: str, outcome: str, *, output
     if action.output is not None:
         sees = known.sees if known is not None else {}
         try:
-            output = action.output.render(draft.document(**sees, result=output))
+            output = action.output.render(draft.document() | sees | {"result": output})
         except ExpressionFailed as failure:
             end_with_error(draft, action, task, "expression", failure.detail)
             return
     _drop_timers(draft, task)
-    more = undo_of(action, known, draft.after.visit, output)
+    more = _undo_of(draft, action, known, output)
     if known is not None and "businessStatus" in known.facts:
         more["businessStatus"] = known.facts["businessStatus"]
     draft.add(
@@ -211,7 +233,7 @@ def end_with_error(
     if known is not None and known.ignores_failure:
         outcome, extra = "success", {"output": None, "ignored": True}
     if code in UNKNOWN_AFTER and known is not None and known.attempts > 0:
-        extra |= undo_of(action, known, draft.after.visit, None)
+        extra |= _undo_of(draft, action, known, None)
     draft.add(
         "taskEnded", task=task, visit=draft.after.visit, outcome=outcome, error=error, **extra
     )
@@ -227,8 +249,8 @@ def close(
     if task.call is not None:
         close_attempt(draft, task, "superseded")
     _drop_timers(draft, task.name)
-    if undo is not None and task.attempts > 0:
-        fields["undo"] = _undoing(undo, task, draft.after.visit, fields.get("output"))
+    if undo is not None and task.attempts > 0 and _can_be_undone(draft, task):
+        fields["undo"] = _undoing(draft, undo, task, fields.get("output"))
     draft.add("taskEnded", task=task.name, visit=draft.after.visit, outcome=outcome, **fields)
 
 
@@ -247,15 +269,25 @@ def close_attempt(draft: Draft, task: Task, outcome: AttemptOutcome) -> None:
     )
 
 
-def undo_of(action: CompiledAction, task: Task | None, visit: int, output: Any) -> dict[str, Any]:
+def _undo_of(
+    draft: Draft, action: CompiledAction, task: Task | None, output: Any
+) -> dict[str, Any]:
     """Return what the end of a task notes for its compensation, if it has one."""
-    if action.model.undo is None or task is None or task.undoes is not None:
+    if action.model.undo is None or task is None or not _can_be_undone(draft, task):
         return {}
-    return {"undo": _undoing(action.model.undo, task, visit, output)}
+    return {"undo": _undoing(draft, action.model.undo, task, output)}
 
 
-def _undoing(undo: str, task: Task, visit: int, output: Any) -> dict[str, Any]:
-    key = f"{visit}" if task.single else f"{visit}/{task.name}"
+def _can_be_undone(draft: Draft, task: Task) -> bool:
+    """Tell whether *task* is work of the execution: no compensation, and no teardown."""
+    return task.undoes is None and (
+        task.name not in draft.after.errands or "replaces" in task.facts
+    )
+
+
+def _undoing(draft: Draft, undo: str, task: Task, output: Any) -> dict[str, Any]:
+    visit = draft.after.visit
+    key = task.facts.get("key") or (f"{visit}" if task.single else f"{visit}/{task.name}")
     return {
         "undo": undo,
         "key": f"{key}/undo",

@@ -50,6 +50,8 @@ class HeadRow:
     finished_at: int | None
     purge_at: int | None = None
     """Due to be purged after this time; None: not ended."""
+    parent: str | None = None
+    """The id of the execution that started this one; never changes after the start."""
     body: bytes
 
     @property
@@ -72,6 +74,30 @@ class RecordRow:
 
 
 @value
+class QueueRow:
+    """An open task that a pull worker or a person can take."""
+
+    execution: str
+    task: str
+    """With the execution, what makes it one."""
+    visit: int
+    project: str
+    activity: str
+    queue: str
+    kind: str
+    """``pull`` or ``human``."""
+    assigned_to: str | None = None
+    status: str = "queued"
+    """``queued`` or ``claimed``."""
+    since: int
+    """When it was scheduled: the order of the queue."""
+    due: int
+    """Not to be taken before: a retry waits until then."""
+    claimed_by: str | None = None
+    lease_until: int | None = None
+
+
+@value
 class Write:
     """All that one step of one execution writes; whole or not at all."""
 
@@ -86,6 +112,13 @@ class Write:
     freed: Sequence[Name] = ()
     inbox: Sequence[int] = ()
     """Inbox rows that this step applied; deleted with it."""
+    queue: Sequence[QueueRow] | None = None
+    """All queued work of the execution from now on; None: what there is stays."""
+    family: Sequence["Write"] = ()
+    """Steps of other executions that stand or fall with this one: of its parent, its children.
+
+    Each of another execution, and without a family of its own.
+    """
 
 
 @value
@@ -126,6 +159,41 @@ class Message:
     at: int
     number: int = 0
     """Given by the store; the order of delivery."""
+
+
+@value
+class BatchRow:
+    """An operator's action on many executions, and how far it is."""
+
+    id: str
+    project: str | None
+    """None: all projects."""
+    body: bytes
+    """What is to be done, to which, by whom and why, as JSON."""
+    status: str
+    """``running``, ``done`` or ``cancelled``."""
+    progress: bytes
+    created_at: int
+    updated_at: int
+
+
+@value
+class EarlyRow:
+    """An event that came before any execution with its business key accepted it."""
+
+    number: int = 0
+    """Given by the store; the order of arrival, and never given again."""
+    project: str
+    activity: str | None
+    """None: whichever has the key."""
+    key: str
+    name: str
+    body: bytes
+    id: str
+    """Of the event; kept once for a project, activity and key."""
+    created_at: int
+    expires_at: int
+    """Kept until then, and shown no more from then on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,6 +257,21 @@ class Filter:
     """On the start, since <= started < until."""
     text: str | None = None
     """Part of an id or a business key."""
+    parent: str | None = None
+    """The executions that this one started."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskFilter:
+    """Which queued work to list; None asks nothing. Oldest first."""
+
+    project: str | None = None
+    activity: str | None = None
+    queue: str | None = None
+    assigned_to: str | None = None
+    status: str | None = None
+    kind: str | None = None
+    execution: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,14 +4,18 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from goflow_py.ports.rows import (
+    BatchRow,
     BlueprintRow,
+    EarlyRow,
     Filter,
     KeyRow,
     Message,
     Name,
     Page,
+    QueueRow,
     RecordRow,
     Taken,
+    TaskFilter,
     Upload,
     Verdict,
     Write,
@@ -48,6 +52,11 @@ class Store(Protocol):
         The only write path of an execution. A write whose (shard, epoch) this node does not own,
         or whose ``first_seq`` is not the stored seq + 1, is ``Fenced``; one that loses a name is
         ``Taken``; neither leaves anything. ``key`` names freed in a batch can be taken in the next.
+
+        A write and its ``family`` are one: all of them are written, or nothing of any. They get one
+        verdict, that of the first to be refused, the write itself before its family. Each has its
+        own shard and epoch; a name that one takes is taken for the others. ``Poisonous``: also a
+        family with two writes of one execution, or with a family inside.
         """
 
     async def head(self, execution: str) -> bytes | None:
@@ -69,7 +78,7 @@ class Store(Protocol):
         """Return ``{version: {status: count}}``."""
 
     async def delete(self, execution: str) -> bool:
-        """Remove an execution, its history, inbox and names; False when there is none.
+        """Remove an execution, its history, inbox, queued work and names; False: there is none.
 
         A name with ``expires`` stays for ``sweep``, with an empty ``execution``.
         """
@@ -79,6 +88,66 @@ class Store(Protocol):
 
         At most *limit*, and fewer when their histories are long: 0 means that none is left.
         """
+
+    # queued work
+    async def ready(
+        self, queues: Sequence[str], *, project: str | None, now: int, limit: int
+    ) -> list[QueueRow]:
+        """Return what pull workers can take now: queued in these queues and due, oldest first.
+
+        Rows of the same ``since`` come by execution and task. Taking one is a ``commit`` of its
+        execution whose ``queue`` says ``claimed``.
+        """
+
+    async def next_due(self, queues: Sequence[str], *, project: str | None, now: int) -> int | None:
+        """Return when the next queued row for pull workers becomes due, behind *now*; None: none.
+
+        A row that is queued later may come first.
+        """
+
+    async def tasks(self, which: TaskFilter, *, limit: int, cursor: str | None) -> Page:
+        """Return ``QueueRow`` s, pull and human, oldest first, stable while others come and go.
+
+        Raises ``MalformedRequest`` for a cursor that is none.
+        """
+
+    # batches
+    async def put_batch(self, batch: BatchRow) -> None:
+        """Store a batch, or what became of it."""
+
+    async def batch(self, batch: str) -> BatchRow | None:
+        """Return a batch."""
+
+    async def batches(self, *, project: str | None, limit: int, cursor: str | None) -> Page:
+        """Return batches, newest first; with a *project*, its own only."""
+
+    async def open_batches(self) -> list[BatchRow]:
+        """Return every ``running`` batch, oldest first."""
+
+    async def sweep_batches(self, *, before: int, limit: int) -> int:
+        """Delete batches that ended and were last updated before a time; return how many."""
+
+    # early events
+    async def put_early(self, row: EarlyRow) -> bool:
+        """Keep an event for later; False when its id is there for this project, activity and key.
+
+        ``number`` is given by the store, whatever *row* says.
+        """
+
+    async def early_keys(self, *, now: int) -> list[tuple[str, str]]:
+        """Return every (project, key) that has events which expire behind *now*."""
+
+    async def early(self, project: str, key: str, *, now: int, limit: int) -> list[EarlyRow]:
+        """Return events that expire behind *now*, in the order of their arrival."""
+
+    async def count_early(self, project: str, key: str) -> int:
+        """Return how many events are kept, the expired ones that no sweep took yet included."""
+
+    async def delete_early(self, numbers: Sequence[int]) -> None:
+        """Forget events that were applied; what is gone already does not matter."""
+
+    async def sweep_early(self, *, before: int, limit: int) -> int:
+        """Delete events that expired before a time, earliest first; return how many."""
 
     # inbox
     async def deliver(self, messages: Sequence[Message]) -> list[bool]:
@@ -148,7 +217,10 @@ class Store(Protocol):
         """Write and sync something, or raise ``Unavailable``."""
 
     async def stats(self) -> Mapping[str, Any]:
-        """Return sizes and counts for operators: executions by status, bytes, schema version."""
+        """Return sizes and counts for operators: executions by status, bytes, schema version.
+
+        ``tasks`` counts queued work by status, ``batches`` those that run.
+        """
 
     async def backup(self, path: str) -> None:
         """Write a consistent copy of everything to a new file while work goes on."""

@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from goflow_py.clock import Clock
 from goflow_py.domain import documents
-from goflow_py.domain.values import value
 from goflow_py.errors import MalformedRequest, TooLarge, Unavailable
+from goflow_py.ports.scripts import Broken, Done, ScriptOutcome, TimedOut
 from goflow_py.scripting import (
     BROKEN,
     CALL_BYTES_MAX,
@@ -37,29 +37,6 @@ _CLOSED = "the server is shutting down; no script starts any more"
 _DIED = "the script's process ended in the midst of it: it crashed, ran out of memory or was killed"
 
 
-@value
-class Done:
-    """The script ran to its end."""
-
-    output: dict[str, Any]
-    """The keys of ``$`` that it added or changed."""
-
-
-@value
-class Broken:
-    """The script failed; it would fail again."""
-
-    message: str
-
-
-@value
-class TimedOut:
-    """The script did not end in its time."""
-
-
-Outcome = Done | Broken | TimedOut
-
-
 def is_installed() -> bool:
     """Return whether the extra is there; looks without loading it into the server."""
     return find_spec("quickjs") is not None
@@ -82,7 +59,7 @@ class ScriptPool:
 
     async def run(
         self, script: str, document: dict[str, Any], *, timeout_seconds: float
-    ) -> Outcome:
+    ) -> ScriptOutcome:
         """Evaluate *script* with *document* as its ``$``; the time begins when the evaluation does.
 
         Never raises for a bad script. Raises ``Unavailable`` when it was not begun, because the
@@ -283,7 +260,7 @@ def _environment() -> dict[str, str]:
     return {"PYTHONPATH": path, "TZ": "UTC0"}
 
 
-def _outcome(kind: bytes, body: bytes) -> Outcome:
+def _outcome(kind: bytes, body: bytes) -> ScriptOutcome:
     try:
         said = documents.loads(body, limit_bytes=OUTPUT_BYTES_MAX)
     except (MalformedRequest, TooLarge) as error:

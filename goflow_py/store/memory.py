@@ -9,14 +9,18 @@ from typing import Any
 
 from goflow_py.errors import StartRefused
 from goflow_py.ports import (
+    BatchRow,
     BlueprintRow,
+    EarlyRow,
     Filter,
     KeyRow,
     Message,
     Name,
     Page,
+    QueueRow,
     RecordRow,
     Taken,
+    TaskFilter,
     Upload,
     Verdict,
     Write,
@@ -25,7 +29,7 @@ from goflow_py.store import rules
 from goflow_py.store.bell import Bell
 from goflow_py.store.tables import Stored, Tables
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 class MemoryStore:
@@ -143,6 +147,57 @@ class MemoryStore:
         ]
         return self._tables.delete({execution for _, _, execution in sorted(found)[:limit]})
 
+    # queued work
+
+    async def ready(
+        self, queues: Sequence[str], *, project: str | None, now: int, limit: int
+    ) -> list[QueueRow]:
+        return self._tables.tasks.ready(queues, project, now, limit)
+
+    async def next_due(self, queues: Sequence[str], *, project: str | None, now: int) -> int | None:
+        return self._tables.tasks.next_due(queues, project, now)
+
+    async def tasks(self, which: TaskFilter, *, limit: int, cursor: str | None) -> Page:
+        return self._tables.tasks.page(which, limit, cursor)
+
+    # batches
+
+    async def put_batch(self, batch: BatchRow) -> None:
+        self._tables.batches.rows[batch.id] = batch
+
+    async def batch(self, batch: str) -> BatchRow | None:
+        return self._tables.batches.rows.get(batch)
+
+    async def batches(self, *, project: str | None, limit: int, cursor: str | None) -> Page:
+        return self._tables.batches.page(project, limit, cursor)
+
+    async def open_batches(self) -> list[BatchRow]:
+        return self._tables.batches.open()
+
+    async def sweep_batches(self, *, before: int, limit: int) -> int:
+        return self._tables.batches.sweep(before, limit)
+
+    # early events
+
+    async def put_early(self, row: EarlyRow) -> bool:
+        return self._tables.early.put(row)
+
+    async def early_keys(self, *, now: int) -> list[tuple[str, str]]:
+        return self._tables.early.keys(now)
+
+    async def early(self, project: str, key: str, *, now: int, limit: int) -> list[EarlyRow]:
+        rows = self._tables.early.of(project, key)
+        return [row for row in rows if row.expires_at > now][:limit]
+
+    async def count_early(self, project: str, key: str) -> int:
+        return len(self._tables.early.of(project, key))
+
+    async def delete_early(self, numbers: Sequence[int]) -> None:
+        self._tables.early.delete(numbers)
+
+    async def sweep_early(self, *, before: int, limit: int) -> int:
+        return self._tables.early.sweep(before, limit)
+
     # inbox
 
     async def deliver(self, messages: Sequence[Message]) -> list[bool]:
@@ -207,10 +262,7 @@ class MemoryStore:
             for place, versions in sorted(self._tables.blueprints.items())
             if versions and place > after and project in (None, place[0])
         ]
-        more = None
-        if len(latest) > limit:
-            more = rules.encode_cursor(latest[limit - 1].project, latest[limit - 1].activity)
-        return Page(items=latest[:limit], next=more)
+        return rules.cut(latest, limit, rules.name_of)
 
     async def versions(self, project: str, activity: str) -> list[BlueprintRow]:
         versions = self._tables.blueprints.get((project, activity), {})
@@ -263,6 +315,8 @@ class MemoryStore:
         return {
             "executions": dict(statuses),
             "inbox": len(tables.inbox),
+            "tasks": tables.tasks.counts(),
+            "batches": len(tables.batches.open()),
             "bytes": size,
             "schema": SCHEMA,
         }

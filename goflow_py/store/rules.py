@@ -3,21 +3,40 @@
 import base64
 import binascii
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
-from typing import Any
+from typing import Any, TypeVar
 
 from goflow_py.errors import Conflict, MalformedRequest, NotFound, Unavailable
-from goflow_py.ports import BlueprintRow, Filter, HeadRow, Name, RecordRow, Upload, Write
+from goflow_py.ports import (
+    BatchRow,
+    BlueprintRow,
+    Filter,
+    HeadRow,
+    Name,
+    Page,
+    QueueRow,
+    RecordRow,
+    TaskFilter,
+    Upload,
+    Write,
+)
+
+T = TypeVar("T")
 
 INTEGER_MAX = 2**63 - 1
 """What a column holds; beyond it lies a ``Poisonous`` write."""
 
-MAY_BE_NONE = frozenset({"key", "wake", "finished_at", "purge_at", "expires"})
+MAY_BE_NONE = frozenset({"key", "wake", "finished_at", "purge_at", "parent", "expires"})
+MAY_BE_NONE |= {"assigned_to", "claimed_by", "lease_until"}
+
+KINDS = frozenset({"pull", "human"})
+STATUSES = frozenset({"queued", "claimed"})
+"""Of a queued task. Any other would make it one that nobody ever gets."""
 
 
 def flaw(write: Write) -> str | None:
-    """Say why *write* contradicts itself, whatever the store holds; None when it does not.
+    """Say why *write* or its family contradicts itself, whatever the store holds.
 
     Its records must belong to its head, follow one another without a gap and end at the head's
     seq: the store keeps only the last seq, so nobody could notice a gap later.
@@ -38,16 +57,44 @@ def flaw(write: Write) -> str | None:
         shard_of(head.id)
     except ValueError:
         return "the id does not end with a byte in hex"
+    reason = _flawed_queue(head.id, write.queue) if write.queue else None
+    return reason or (_flawed_family(write) if write.family else None)
+
+
+def _flawed_queue(execution: str, queue: Sequence[QueueRow]) -> str | None:
+    tasks = set()
+    for row in queue:
+        if row.execution != execution:
+            return f"the queued task {row.task} belongs to another execution"
+        if row.task in tasks:
+            return f"the task {row.task} is queued twice"
+        if row.kind not in KINDS or row.status not in STATUSES:
+            return f"the task {row.task} cannot be {row.status} for a {row.kind} worker"
+        tasks.add(row.task)
+    return None
+
+
+def _flawed_family(write: Write) -> str | None:
+    known = {write.head.id}
+    for member in write.family:
+        if member.head.id in known:
+            return f"the family writes {member.head.id} twice"
+        known.add(member.head.id)
+        if member.family:
+            return f"{member.head.id} has a family inside of one"
+        reason = flaw(member)
+        if reason is not None:
+            return f"{member.head.id}: {reason}"
     return None
 
 
 def unfit(write: Write) -> str | None:
-    """Say which value of *write* no column can hold; None when all fit.
+    """Say which value of *write*, not of its family, no column can hold; None when all fit.
 
     For stores that have no columns. A database finds the same by itself.
     """
-    rows: list[HeadRow | RecordRow | Name] = [write.head, *write.records]
-    rows += [*write.names, *write.freed]
+    rows: list[HeadRow | RecordRow | Name | QueueRow] = [write.head, *write.records]
+    rows += [*write.names, *write.freed, *(write.queue or ())]
     for row in rows:
         for field in fields(row):
             reason = _unfit_value(field.name, getattr(row, field.name))
@@ -111,7 +158,30 @@ def decode_cursor(cursor: str, *kinds: type) -> tuple[Any, ...]:
         raise MalformedRequest("the cursor is not one of this list: start again without it")
     if any(type(part) is int and not 0 <= part <= INTEGER_MAX for part in place):
         raise MalformedRequest("the cursor is out of range: start again without it")
+    if any(type(part) is str and not _encodable(part) for part in place):
+        raise MalformedRequest("the cursor is not one of this list: start again without it")
     return tuple(place)
+
+
+def cut(found: Sequence[T], limit: int, place: Callable[[T], tuple[Any, ...]]) -> Page:
+    """Return the first *limit* of what was *found*; with a cursor if there was more."""
+    more = encode_cursor(*place(found[limit - 1])) if len(found) > limit else None
+    return Page(items=found[:limit], next=more)
+
+
+def name_of(row: BlueprintRow) -> tuple[str, str]:
+    """Return the place of a blueprint in the list of the latest ones."""
+    return row.project, row.activity
+
+
+def task_place(row: QueueRow) -> tuple[int, str, str]:
+    """Return the place of a queued task, oldest first."""
+    return row.since, row.execution, row.task
+
+
+def batch_place(row: BatchRow) -> tuple[int, str]:
+    """Return the place of a batch, oldest first."""
+    return row.created_at, row.id
 
 
 def admits(which: Filter, head: HeadRow) -> bool:
@@ -126,6 +196,20 @@ def admits(which: Filter, head: HeadRow) -> bool:
         and (which.until is None or head.started_at < which.until)
         and all(head.labels.get(name) == value for name, value in which.labels.items())
         and (which.text is None or which.text in head.id or which.text in (head.key or ""))
+        and (which.parent is None or which.parent == head.parent)
+    )
+
+
+def admits_task(which: TaskFilter, row: QueueRow) -> bool:
+    """Tell whether a list filtered by *which* has this queued task."""
+    return (
+        (which.project is None or which.project == row.project)
+        and (which.activity is None or which.activity == row.activity)
+        and (which.queue is None or which.queue == row.queue)
+        and (which.assigned_to is None or which.assigned_to == row.assigned_to)
+        and (which.status is None or which.status == row.status)
+        and (which.kind is None or which.kind == row.kind)
+        and (which.execution is None or which.execution == row.execution)
     )
 
 

@@ -24,6 +24,7 @@ from goflow_py.ports import (
 )
 from goflow_py.store import rules
 from goflow_py.store.bell import Bell
+from goflow_py.store.waiting import Batches, Early, Tasks
 
 NameKey = tuple[str, str, str, str]
 Activity = tuple[str, str]
@@ -62,6 +63,9 @@ class Tables:
     workers: dict[Activity, bytes] = field(default_factory=dict)
     endpoints: dict[str, str] = field(default_factory=dict)
     keys: dict[str, KeyRow] = field(default_factory=dict)
+    tasks: Tasks = field(default_factory=Tasks)
+    batches: Batches = field(default_factory=Batches)
+    early: Early = field(default_factory=Early)
     started: int = 0
     delivered: int = 0
     bells: list[Bell] = field(default_factory=list)
@@ -74,7 +78,8 @@ class Tables:
         verdicts = [self._write(node, write) for write in writes]
         for write, verdict in zip(writes, verdicts, strict=True):
             if isinstance(verdict, Committed):
-                self._free(write)
+                for member in (write, *write.family):
+                    self._free(member)
         return verdicts
 
     def take(self, name: Name) -> Name | None:
@@ -96,6 +101,7 @@ class Tables:
                 self.names[key] = replace(name, execution="")
         for number in [n for n, message in self.inbox.items() if message.execution in gone]:
             del self.inbox[number]
+        self.tasks.delete(gone)
         return len(gone)
 
     def upload(self, upload: Upload) -> BlueprintRow | Taken:
@@ -128,31 +134,44 @@ class Tables:
             "workers": [[*place, body] for place, body in self.workers.items()],
             "endpoints": self.endpoints,
             "keys": list(self.keys.values()),
+            "tasks": list(self.tasks),
+            "batches": list(self.batches.rows.values()),
+            "early": list(self.early.rows.values()),
         }
         return orjson.dumps(everything, default=lambda body: base64.b64encode(body).decode())
 
     def _write(self, node: str, write: Write) -> Verdict:
-        reason = rules.flaw(write) or rules.unfit(write)
+        members = (write, *write.family)
+        reason = rules.flaw(write) or next(filter(None, map(rules.unfit, members)), None)
         if reason is not None:
             return Poisonous(message=reason)
-        refusal = self._refusal(node, write)
-        if refusal is not None:
-            return refusal
-        head = replace(write.head, labels=dict(write.head.labels))
+        own: dict[NameKey, Name] = {}
+        for member in members:
+            refusal = self._refusal(node, member, own)
+            if refusal is not None:
+                return refusal
+        for member in members:
+            self._apply(member)
+        return Committed()
+
+    def _apply(self, write: Write) -> None:
+        head = write.head
         if write.start:
             self.started += 1
             self.executions[head.id] = Stored(self.started, head, [])
         stored = self.executions[head.id]
-        stored.head = head
+        stored.head = replace(head, labels=dict(head.labels), parent=stored.head.parent)
         stored.records += [replace(record, epoch=write.epoch) for record in write.records]
         for name in write.names:
             self.names[name_key(name)] = name
         for number in write.inbox:
             if number in self.inbox and self.inbox[number].execution == head.id:
                 del self.inbox[number]
-        return Committed()
+        if write.queue is not None:
+            self.tasks.put(head.id, write.queue)
 
-    def _refusal(self, node: str, write: Write) -> Fenced | Taken | None:
+    def _refusal(self, node: str, write: Write, own: dict[NameKey, Name]) -> Fenced | Taken | None:
+        """Say why *write* cannot be; *own*: the names of its family, to which its own are added."""
         shard = self.shards[write.head.shard]
         if (shard.owner, shard.epoch) != (node, write.epoch):
             return Fenced()
@@ -160,7 +179,6 @@ class Tables:
         before = write.records[0].first_seq - 1
         if not write.start and (stored is None or stored.head.seq != before):
             return Fenced()
-        own: dict[NameKey, Name] = {}
         for name in write.names:
             key = name_key(name)
             winner = self.names.get(key) or own.get(key)

@@ -7,7 +7,18 @@ from typing import Any
 
 import pytest
 
-from goflow_py.ports import HeadRow, Message, Name, RecordRow, Store, Upload, Write
+from goflow_py.ports import (
+    BatchRow,
+    EarlyRow,
+    HeadRow,
+    Message,
+    Name,
+    QueueRow,
+    RecordRow,
+    Store,
+    Upload,
+    Write,
+)
 from goflow_py.store.memory import MemoryStore
 from goflow_py.store.sqlite import SqliteStore
 
@@ -62,10 +73,20 @@ class Make:
             execution=id, first_seq=first_seq, seq=seq, at=NOW, hash=f"h{seq}", entries=entries
         )
 
-    def start(self, id: str, epoch: int = 1, *, names: Sequence[Name] = (), **fields: Any) -> Write:
+    def start(
+        self,
+        id: str,
+        epoch: int = 1,
+        *,
+        names: Sequence[Name] = (),
+        write: Mapping[str, Any] | None = None,
+        **fields: Any,
+    ) -> Write:
         head = self.head(id, **fields)
         records = [self.record(id, 0, head.seq)]
-        return Write(head=head, epoch=epoch, records=records, start=True, names=names)
+        return Write(
+            head=head, epoch=epoch, records=records, start=True, names=names, **(write or {})
+        )
 
     def step(
         self,
@@ -85,6 +106,27 @@ class Make:
     def message(self, execution: str, dedupe: str, **fields: Any) -> Message:
         given: dict[str, Any] = {"kind": "event", "body": b"{}", "at": NOW}
         return Message(execution=execution, dedupe=dedupe, **{**given, **fields})
+
+    def task(self, execution: str, task: str = "pay", **fields: Any) -> QueueRow:
+        given: dict[str, Any] = {
+            "visit": 1, "project": "default", "activity": "order", "queue": "q", "kind": "pull",
+            "since": NOW, "due": NOW,
+        }  # fmt: skip
+        return QueueRow(execution=execution, task=task, **{**given, **fields})
+
+    def batch(self, id: str, at: int = NOW, **fields: Any) -> BatchRow:
+        given: dict[str, Any] = {
+            "project": "default", "body": b"{}", "status": "running", "progress": b"{}",
+            "created_at": at, "updated_at": at,
+        }  # fmt: skip
+        return BatchRow(id=id, **{**given, **fields})
+
+    def early(self, id: str, key: str = "k", **fields: Any) -> EarlyRow:
+        given: dict[str, Any] = {
+            "project": "default", "activity": "order", "name": "paid", "body": b"{}",
+            "created_at": NOW, "expires_at": NOW + 100,
+        }  # fmt: skip
+        return EarlyRow(id=id, key=key, **{**given, **fields})
 
     def upload(self, digest: str | None, activity: str = "order", **fields: Any) -> Upload:
         given: dict[str, Any] = {"project": "default", "body": f"{digest}".encode(), "at": NOW}

@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 
 from goflow_py.errors import MalformedRequest
-from goflow_py.ports import Filter
+from goflow_py.ports import Filter, TaskFilter
+from goflow_py.store import rules
+from tests.contract.conftest import Make
 
 
 async def pages(call, limit):
@@ -68,10 +70,10 @@ async def six(store, make):
     rows: list[dict[str, Any]] = [
         {"status": "running", "key": "k-0", "labels": {"a": "1"}},
         {"status": "waiting", "state": "paid", "labels": {"a": "1", "b": "x"}},
-        {"status": "failed", "activity": "refund", "key": "k-2"},
+        {"status": "failed", "activity": "refund", "key": "k-2", "parent": ids[0]},
         {"status": "completed", "project": "other", "labels": {'q"\\.': "ü", "b": "x"}},
         {"status": "running", "project": "other", "activity": "refund", "key": "k-0"},
-        {"status": "cancelled", "state": "paid", "version": 2},
+        {"status": "cancelled", "state": "paid", "version": 2, "parent": ids[0]},
     ]
     for number, (one, row) in enumerate(zip(ids, rows, strict=True)):
         await store.commit([make.start(one, started_at=make.now + number * 10, **row)])
@@ -105,6 +107,11 @@ FILTERS = [
     ({"text": "%"}, []),
     ({"text": "0000000003"}, [3]),
     ({"project": "default", "status": ["running", "failed"], "text": "k-"}, [2, 0]),
+    ({"parent": Make().id(0)}, [5, 2]),
+    ({"parent": Make().id(0), "status": ["failed"]}, [2]),
+    ({"parent": Make().id(0), "key": "k-2"}, [2]),
+    ({"parent": Make().id(0), "key": "k-0"}, []),
+    ({"parent": Make().id(2)}, []),
 ]
 
 
@@ -124,6 +131,12 @@ async def test_a_list_can_be_cut_by_the_start(store, make, six, since, until, ex
 
     found = await listed(store, since=time(since), until=time(until))
     assert found == [six[number] for number in expected]
+
+
+async def test_a_step_never_changes_the_parent(store, make, six):
+    await store.commit([make.step(six[2], 1, parent=six[1]), make.step(six[1], 1, parent=six[0])])
+    assert await listed(store, parent=six[0]) == [six[5], six[2]]
+    assert await listed(store, parent=six[1]) == []
 
 
 async def test_a_list_shows_heads_as_they_are_now(store, make, six):
@@ -150,6 +163,9 @@ async def test_pages_are_stable_while_executions_are_deleted(store, six):
 
 
 BAD_CURSORS = [
+    rules.encode_cursor(1, "\ud800"),
+    rules.encode_cursor(1, "\ud800", "x"),
+    rules.encode_cursor("\ud800", "x"),
     "",
     "x",
     "!!",
@@ -170,6 +186,10 @@ async def test_a_bad_cursor_is_refused(store, six, cursor):
         await store.list(Filter(), limit=10, cursor=cursor)
     with pytest.raises(MalformedRequest):
         await store.blueprints(project=None, limit=10, cursor=cursor)
+    with pytest.raises(MalformedRequest):
+        await store.tasks(TaskFilter(), limit=10, cursor=cursor)
+    with pytest.raises(MalformedRequest):
+        await store.batches(project=None, limit=10, cursor=cursor)
 
 
 # ---------------------------------------------------------------- live, due, counts, delete

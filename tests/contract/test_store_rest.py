@@ -250,8 +250,21 @@ async def test_ping_and_stats(store, make):
     stats = await store.stats()
     assert stats["executions"] == {"running": 1, "failed": 1}
     assert stats["inbox"] == 1
+    assert stats["tasks"] == {"queued": 0, "claimed": 0} and stats["batches"] == 0
     assert stats["bytes"] > 0
     assert stats["schema"] >= 1
+
+
+async def test_stats_count_queued_work_and_open_batches(store, make):
+    one, two = make.id(1), make.id(2)
+    rows = [make.task(one, "a"), make.task(one, "b", kind="human"), make.task(one, "c")]
+    await store.commit([make.start(one, write={"queue": rows}), make.start(two)])
+    await store.commit([make.step(two, 1, write={"queue": [make.task(two, status="claimed")]})])
+    for number, status in enumerate(["running", "done", "cancelled", "running"]):
+        await store.put_batch(make.batch(f"b{number}", status=status))
+    stats = await store.stats()
+    assert stats["tasks"] == {"queued": 3, "claimed": 1}
+    assert stats["batches"] == 2
 
 
 async def test_a_backup_is_a_new_private_file(store, make, tmp_path):

@@ -8,7 +8,17 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from goflow_py.ports import Committed, Filter, HeadRow, Message, Name, RecordRow, Write
+from goflow_py.ports import (
+    Committed,
+    Filter,
+    HeadRow,
+    Message,
+    Name,
+    QueueRow,
+    RecordRow,
+    TaskFilter,
+    Write,
+)
 from goflow_py.store import rules
 from goflow_py.store.memory import MemoryStore
 from goflow_py.store.sqlite import SqliteStore
@@ -22,20 +32,31 @@ names = st.builds(
     project=st.just("p"),
     kind=st.sampled_from(["idem", "key"]),
     scope=st.just("s"),
-    name=st.sampled_from(["a", "b", "\ud800"]),
+    name=st.sampled_from([*"ab" * 8, "\ud800"]),
     execution=st.just(""),
     expires=st.sampled_from([None, 5, 9]),
 )
-writes = st.fixed_dictionaries(
+tasks = st.fixed_dictionaries(
+    {
+        "task": st.sampled_from(["a", "b", "c"]),
+        "queue": st.sampled_from([*"qr" * 8, "\ud800"]),
+        "kind": st.sampled_from(["pull", "pull", "human"]),
+        "assigned_to": st.sampled_from([None, "ann"]),
+        "status": st.sampled_from(["queued", "queued", "claimed"]),
+        "since": st.integers(0, 2),
+        "due": st.integers(0, 4),
+    }
+)
+alone = st.fixed_dictionaries(
     {
         "id": st.sampled_from(IDS),
-        "start": st.booleans(),
+        "contrary": st.sampled_from([False] * 9 + [True]),
         "off": st.sampled_from([0] * 12 + [-1, 1]),
         "length": st.integers(0, 2),
         "epoch": st.sampled_from([0] * 12 + [-1, 1]),
         "status": st.sampled_from(STATUSES),
         "state": st.sampled_from(["init", "paid"]),
-        "wake": st.sampled_from([None, None, 3, 7, 2**63]),
+        "wake": st.sampled_from([None, 3, 7] * 6 + [2**63]),
         "finished": st.sampled_from([None, 2]),
         "purge": st.sampled_from([None, 4, 6]),
         "names": st.lists(names, max_size=2),
@@ -43,8 +64,12 @@ writes = st.fixed_dictionaries(
         "inbox": st.lists(st.integers(0, 3), max_size=2),
         "labels": st.dictionaries(st.sampled_from("ab"), st.sampled_from("xy"), max_size=2),
         "version": st.integers(1, 2),
+        "parent": st.sampled_from([None, None, *IDS]),
+        "queue": st.none() | st.lists(tasks, max_size=2, unique_by=lambda drawn: drawn["task"]),
     }
 )
+family = st.lists(alone, min_size=1, max_size=3, unique_by=lambda drawn: drawn["id"])
+writes = st.tuples(alone, st.just([]) | family)
 steps = st.one_of(
     st.tuples(st.just("commit"), st.lists(writes, min_size=1, max_size=5)),
     st.tuples(st.just("commit"), st.lists(writes, min_size=1, max_size=5)),
@@ -101,34 +126,50 @@ class Twin:
     async def commit(self, drawn):
         ahead = dict(self.seqs)
         numbers = [message.number for message in await self.store.drain(SHARDS, limit=99)]
-        batch = [self.write(one, ahead, numbers) for one in drawn]
+        batch = [
+            replace(
+                self.write(one, ahead, numbers),
+                family=[
+                    self.write(member, ahead, numbers)
+                    for member in family
+                    if member["id"] != one["id"]
+                ],
+            )
+            for one, family in drawn
+        ]
         verdicts = await self.store.commit(batch)
         for write, verdict in zip(batch, verdicts, strict=True):
             if isinstance(verdict, Committed):
-                self.seqs[write.head.id] = write.head.seq
+                self.seqs |= {one.head.id: one.head.seq for one in (write, *write.family)}
         # Which refusal a write gets that could not be stored anyway, the contract leaves open.
-        spoilt = [rules.unfit(write) is not None for write in batch]
+        spoilt = [any(map(rules.unfit, (write, *write.family))) for write in batch]
         return ["refused" if bad else one for bad, one in zip(spoilt, verdicts, strict=True)]
 
     def write(self, drawn, ahead, numbers):
         one = drawn["id"]
+        start = (ahead[one] < 0) != drawn["contrary"]
         first = ahead[one] + 1 + drawn["off"]
         seq = ahead[one] = first + drawn["length"]
         head = HeadRow(
             id=one, project="p", activity="a", version=drawn["version"], status=drawn["status"],
             state=drawn["state"], key=None, labels=drawn["labels"], seq=seq, wake=drawn["wake"],
             started_at=1, updated_at=1, finished_at=drawn["finished"], purge_at=drawn["purge"],
-            body=f"{one} {seq}".encode(),
+            parent=drawn["parent"], body=f"{one} {seq}".encode(),
         )  # fmt: skip
         record = RecordRow(execution=one, first_seq=first, seq=seq, at=1, hash="", entries=b"[]")
         return Write(
             head=head,
             epoch=self.epochs[head.shard] + drawn["epoch"],
             records=[record],
-            start=drawn["start"],
+            start=start,
             names=[replace(name, execution=one) for name in drawn["names"]],
             freed=[replace(name, execution=one) for name in drawn["freed"]],
             inbox=[numbers[place] for place in drawn["inbox"] if place < len(numbers)],
+            queue=drawn["queue"]
+            and [
+                QueueRow(execution=one, visit=1, project="p", activity="a", **row)
+                for row in drawn["queue"]
+            ],
         )
 
     async def look(self):
@@ -149,13 +190,19 @@ class Twin:
             Filter(status=["failed", "waiting"]),
             Filter(status=["failed", "running"]),
             Filter(labels={"a": "x"}),
+            Filter(parent=IDS[0]),
         ):
             seen.append((await store.list(which, limit=99, cursor=None)).items)
+        for of in (TaskFilter(), TaskFilter(assigned_to="ann"), TaskFilter(execution=IDS[1])):
+            seen.append((await store.tasks(of, limit=99, cursor=None)).items)
+        for queues, project in ((["q"], None), (["q", "r"], "p"), (["r"], "other")):
+            seen.append(await store.ready(queues, project=project, now=2, limit=3))
+            seen.append(await store.next_due(queues, project=project, now=2))
         return seen
 
 
 @given(work=st.lists(steps, min_size=1, max_size=12))
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
 def test_random_work_looks_the_same_from_outside(work):
     async def both(folder: Path) -> None:
         twins = [Twin(MemoryStore()), Twin(SqliteStore(folder / "goflow.db"))]

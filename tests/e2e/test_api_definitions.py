@@ -53,6 +53,68 @@ async def test_a_repeated_upload_answers_alike(api: Api) -> None:
     (await api("POST", "/v1/blueprints", other, Idempotency_Key="u")).problem(422)
 
 
+YAML = b"""\
+# The states of YAML 1.1 would be booleans.
+project: shop
+activity: spoken
+states: [on, off]
+actions:
+  - {name: ask, type: sync, input: {at: 12:30, code: "{$.input.code}"}}
+transitions:
+  - {current: init, event: start, next: on}
+  - {current: on, event: success, next: off, action: ask}
+  - {current: off, event: success, next: done}
+---
+project: shop
+activity: spoken
+workers:
+  - {name: ask, workerEndpoint: there}
+"""
+
+
+@pytest.mark.parametrize(
+    "kind", ["application/yaml", "text/yaml; charset=utf-8", "Application/X-YAML"]
+)
+async def test_an_upload_in_yaml_is_the_same_as_in_json(api: Api, kind: str) -> None:
+    first = await api("POST", "/v1/blueprints", raw=YAML, Content_Type=kind)
+    assert (first.status, first.body["version"]) == (201, 1)
+    stored = await api.good("GET", "/v1/blueprints/shop/spoken")
+    assert stored["blueprint"]["states"] == ["on", "off"]
+    assert stored["blueprint"]["actions"][0]["input"] == {"at": "12:30", "code": "{$.input.code}"}
+    workers = await api.good("GET", "/v1/blueprints/shop/spoken/workers")
+    assert [worker["name"] for worker in workers["workers"]] == ["ask"]
+    again = await api("POST", "/v1/blueprints", stored["blueprint"])
+    assert (again.status, again.body["hash"]) == (200, first.body["hash"])
+
+
+async def test_workers_are_replaced_in_yaml_too(shop: Api) -> None:
+    body = b"workers:\n  - {name: echo, workerEndpoint: 'http://localhost:1/x'}\n"
+    put = await shop("PUT", f"{PLACE}/workers", raw=body, Content_Type="application/yaml")
+    assert put.status == 200
+    [worker] = (await shop.good("GET", f"{PLACE}/workers"))["workers"]
+    assert worker["workerEndpoint"] == "http://localhost:1/x"
+    two = await shop("PUT", f"{PLACE}/workers", raw=b"a\n---\nb", Content_Type="text/yaml")
+    assert "more than one document" in two.problem(400, "malformed_yaml")["detail"]
+
+
+async def test_yaml_beyond_json_is_refused_with_its_place(api: Api) -> None:
+    for body in (b"project: &p shop\nactivity: *p", b"a: 1\na: 2", b"[" * 1_000, b"a: \x07"):
+        answer = await api("POST", "/v1/blueprints", raw=body, Content_Type="application/yaml")
+        problem = answer.problem(400, "malformed_yaml")
+        assert problem["line"] >= 1
+        assert problem["column"] >= 1
+    large = await api(
+        "POST", "/v1/blueprints", raw=b"#" * (1024 * 1024 + 1), Content_Type="application/yaml"
+    )
+    large.problem(413)
+
+
+async def test_only_definitions_are_taken_in_yaml(shop: Api) -> None:
+    path = "/v1/activities/shop/order/executions"
+    answer = await shop("POST", path, raw=b"input: {}", Content_Type="application/yaml")
+    answer.problem(415)
+
+
 async def test_versions_are_listed_looked_at_and_deleted(shop: Api) -> None:
     await start(shop, "order", {"order": "1"})
     changed = {**activity("order", {"type": "wait", "event": "go"}), "description": "new"}

@@ -156,13 +156,6 @@ async def test_a_repeated_verb_is_carried_out_once(shop: Api, order: Any) -> Non
     assert (again.headers["Idempotency-Replayed"], again.body["status"]) == ("true", "waiting")
 
 
-async def test_what_is_not_there_yet_says_so(shop: Api, order: Any) -> None:
-    replay = {"from": "busy", "downstream": False}
-    (await shop("POST", f"{_place(order)}:replay", replay)).problem(422, "downstream_not_there")
-    (await shop("GET", f"{_place(order)}?view=swm")).problem(422, "view_not_there")
-    (await shop("POST", "/v1/blueprints?format=asl", {})).problem(422, "format_not_there")
-
-
 # ---------------------------------------------------------------- callbacks
 
 

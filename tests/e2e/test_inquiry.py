@@ -129,7 +129,8 @@ def test_slow(server: Server, mock: Mock) -> None:
     assert 5_000 <= attempts[0]["ms"] <= 5_400
 
 
-def test_the_checker_finds_nothing(server: Server) -> None:
+def test_the_checker_finds_nothing(server: Server, mock: Mock) -> None:
+    run(server, mock)
     report = server.client.get("/v1/admin/verify").json()
     assert report["ok"], report
     assert report["executions"] >= 1

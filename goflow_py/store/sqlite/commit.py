@@ -8,6 +8,8 @@ from goflow_py.store import rules
 from goflow_py.store.sqlite import failures, rows
 from goflow_py.store.sqlite.queries import SQL
 
+NameKey = tuple[str, str, str, str]
+
 
 def commit(connection: sqlite3.Connection, node: str, writes: Sequence[Write]) -> list[Verdict]:
     """Write the batch; a write with an error that nobody foresaw is left out of it.
@@ -33,7 +35,7 @@ class _Batch:
     """The writes of one transaction.
 
     There is one writer, so what was looked up stays true until it is written. A refusal therefore
-    comes before the first change of its write, and needs nothing undone.
+    comes before the first change of its write and its family, and needs nothing undone.
     """
 
     def __init__(self, connection: sqlite3.Connection, node: str) -> None:
@@ -49,22 +51,58 @@ class _Batch:
             verdicts.append(spoilt.get(self.place) or self.write(write))
         # Behind the last write, so that no order within a batch frees a name early.
         for self.place, write in enumerate(writes):
-            if write.freed and isinstance(verdicts[self.place], Committed):
+            if (write.freed or write.family) and isinstance(verdicts[self.place], Committed):
                 self._free(write)
+                for member in write.family:
+                    self._free(member)
         return verdicts
 
     def write(self, write: Write) -> Verdict:
         reason = rules.flaw(write)
         if reason is not None:
             return Poisonous(message=reason)
-        shard = write.head.shard
-        if shard not in self._epochs:
-            self._epochs[shard] = self._epoch(shard)
-        if self._epochs[shard] != write.epoch:
+        if write.family:
+            return self._family((write, *write.family))
+        if self._epoch(write.head.shard) != write.epoch:
             return Fenced()
         refusal = self._start(write) if write.start else self._step(write)
         if refusal is not None:
             return refusal
+        self._add(write)
+        return Committed()
+
+    def _family(self, members: Sequence[Write]) -> Verdict:
+        own: dict[NameKey, Name] = {}
+        for member in members:
+            refusal = self._refusal(member, own)
+            if refusal is not None:
+                return refusal
+        for member in members:
+            if member.start:
+                self._connection.execute(SQL["start"], rows.started(member.head))
+            else:
+                before = member.records[0].first_seq - 1
+                self._connection.execute(SQL["step"], rows.stepped(member.head, before))
+            self._add(member)
+        return Committed()
+
+    def _refusal(self, write: Write, own: dict[NameKey, Name]) -> Fenced | Taken | None:
+        """Say why *write* cannot be, and change nothing; its names join those of its family."""
+        if self._epoch(write.head.shard) != write.epoch:
+            return Fenced()
+        found = self._stands_at(write.head.id)
+        before = write.records[0].first_seq - 1
+        if not write.start and (found is None or found[0] != before):
+            return Fenced()
+        taken = self._taken(write.names, own)
+        if taken is not None:
+            return taken
+        if write.start and found is not None:
+            return Taken(name=_same_id(write.head.id, found))
+        return Fenced() if write.start and before != -1 else None
+
+    def _add(self, write: Write) -> None:
+        """Write what comes with a head."""
         execute = self._connection.execute
         for record in rows.recorded(write):
             execute(SQL["record"], record)
@@ -72,10 +110,13 @@ class _Batch:
             execute(SQL["take"], rows.named(name))
         for number in write.inbox:
             execute(SQL["applied"], (number, write.head.id))
-        return Committed()
+        if write.queue is not None:
+            execute(SQL["unqueue"], (write.head.id,))
+            for row in write.queue:
+                execute(SQL["queue"], rows.queued(row))
 
     def _start(self, write: Write) -> Fenced | Taken | None:
-        taken = self._taken(write.names)
+        taken = self._taken(write.names, {})
         if taken is not None:
             return taken
         head = write.head
@@ -95,14 +136,13 @@ class _Batch:
             found = self._stands_at(write.head.id)
             if found is None or found[0] != before:
                 return Fenced()
-            taken = self._taken(write.names)
+            taken = self._taken(write.names, {})
             if taken is not None:
                 return taken
         updated = self._connection.execute(SQL["step"], rows.stepped(write.head, before))
         return None if updated.rowcount == 1 else Fenced()
 
-    def _taken(self, names: Sequence[Name]) -> Taken | None:
-        own: dict[tuple[str, str, str, str], Name] = {}
+    def _taken(self, names: Sequence[Name], own: dict[NameKey, Name]) -> Taken | None:
         for name in names:
             key = rows.name_key(name)
             winner = own.get(key) or self._holder(name)
@@ -120,8 +160,10 @@ class _Batch:
             self._connection.execute(SQL["free"], (*rows.name_key(name), write.head.id))
 
     def _epoch(self, shard: int) -> int | None:
-        row = self._connection.execute(SQL["epoch"], (shard, self._node)).fetchone()
-        return None if row is None else int(row[0])
+        if shard not in self._epochs:
+            row = self._connection.execute(SQL["epoch"], (shard, self._node)).fetchone()
+            self._epochs[shard] = None if row is None else int(row[0])
+        return self._epochs[shard]
 
     def _stands_at(self, execution: str) -> rows.Row | None:
         row: rows.Row | None

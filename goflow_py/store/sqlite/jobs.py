@@ -63,7 +63,7 @@ def purge(connection: sqlite3.Connection, before: int, limit: int) -> int:
 
 def _clear(connection: sqlite3.Connection, execution: str) -> int:
     """Remove what belonged to an execution; return how many records that were."""
-    for statement in ("delete_names", "orphan_names", "delete_messages"):
+    for statement in ("delete_names", "orphan_names", "delete_messages", "unqueue"):
         connection.execute(SQL[statement], (execution,))
     return connection.execute(SQL["delete_history"], (execution,)).rowcount
 

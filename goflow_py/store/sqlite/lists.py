@@ -1,10 +1,11 @@
-"""The list of executions: which index leads, and where a page stops looking."""
+"""The lists of executions and tasks: which index leads, and where a page stops looking."""
 
+from dataclasses import asdict
 from typing import Any
 
 import orjson
 
-from goflow_py.ports import Filter, Page
+from goflow_py.ports import Filter, Page, TaskFilter
 from goflow_py.store import rules
 from goflow_py.store.sqlite import rows
 from goflow_py.store.sqlite.readers import Readers
@@ -44,12 +45,14 @@ def _leader(which: Filter) -> tuple[str, bool]:
     """Choose the index with the fewest rows; tell whether conditions are left for each row."""
     asked = {
         name
-        for name in ("project", "activity", "state", "key", "since", "until", "text")
+        for name in ("project", "activity", "state", "key", "since", "until", "text", "parent")
         if getattr(which, name) is not None
     }
     asked |= {name for name in ("status", "labels") if getattr(which, name)}
     if "key" in asked:
         leader, covered = "key", {"key"}
+    elif "parent" in asked:
+        leader, covered = "parent", {"parent"}
     elif "status" in asked and COMMON.isdisjoint(which.status):
         leader, covered = "status", {"status"}
     elif {"project", "activity"} <= asked:
@@ -72,4 +75,28 @@ def _parameters(which: Filter) -> dict[str, Any]:
         "since": which.since,
         "until": which.until,
         "text": which.text,
+        "parent": which.parent,
     }
+
+
+async def tasks(readers: Readers, which: TaskFilter, *, limit: int, cursor: str | None) -> Page:
+    """Return the tasks that *which* admits, oldest first, *limit* at most."""
+    after = (-1, "", "") if cursor is None else rules.decode_cursor(cursor, int, str, str)
+    asked = {**asdict(which), "limit": limit + 1}
+    asked |= {"after_since": after[0], "after_execution": after[1], "after_task": after[2]}
+    if which.execution is not None:
+        found = await readers.all("tasks_by_execution", asked)
+    elif which.assigned_to is not None:
+        found = await readers.all("tasks_by_assigned", asked)
+    else:
+        found = await readers.all("tasks_by_all", asked)
+    return rules.cut([rows.task(row) for row in found], limit, rules.task_place)
+
+
+async def batches(readers: Readers, project: str | None, *, limit: int, cursor: str | None) -> Page:
+    """Return batches, newest first, *limit* at most."""
+    before = (NUMBER_MAX, "") if cursor is None else rules.decode_cursor(cursor, int, str)
+    asked = {"project": project, "before": before[0], "before_id": before[1], "limit": limit + 1}
+    query = "batches" if project is None else "batches_in_project"
+    found = [rows.batch(row) for row in await readers.all(query, asked)]
+    return rules.cut(found, limit, rules.batch_place)

@@ -43,12 +43,12 @@ SELECT epoch FROM shards WHERE shard = ? AND owner = ?;
 -- name: start
 -- No row: the id exists.
 INSERT INTO executions (id, shard, project, activity, version, status, state, key, labels, seq,
-  wake, started_at, updated_at, finished_at, purge_at, body)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+  wake, started_at, updated_at, finished_at, purge_at, parent, body)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO NOTHING;
 
 -- name: step
--- No row: another step came first. Project, activity, key and start never change.
+-- No row: another step came first. Project, activity, key, start and parent never change.
 UPDATE executions
 SET version = ?, status = ?, state = ?, labels = ?, seq = ?, wake = ?, updated_at = ?,
   finished_at = ?, purge_at = ?, body = ?
@@ -68,6 +68,14 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?);
 -- name: free
 -- Nobody frees the name of another.
 DELETE FROM names WHERE project = ? AND kind = ? AND scope = ? AND name = ? AND execution = ?;
+
+-- name: queue
+INSERT INTO tasks (execution, task, visit, project, activity, queue, kind, assigned_to, status,
+  since, due, claimed_by, lease_until)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: unqueue
+DELETE FROM tasks WHERE execution = ?;
 
 -- name: applied
 DELETE FROM inbox WHERE n = ? AND execution = ?;
@@ -140,6 +148,7 @@ WHERE key = :key AND key IS NOT NULL AND n >= :floor AND n < :before
   AND (:since IS NULL OR started_at >= :since)
   AND (:until IS NULL OR started_at < :until)
   AND (:text IS NULL OR instr(id, :text) > 0 OR instr(key, :text) > 0)
+  AND (:parent IS NULL OR parent = :parent)
   AND (:labels IS NULL OR NOT EXISTS (
     SELECT 1 FROM json_each(:labels) AS wanted WHERE NOT EXISTS (
       SELECT 1 FROM json_each(executions.labels) AS held
@@ -150,6 +159,31 @@ ORDER BY n DESC LIMIT :limit;
 -- The lowest row that a page may look at.
 SELECT n FROM executions INDEXED BY executions_key
 WHERE key = :key AND key IS NOT NULL AND n < :before
+ORDER BY n DESC LIMIT 1 OFFSET :rows;
+
+-- name: list_by_parent
+-- The children of one execution.
+SELECT n, body FROM executions INDEXED BY executions_parent
+WHERE parent = :parent AND parent IS NOT NULL AND n >= :floor AND n < :before
+  AND (:project IS NULL OR project = :project)
+  AND (:activity IS NULL OR activity = :activity)
+  AND (:status IS NULL OR status IN (SELECT value FROM json_each(:status)))
+  AND (:state IS NULL OR state = :state)
+  AND (:key IS NULL OR key = :key)
+  AND (:since IS NULL OR started_at >= :since)
+  AND (:until IS NULL OR started_at < :until)
+  AND (:text IS NULL OR instr(id, :text) > 0 OR instr(key, :text) > 0)
+  AND (:parent IS NULL OR parent = :parent)
+  AND (:labels IS NULL OR NOT EXISTS (
+    SELECT 1 FROM json_each(:labels) AS wanted WHERE NOT EXISTS (
+      SELECT 1 FROM json_each(executions.labels) AS held
+      WHERE held.key = wanted.key AND held.value = wanted.value)))
+ORDER BY n DESC LIMIT :limit;
+
+-- name: floor_by_parent
+-- The lowest row that a page may look at.
+SELECT n FROM executions INDEXED BY executions_parent
+WHERE parent = :parent AND parent IS NOT NULL AND n < :before
 ORDER BY n DESC LIMIT 1 OFFSET :rows;
 
 -- name: list_by_status
@@ -164,6 +198,7 @@ WHERE status = :only AND status NOT IN ('running', 'completed') AND n >= :floor 
   AND (:since IS NULL OR started_at >= :since)
   AND (:until IS NULL OR started_at < :until)
   AND (:text IS NULL OR instr(id, :text) > 0 OR instr(key, :text) > 0)
+  AND (:parent IS NULL OR parent = :parent)
   AND (:labels IS NULL OR NOT EXISTS (
     SELECT 1 FROM json_each(:labels) AS wanted WHERE NOT EXISTS (
       SELECT 1 FROM json_each(executions.labels) AS held
@@ -188,6 +223,7 @@ WHERE project = :project AND activity = :activity AND n >= :floor AND n < :befor
   AND (:since IS NULL OR started_at >= :since)
   AND (:until IS NULL OR started_at < :until)
   AND (:text IS NULL OR instr(id, :text) > 0 OR instr(key, :text) > 0)
+  AND (:parent IS NULL OR parent = :parent)
   AND (:labels IS NULL OR NOT EXISTS (
     SELECT 1 FROM json_each(:labels) AS wanted WHERE NOT EXISTS (
       SELECT 1 FROM json_each(executions.labels) AS held
@@ -212,6 +248,7 @@ WHERE project = :project AND n >= :floor AND n < :before
   AND (:since IS NULL OR started_at >= :since)
   AND (:until IS NULL OR started_at < :until)
   AND (:text IS NULL OR instr(id, :text) > 0 OR instr(key, :text) > 0)
+  AND (:parent IS NULL OR parent = :parent)
   AND (:labels IS NULL OR NOT EXISTS (
     SELECT 1 FROM json_each(:labels) AS wanted WHERE NOT EXISTS (
       SELECT 1 FROM json_each(executions.labels) AS held
@@ -236,6 +273,7 @@ WHERE n >= :floor AND n < :before
   AND (:since IS NULL OR started_at >= :since)
   AND (:until IS NULL OR started_at < :until)
   AND (:text IS NULL OR instr(id, :text) > 0 OR instr(key, :text) > 0)
+  AND (:parent IS NULL OR parent = :parent)
   AND (:labels IS NULL OR NOT EXISTS (
     SELECT 1 FROM json_each(:labels) AS wanted WHERE NOT EXISTS (
       SELECT 1 FROM json_each(executions.labels) AS held
@@ -245,6 +283,156 @@ ORDER BY n DESC LIMIT :limit;
 -- name: floor_by_all
 -- The numbers have few gaps: so many numbers are at most so many rows.
 SELECT max(n) - :rows FROM executions WHERE n < :before;
+
+-- ---------------------------------------------------------------- queued work
+-- The oldest of each queue first, `:limit` at most, and the oldest of these: no queue is walked
+-- beyond what the page can hold.
+
+-- name: ready
+SELECT execution, task, visit, project, activity, queue, kind, assigned_to, status, since, due,
+  claimed_by, lease_until
+FROM json_each(:queues) AS asked CROSS JOIN tasks
+WHERE (execution, task) IN (
+  SELECT execution, task FROM tasks AS oldest INDEXED BY tasks_ready
+  WHERE status = 'queued' AND kind = 'pull' AND queue = asked.value AND due <= :now
+  ORDER BY since, execution, task LIMIT :limit)
+ORDER BY since, execution, task LIMIT :limit;
+
+-- name: ready_in_project
+SELECT execution, task, visit, project, activity, queue, kind, assigned_to, status, since, due,
+  claimed_by, lease_until
+FROM json_each(:queues) AS asked CROSS JOIN tasks
+WHERE (execution, task) IN (
+  SELECT execution, task FROM tasks AS oldest INDEXED BY tasks_ready_project
+  WHERE status = 'queued' AND kind = 'pull' AND project = :project AND queue = asked.value
+    AND due <= :now
+  ORDER BY since, execution, task LIMIT :limit)
+ORDER BY since, execution, task LIMIT :limit;
+
+-- name: next_due
+SELECT min((
+  SELECT due FROM tasks INDEXED BY tasks_due
+  WHERE status = 'queued' AND kind = 'pull' AND queue = asked.value AND due > :now
+    AND (:project IS NULL OR project = :project)
+  ORDER BY due LIMIT 1))
+FROM json_each(:queues) AS asked;
+
+-- name: tasks_by_execution
+-- One execution has few.
+SELECT execution, task, visit, project, activity, queue, kind, assigned_to, status, since, due,
+  claimed_by, lease_until
+FROM tasks
+WHERE execution = :execution AND (since, task) > (:after_since, :after_task)
+  AND (:project IS NULL OR project = :project)
+  AND (:activity IS NULL OR activity = :activity)
+  AND (:queue IS NULL OR queue = :queue)
+  AND (:assigned_to IS NULL OR assigned_to = :assigned_to)
+  AND (:status IS NULL OR status = :status)
+  AND (:kind IS NULL OR kind = :kind)
+ORDER BY since, task LIMIT :limit;
+
+-- name: tasks_by_assigned
+SELECT execution, task, visit, project, activity, queue, kind, assigned_to, status, since, due,
+  claimed_by, lease_until
+FROM tasks INDEXED BY tasks_assigned
+WHERE assigned_to = :assigned_to AND assigned_to IS NOT NULL
+  AND (since, execution, task) > (:after_since, :after_execution, :after_task)
+  AND (:project IS NULL OR project = :project)
+  AND (:activity IS NULL OR activity = :activity)
+  AND (:queue IS NULL OR queue = :queue)
+  AND (:status IS NULL OR status = :status)
+  AND (:kind IS NULL OR kind = :kind)
+ORDER BY since, execution, task LIMIT :limit;
+
+-- name: tasks_by_all
+-- The inner one stays in its index, and what it passes over costs no look-up.
+SELECT execution, task, visit, project, activity, queue, kind, assigned_to, status, since, due,
+  claimed_by, lease_until
+FROM tasks
+WHERE (execution, task) IN (
+  SELECT execution, task FROM tasks AS oldest INDEXED BY tasks_oldest
+  WHERE (since, execution, task) > (:after_since, :after_execution, :after_task)
+    AND (:project IS NULL OR project = :project)
+    AND (:activity IS NULL OR activity = :activity)
+    AND (:queue IS NULL OR queue = :queue)
+    AND (:status IS NULL OR status = :status)
+    AND (:kind IS NULL OR kind = :kind)
+  ORDER BY since, execution, task LIMIT :limit)
+ORDER BY since, execution, task;
+
+-- name: task_counts
+SELECT count(*) FILTER (WHERE status = 'queued'), count(*) FILTER (WHERE status = 'claimed')
+FROM tasks INDEXED BY tasks_oldest;
+
+-- ---------------------------------------------------------------- batches
+
+-- name: put_batch
+INSERT INTO batches (id, project, body, status, progress, created_at, updated_at)
+VALUES (?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET project = excluded.project, body = excluded.body,
+  status = excluded.status, progress = excluded.progress, created_at = excluded.created_at,
+  updated_at = excluded.updated_at;
+
+-- name: batch
+SELECT id, project, body, status, progress, created_at, updated_at FROM batches WHERE id = ?;
+
+-- name: batches
+SELECT id, project, body, status, progress, created_at, updated_at
+FROM batches INDEXED BY batches_newest
+WHERE (created_at, id) < (:before, :before_id)
+ORDER BY created_at DESC, id DESC LIMIT :limit;
+
+-- name: batches_in_project
+SELECT id, project, body, status, progress, created_at, updated_at
+FROM batches INDEXED BY batches_project
+WHERE project = :project AND project IS NOT NULL AND (created_at, id) < (:before, :before_id)
+ORDER BY created_at DESC, id DESC LIMIT :limit;
+
+-- name: open_batches
+SELECT id, project, body, status, progress, created_at, updated_at
+FROM batches INDEXED BY batches_open
+WHERE status = 'running'
+ORDER BY created_at, id;
+
+-- name: open_batch_count
+SELECT count(*) FROM batches INDEXED BY batches_open WHERE status = 'running';
+
+-- name: sweep_batches
+DELETE FROM batches WHERE id IN (
+  SELECT id FROM batches INDEXED BY batches_ended
+  WHERE status <> 'running' AND updated_at < :before
+  ORDER BY updated_at, id LIMIT :limit);
+
+-- ---------------------------------------------------------------- early events
+
+-- name: put_early
+-- No row: it is there already.
+INSERT INTO early (project, activity, key, name, body, id, created_at, expires_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT DO NOTHING;
+
+-- name: early_keys
+SELECT DISTINCT project, key FROM early INDEXED BY early_key
+WHERE expires_at > :now
+ORDER BY project, key;
+
+-- name: early
+SELECT n, project, activity, key, name, body, id, created_at, expires_at
+FROM early INDEXED BY early_key
+WHERE project = :project AND key = :key AND expires_at > :now
+ORDER BY n LIMIT :limit;
+
+-- name: count_early
+SELECT count(*) FROM early INDEXED BY early_key WHERE project = ? AND key = ?;
+
+-- name: delete_early
+DELETE FROM early WHERE n IN (SELECT value FROM json_each(?));
+
+-- name: sweep_early
+DELETE FROM early WHERE n IN (
+  SELECT n FROM early INDEXED BY early_expires
+  WHERE expires_at < :before
+  ORDER BY expires_at, n LIMIT :limit);
 
 -- ---------------------------------------------------------------- inbox
 

@@ -5,7 +5,18 @@ from typing import Any
 
 import orjson
 
-from goflow_py.ports import BlueprintRow, HeadRow, KeyRow, Message, Name, RecordRow, Write
+from goflow_py.ports import (
+    BatchRow,
+    BlueprintRow,
+    EarlyRow,
+    HeadRow,
+    KeyRow,
+    Message,
+    Name,
+    QueueRow,
+    RecordRow,
+    Write,
+)
 from goflow_py.store import rules
 
 Row = tuple[Any, ...]
@@ -34,6 +45,7 @@ def started(head: HeadRow) -> Row:
         head.updated_at,
         head.finished_at,
         head.purge_at,
+        head.parent,
         head.body,
     )
 
@@ -101,6 +113,88 @@ def name(row: Row) -> Name:
         digest=digest,
         answer=answer,
         expires=expires,
+    )
+
+
+def queued(row: QueueRow) -> Row:
+    """Return the parameters of ``queue``."""
+    return (
+        row.execution,
+        row.task,
+        row.visit,
+        row.project,
+        row.activity,
+        row.queue,
+        row.kind,
+        row.assigned_to,
+        row.status,
+        row.since,
+        row.due,
+        row.claimed_by,
+        row.lease_until,
+    )
+
+
+def task(row: Row) -> QueueRow:
+    """Return a row of ``tasks``."""
+    execution, task, visit, project, activity, queue, kind, assigned_to, *rest = row
+    status, since, due, claimed_by, lease_until = rest
+    return QueueRow(
+        execution=execution,
+        task=task,
+        visit=visit,
+        project=project,
+        activity=activity,
+        queue=queue,
+        kind=kind,
+        assigned_to=assigned_to,
+        status=status,
+        since=since,
+        due=due,
+        claimed_by=claimed_by,
+        lease_until=lease_until,
+    )
+
+
+def batched(row: BatchRow) -> Row:
+    """Return the parameters of ``put_batch``."""
+    times = (row.created_at, row.updated_at)
+    return (row.id, row.project, row.body, row.status, row.progress, *times)
+
+
+def batch(row: Row) -> BatchRow:
+    """Return a row of ``batches``."""
+    id_, project, body, status, progress, created_at, updated_at = row
+    return BatchRow(
+        id=id_,
+        project=project,
+        body=body,
+        status=status,
+        progress=progress,
+        created_at=created_at,
+        updated_at=updated_at,
+    )
+
+
+def kept(row: EarlyRow) -> Row:
+    """Return the parameters of ``put_early``."""
+    event = (row.name, row.body, row.id, row.created_at, row.expires_at)
+    return (row.project, row.activity, row.key, *event)
+
+
+def early(row: Row) -> EarlyRow:
+    """Return a row of ``early``."""
+    number, project, activity, key, name, body, id_, created_at, expires_at = row
+    return EarlyRow(
+        number=number,
+        project=project,
+        activity=activity,
+        key=key,
+        name=name,
+        body=body,
+        id=id_,
+        created_at=created_at,
+        expires_at=expires_at,
     )
 
 

@@ -8,14 +8,18 @@ from typing import Any, TypeVar
 
 from goflow_py.errors import StartRefused
 from goflow_py.ports import (
+    BatchRow,
     BlueprintRow,
+    EarlyRow,
     Filter,
     KeyRow,
     Message,
     Name,
     Page,
+    QueueRow,
     RecordRow,
     Taken,
+    TaskFilter,
     Upload,
     Verdict,
     Write,
@@ -134,6 +138,67 @@ class SqliteStore:
     async def purge(self, *, before: int, limit: int) -> int:
         return await self._write(lambda db: jobs.purge(db, before, limit))
 
+    # queued work
+
+    async def ready(
+        self, queues: Sequence[str], *, project: str | None, now: int, limit: int
+    ) -> list[QueueRow]:
+        asked = {"queues": rows.texts(sorted(set(queues))), "now": now, "limit": limit}
+        if project is None:
+            found = await self._readers.all("ready", asked)
+        else:
+            found = await self._readers.all("ready_in_project", {**asked, "project": project})
+        return [rows.task(row) for row in found]
+
+    async def next_due(self, queues: Sequence[str], *, project: str | None, now: int) -> int | None:
+        asked = {"queues": rows.texts(queues), "project": project, "now": now}
+        row = await self._readers.one("next_due", asked)
+        return None if row is None else row[0]
+
+    async def tasks(self, which: TaskFilter, *, limit: int, cursor: str | None) -> Page:
+        return await lists.tasks(self._readers, which, limit=limit, cursor=cursor)
+
+    # batches
+
+    async def put_batch(self, batch: BatchRow) -> None:
+        await self._change("put_batch", rows.batched(batch))
+
+    async def batch(self, batch: str) -> BatchRow | None:
+        row = await self._readers.one("batch", (batch,))
+        return None if row is None else rows.batch(row)
+
+    async def batches(self, *, project: str | None, limit: int, cursor: str | None) -> Page:
+        return await lists.batches(self._readers, project, limit=limit, cursor=cursor)
+
+    async def open_batches(self) -> list[BatchRow]:
+        return [rows.batch(row) for row in await self._readers.all("open_batches")]
+
+    async def sweep_batches(self, *, before: int, limit: int) -> int:
+        return await self._change("sweep_batches", {"before": before, "limit": limit})
+
+    # early events
+
+    async def put_early(self, row: EarlyRow) -> bool:
+        return await self._change("put_early", rows.kept(row)) > 0
+
+    async def early_keys(self, *, now: int) -> list[tuple[str, str]]:
+        found = await self._readers.all("early_keys", {"now": now})
+        return [(project, key) for project, key in found]
+
+    async def early(self, project: str, key: str, *, now: int, limit: int) -> list[EarlyRow]:
+        asked = {"project": project, "key": key, "now": now, "limit": limit}
+        return [rows.early(row) for row in await self._readers.all("early", asked)]
+
+    async def count_early(self, project: str, key: str) -> int:
+        [(count,)] = await self._readers.all("count_early", (project, key))
+        return int(count)
+
+    async def delete_early(self, numbers: Sequence[int]) -> None:
+        await self._change("delete_early", (rows.texts(numbers),))
+
+    async def sweep_early(self, *, before: int, limit: int) -> int:
+        return await self._change("sweep_early", {"before": before, "limit": limit})
+
     # inbox
 
     async def deliver(self, messages: Sequence[Message]) -> list[bool]:
@@ -179,10 +244,7 @@ class SqliteStore:
         asked = {"project": project, "limit": limit + 1}
         asked |= {"after_project": after[0], "after_activity": after[1]}
         found = [rows.blueprint(row) for row in await self._readers.all("blueprints", asked)]
-        more = None
-        if len(found) > limit:
-            more = rules.encode_cursor(found[limit - 1].project, found[limit - 1].activity)
-        return Page(items=found[:limit], next=more)
+        return rules.cut(found, limit, rules.name_of)
 
     async def versions(self, project: str, activity: str) -> list[BlueprintRow]:
         found = await self._readers.all("versions", (project, activity))
@@ -226,10 +288,14 @@ class SqliteStore:
 
     async def stats(self) -> Mapping[str, Any]:
         statuses = await self._readers.all("tallies")
+        [(queued, claimed)] = await self._readers.all("task_counts")
         [(inbox,)] = await self._readers.all("inbox_size")
+        [(batches,)] = await self._readers.all("open_batch_count")
         return {
             "executions": dict(statuses),
             "inbox": inbox,
+            "tasks": {"queued": queued, "claimed": claimed},
+            "batches": batches,
             "bytes": self._file.size(),
             "schema": SCHEMA,
         }

@@ -31,7 +31,7 @@ class Crash:
     async def crash(self) -> Any:
         for loop in self.engine.it._loops:
             loop.cancel()
-        for call in self.engine.it.owner._calls:
+        for call in self.engine.it.owner.flights._all:
             call.cancel()
         self.engine.it.owner.timers.stop()
         await self._clock.advance(LEASE_SECONDS)

@@ -111,7 +111,10 @@ def test_two_of_three_are_enough() -> None:
 
 
 def test_a_task_whose_guard_is_false_is_skipped_and_what_needs_it_goes_on() -> None:
-    tasks = [{"name": "a", "when": "input.both"}, {"name": "b", "needs": ["a"]}]
+    tasks: list[dict[str, Any]] = [
+        {"name": "a", "when": "input.both"},
+        {"name": "b", "needs": ["a"]},
+    ]
     assert Player(graph(*tasks)).start({"both": False}).open == ["b"]
     assert Player(graph(*tasks)).start({"both": True}).open == ["a"]
 
@@ -245,3 +248,217 @@ def test_a_timeout_of_a_task_is_its_error() -> None:
     assert player.state == "broken"
     assert player.execution.error is not None
     assert player.execution.error["code"] == "timeout"
+
+
+# ---------------------------------------------------------------- hostile graphs
+
+
+@pytest.mark.parametrize("label", ["cancelled", "skipped", "failed", "done", "a[0]"])
+def test_no_label_is_taken_for_what_the_engine_says(label: str) -> None:
+    document = graph({"name": "a"}, {"name": "b"}, {"name": "c", "needs": ["a"]}, join=3)
+    player = Player(document).start()
+    player.end_task("a", label, output=1)
+    assert player.open == ["b", "c"]
+    player.end_task("b").end_task("c")
+    assert player.state == "after"
+    assert player.execution.outputs["work"]["a"] == {"output": 1, "event": label}
+
+
+def test_an_event_called_cancelled_ends_a_wait_well() -> None:
+    waits = [{"name": "a", "type": "wait", "event": "cancelled"}, {"name": "b"}]
+    player = Player(graph({"name": "a"}, {"name": "b", "needs": ["a"]}, actions=waits)).start()
+    player.send("cancelled", 7)
+    assert player.open == ["b"]
+    assert player.execution.outputs["work"]["a"] == {"output": 7, "event": "cancelled"}
+
+
+def test_a_single_action_may_call_its_outcome_cancelled() -> None:
+    document = graph()
+    document["states"][0] = {"name": "work", "do": "a", "on": {"cancelled": "after"}}
+    player = Player(document).start()
+    player.end("cancelled", output="why")
+    assert (player.state, player.execution.outputs["work"]) == ("after", {"output": "why"})
+
+
+@pytest.mark.parametrize("value", ["error", "cancelled", "skipped", "x y", "success"])
+def test_the_value_of_a_switch_moves_nothing_in_a_graph(value: str) -> None:
+    switch = {"name": "a", "type": "switch", "expression": "$.input"}
+    document = graph({"name": "a"}, {"name": "b", "needs": ["a"]}, actions=[switch, {"name": "b"}])
+    player = Player(document).start(value)
+    assert player.open == ["b"]
+    assert player.execution.outputs["work"]["a"]["output"] == value
+
+
+@pytest.mark.parametrize("word", ["self", "result", "extra", "index", "input", "data", "item"])
+def test_an_item_may_be_called_by_any_word(word: str) -> None:
+    action = {"name": "a", "input": "$.index", "output": {"got": "$.result"}}
+    player = Player(graph({"name": "a", "each": "$.input", "as": word}, actions=[action]))
+    player.start(["x", "y"])
+    assert [player.execution.tasks[f"a[{i}]"].input for i in range(2)] == [0, 1]
+    player.end_task("a[0]", output=1).end_task("a[1]", output=2)
+    assert player.execution.outputs["work"]["a"]["output"] == [{"got": 1}, {"got": 2}]
+
+
+def test_an_item_hides_a_state_of_its_name_and_index_is_the_place() -> None:
+    document = graph(
+        {"name": "a", "each": "$.input"},
+        actions=[{"name": "a", "input": ["$.item", "$.index"]}],
+    )
+    document["states"].append({"name": "item", "do": "a", "on": {"success": "work"}})
+    document["transitions"][0]["next"] = "item"
+    player = Player(document).start(["x", "y"])
+    player.end(output="of the state")
+    assert [task.input for task in player.execution.open_tasks()[1:]] == [["x", 0], ["y", 1]]
+
+
+def test_names_with_colons_keep_their_timers_apart() -> None:
+    delays = [
+        {"name": "a", "type": "delay", "seconds": 10},
+        {"name": "a:due", "type": "delay", "seconds": 20, "timeout": 60},
+        {"name": "a:due:due", "type": "delay", "seconds": 30},
+    ]
+    player = Player(graph(*({"name": d["name"]} for d in delays), actions=delays)).start()
+    player.fire("task:a:due")
+    assert player.open == ["a:due", "a:due:due"]
+    assert sorted(player.execution.timers) == [
+        "task:a:due:due",
+        "task:a:due:due:due",
+        "task:a:due:timeout",
+    ]
+    player.fire("task:a:due:due")
+    assert (player.open, list(player.execution.timers)) == (["a:due:due"], ["task:a:due:due:due"])
+    player.fire()
+    assert player.state == "after"
+
+
+def test_a_join_that_instant_tasks_decide_begins_nothing_more() -> None:
+    document = graph(
+        {"name": "m"},
+        {"name": "a"},
+        join="any",
+        actions=[{"name": "a"}, {"name": "m", "type": "map", "value": 1}],
+    )
+    player = Player(document).start()
+    assert player.state == "after"
+    assert [e["task"] for e in player.entries if e["type"] == "taskScheduled"] == ["m"]
+
+
+def test_a_join_that_instant_tasks_decide_late_closes_what_began() -> None:
+    document = graph(
+        {"name": "a"},
+        {"name": "m", "needs": ["b"]},
+        {"name": "b"},
+        join=2,
+        actions=[{"name": "a"}, {"name": "b"}, {"name": "m", "type": "map"}],
+    )
+    player = Player(document).start()
+    player.end_task("b")
+    assert player.state == "after"
+    ended = {e["task"]: e["outcome"] for e in player.records[-1] if e["type"] == "taskEnded"}
+    assert ended == {"b": "success", "m": "success", "a": "cancelled"}
+
+
+def test_one_item_at_a_time_goes_on_behind_failures_that_are_ignored() -> None:
+    task = {"name": "a", "each": "$.input", "concurrency": 1, "ignoreFailure": True}
+    player = Player(graph(task)).start([1, 2, 3])
+    for i, outcome in enumerate(["error", "success", "error"]):
+        assert [t.name for t in player.execution.open_tasks()] == ["a", f"a[{i}]"]
+        player.end_task(f"a[{i}]", outcome, output=i)
+    assert player.state == "after"
+    assert player.execution.outputs["work"]["a"]["output"] == [None, 1, None]
+
+
+def test_one_item_at_a_time_stops_at_the_first_failure() -> None:
+    player = Player(graph({"name": "a", "each": "$.input", "concurrency": 1})).start([1, 2, 3])
+    player.end_task("a[0]").end_task("a[1]", "error")
+    assert player.state == "broken"
+    assert "a[2]" not in str(player.entries)
+
+
+def test_a_thousand_items_run_and_one_more_is_an_error() -> None:
+    actions = [{"name": "a", "type": "map", "value": "$.item"}]
+    task = {"name": "a", "each": "$.input", "concurrency": 1}
+    player = Player(graph(task, actions=actions)).start(list(range(1_000)))
+    assert player.execution.outputs["work"]["a"]["output"] == list(range(1_000))
+    player = Player(graph(task, actions=actions)).start(list(range(1_001)))
+    assert player.state == "broken"
+    assert player.execution.error is not None
+    assert (player.execution.error["code"], player.execution.error["task"]) == ("too_large", "a")
+
+
+def test_the_lists_of_a_state_are_bounded_together() -> None:
+    tasks = [{"name": f"a{i}", "do": "a", "each": "$.input"} for i in range(11)]
+    player = Player(graph(*tasks)).start(list(range(1_000)))
+    assert player.state == "broken"
+    assert player.execution.error is not None
+    assert (player.execution.error["code"], player.execution.error["task"]) == ("too_large", "a10")
+
+
+def test_a_list_that_breaks_is_ignored_where_failures_are() -> None:
+    task = {"name": "a", "each": "${ $number('z') }", "ignoreFailure": True}
+    player = Player(graph(task, {"name": "b", "needs": ["a"]})).start()
+    assert player.open == ["b"]
+    assert player.execution.outputs["work"]["a"]["output"] == []
+
+
+def test_a_guard_that_breaks_in_the_middle_fails_the_state_as_it_was() -> None:
+    document = graph(
+        {"name": "m"},
+        {"name": "a"},
+        {"name": "b", "needs": ["a"], "when": "$number('z') = 1"},
+        {"name": "c", "needs": ["a"]},
+        actions=[{"name": n} for n in "abc"] + [{"name": "m", "type": "map", "set": {"n": 1}}],
+    )
+    player = Player(document).start()
+    player.end_task("a", output=1)
+    assert player.execution.error is not None
+    assert (player.status, player.execution.error["code"]) == ("failed", "expression")
+    assert (player.open, "c" in player.execution.tasks) == ([], False)
+    assert player.execution.outputs["work"]["a"] == {"output": 1}
+
+
+def test_an_event_kept_before_the_graph_reaches_its_waits() -> None:
+    waits = [{"name": n, "type": "wait", "event": "ready"} for n in ("one", "two")]
+    document = graph(
+        {"name": "one"}, {"name": "two"}, {"name": "a"}, actions=[*waits, {"name": "a"}]
+    )
+    document["states"].append({"name": "early", "defer": ["ready"], "on": {"on": "work"}})
+    document["transitions"][0]["next"] = "early"
+    player = Player(document).start()
+    player.send("ready", 5)
+    player.send("on")
+    assert (player.state, player.open) == ("work", ["a"])
+    assert player.execution.deferred == []
+
+
+def test_an_event_that_decides_the_join_with_its_first_wait_ends_no_second() -> None:
+    waits = [{"name": n, "type": "wait", "event": "ready"} for n in ("one", "two")]
+    player = Player(graph({"name": "one"}, {"name": "two"}, join="any", actions=waits)).start()
+    player.send("ready", 5)
+    assert player.state == "after"
+    assert player.execution.outputs["work"]["output"] == {"one": 5}
+
+
+def test_two_tasks_that_set_one_variable_leave_that_of_the_later_end() -> None:
+    maps = [{"name": n, "type": "map", "set": {"n": f"{n}"}} for n in ("m", "k")]
+    document = graph(
+        {"name": "m", "needs": ["a"]},
+        {"name": "k", "needs": ["b"]},
+        {"name": "a"},
+        {"name": "b"},
+        actions=[{"name": "a"}, {"name": "b"}, *maps],
+    )
+    player = Player(document).start()
+    player.end_task("b").end_task("a")
+    assert player.execution.data["n"] == "m"
+
+
+def test_what_nobody_can_be_assigned_to_is_an_error_of_the_task() -> None:
+    human = {"name": "a", "type": "human"}
+    task = {"name": "a", "assignedTo": "${ $number(input) }"}
+    player = Player(graph(task, actions=[human])).start("nobody")
+    assert player.state == "broken"
+    assert (
+        Player(graph(task, actions=[human])).start("7").execution.tasks["a"].facts["assignedTo"]
+        == "7"
+    )

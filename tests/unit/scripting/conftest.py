@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from goflow_py.scripting.pool import Done, ScriptPool
+from goflow_py.ports.scripts import Done
+from goflow_py.scripting.pool import ScriptPool
 from goflow_py.testing.clock import FakeClock
 
 ENOUGH_SECONDS = 5.0

@@ -5,8 +5,9 @@ import time
 
 import pytest
 
+from goflow_py.ports.scripts import Broken, Done, TimedOut
 from goflow_py.scripting import TIMEOUT_SECONDS
-from goflow_py.scripting.pool import Broken, Done, ScriptPool, TimedOut
+from goflow_py.scripting.pool import ScriptPool
 from goflow_py.testing.clock import FakeClock
 from tests.unit.scripting.conftest import ENOUGH_SECONDS
 

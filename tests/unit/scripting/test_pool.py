@@ -13,8 +13,9 @@ import uvloop
 
 from goflow_py.clock import SystemClock
 from goflow_py.errors import Unavailable
+from goflow_py.ports.scripts import Broken, Done, TimedOut
 from goflow_py.scripting import pool as room
-from goflow_py.scripting.pool import Broken, Done, ScriptPool, TimedOut, is_installed
+from goflow_py.scripting.pool import ScriptPool, is_installed
 from goflow_py.testing.clock import FakeClock
 from tests.unit.scripting.conftest import ENOUGH_SECONDS, await_end, children
 

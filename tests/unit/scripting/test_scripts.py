@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from goflow_py.domain import documents
+from goflow_py.ports.scripts import Broken, Done
 from goflow_py.scripting import DONE, child
-from goflow_py.scripting.pool import Broken, Done, ScriptPool
+from goflow_py.scripting.pool import ScriptPool
 from goflow_py.testing.clock import START_MS, FakeClock
 from tests.unit.scripting.conftest import ENOUGH_SECONDS
 

@@ -17,7 +17,7 @@ from goflow_py.errors import Conflict, StartRefused, Unavailable
 from goflow_py.ports import Committed, HeadRow, Poisonous, RecordRow, Write
 from goflow_py.store.sqlite import SqliteStore
 from goflow_py.store.sqlite.readers import Readers
-from goflow_py.store.sqlite.schema import SCHEMA, statements
+from goflow_py.store.sqlite.schema import SCHEMA
 
 NOW = 1_800_000_000_000
 
@@ -286,33 +286,6 @@ async def test_a_backup_that_cannot_be_written_leaves_nothing(path, tmp_path):
     assert {one.name for one in tmp_path.iterdir()} == {"data"}
     await store.ping()
     await store.close()
-
-
-# ---------------------------------------------------------------- migrations
-
-
-def test_a_script_is_split_at_the_ends_of_its_statements():
-    script = (
-        "-- a; comment\nCREATE TABLE a (x);\n\n"
-        "CREATE TRIGGER t AFTER INSERT ON a BEGIN\n  DELETE FROM a;\n  SELECT ';';\nEND;\n-- end\n"
-    )
-    first, second = statements(script)
-    assert first.endswith("(x);")
-    assert second.startswith("CREATE TRIGGER") and second.endswith("END;")
-
-
-def test_a_script_that_ends_within_a_statement_is_refused():
-    with pytest.raises(ValueError, match="ends within"):
-        list(statements("CREATE TABLE a (x);\nCREATE TABLE b ("))
-
-
-async def test_a_migration_that_fails_leaves_nothing(path, monkeypatch):
-    known = {1: "CREATE TABLE a (x);\nCREATE TABLE a (x);\n"}
-    monkeypatch.setattr("goflow_py.store.sqlite.schema.KNOWN", known)
-    assert "already exists" in await refusal(path)
-    with sqlite3.connect(path) as connection:
-        assert connection.execute("SELECT name FROM sqlite_schema").fetchall() == []
-    connection.close()
 
 
 async def test_a_reader_of_a_file_that_is_no_database_leaves_no_thread(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ def connection(tmp_path):
 
 def parameters(statement: str):
     named: dict[str, object] = dict.fromkeys(re.findall(r":(\w+)", statement), 1)
-    named |= {name: "[]" for name in ("shards", "status", "labels") if name in named}
+    named |= {name: "[]" for name in ("shards", "status", "labels", "queues") if name in named}
     return named or ["[]"] * statement.count("?")
 
 
@@ -37,7 +37,8 @@ def plan(connection: sqlite3.Connection, name: str) -> list[str]:
 
 SMALL = {  # what they walk is small, or is asked for whole
     "all_workers", "blueprints", "drain", "endpoints", "keys", "inbox_size", "tallies", "tables",
-    "applied_migrations", "forget_nodes", "free_all_shards", "claim", "release",
+    "applied_migrations", "forget_nodes", "free_all_shards", "claim", "release", "task_counts",
+    "open_batches", "open_batch_count", "early_keys",
 }  # fmt: skip
 UNPLANNED = {"backup", "create_schema_table"}
 
@@ -67,7 +68,24 @@ def test_a_list_is_not_sorted(connection, name):
     assert any(step.startswith("SEARCH executions USING") for step in steps), steps
 
 
-@pytest.mark.parametrize("name", ["history", "drain", "sweep"])
+@pytest.mark.parametrize(
+    ("name", "index"),
+    [
+        ("ready", "tasks_ready"),
+        ("ready_in_project", "tasks_ready_project"),
+        ("next_due", "tasks_due"),
+        ("tasks_by_all", "tasks_oldest"),
+    ],
+)
+def test_queued_work_is_chosen_inside_an_index(connection, name, index):
+    steps = plan(connection, name)
+    assert [step for step in steps if f"USING COVERING INDEX {index} " in step], steps
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["history", "drain", "sweep", "tasks_by_assigned", "batches", "batches_in_project", "early"],
+)
 def test_a_page_is_read_in_the_order_of_its_index(connection, name):
     assert not [step for step in plan(connection, name) if "TEMP B-TREE" in step]
 
@@ -156,4 +174,20 @@ async def test_a_page_that_finds_little_ends_early_with_a_cursor(tmp_path, monke
         pages += 1
     assert found == [b"98", b"55", b"5", b"3"]
     assert 5 < pages <= 14
+    await store.close()
+
+
+async def test_the_children_of_one_are_on_one_page_however_far_apart(tmp_path, monkeypatch):
+    monkeypatch.setattr(lists, "LIST_ROWS_MAX", 10)
+    store = SqliteStore(tmp_path / "goflow.db")
+    await store.open(node="n", now=NOW, ttl_ms=10_000)
+    await store.claim(limit=256, now=NOW)
+    await store.commit(
+        [
+            start(number, "init", parent="one" if number in (3, 98) else None)
+            for number in range(100)
+        ]
+    )
+    page = await store.list(Filter(parent="one", state="init"), limit=9, cursor=None)
+    assert (page.items, page.next) == ([b"98", b"3"], None)
     await store.close()

@@ -1,0 +1,296 @@
+"""Parents and children: what one step changes in several executions is committed whole.
+
+A family shares a lock and a shard. Nothing is sent between its members: after a step, each member
+is compared with what its relatives know of it, and they are told in the same commit. A parent's
+open child that is gone is cancelled, a child that ended ends its task, a pause reaches down.
+"""
+
+from dataclasses import dataclass, field
+
+from goflow_py.clock import Clock
+from goflow_py.domain.event import Control
+from goflow_py.domain.execution import Execution, Status, Task
+from goflow_py.engine import attempts
+from goflow_py.engine.attempts import Chosen
+from goflow_py.engine.births import Birth, Unborn, conceive
+from goflow_py.engine.catalog import Catalog
+from goflow_py.engine.dispatcher import Dispatcher
+from goflow_py.engine.inputs import abandon_lost, catch_up, take_held
+from goflow_py.engine.kin import Children
+from goflow_py.engine.memory import Live, Memory
+from goflow_py.engine.stand_ins import Workers, workers_of
+from goflow_py.engine.steps import Step
+from goflow_py.engine.verdict import Definite, Failure, Success, Verdict
+from goflow_py.errors import Conflict, GoFlowError, NotFound
+from goflow_py.fsm import inputs
+from goflow_py.fsm.controls import control
+from goflow_py.fsm.draft import Draft
+from goflow_py.fsm.events import is_machine
+
+ROUNDS_MAX = 10_000
+"""Messages between relatives in one step."""
+
+
+@dataclass(slots=True, eq=False)
+class Member:
+    """One execution in a step, and what its relatives know of it."""
+
+    live: Live
+    draft: Draft
+    workers: Workers
+    is_new: bool = False
+    children: set[str] = field(default_factory=set)
+    paused: bool = False
+    unwinding: bool = False
+    ended: bool = False
+
+    @property
+    def step(self) -> Step:
+        """Return the member as a step of its own."""
+        return Step(self.live.compiled, self.draft, self.workers)
+
+
+class Family:
+    """The executions that one step touches, as drafts."""
+
+    def __init__(
+        self,
+        *,
+        memory: Memory,
+        catalog: Catalog,
+        dispatcher: Dispatcher,
+        clock: Clock,
+        dispatches: bool,
+    ) -> None:
+        self._memory = memory
+        self._catalog = catalog
+        self._dispatcher = dispatcher
+        self._clock = clock
+        self._dispatches = dispatches
+        self._now = clock.now_ms()
+        self.members: dict[str, Member] = {}
+        self._entered: list[Live] = []
+
+    # ------------------------------------------------------------ members
+
+    async def take(self, live: Live, *, is_new: bool = False) -> Member:
+        """Let *live* be a member; it is not stepped yet."""
+        execution = live.execution
+        workers = await self._catalog.workers(execution.project, execution.activity)
+        member = Member(
+            live=live,
+            draft=Draft(execution, self._now),
+            workers=workers,
+            is_new=is_new,
+            children=set(execution.children()) if execution.tasks else set(),
+            paused=execution.paused,
+            unwinding=execution.unwinding,
+            ended=execution.ended,
+        )
+        self.members[execution.id] = member
+        return member
+
+    async def _relative(self, execution: str) -> Member:
+        """Return a relative as it is now: its due timers come first. Raises ``NotFound``."""
+        known = self.members.get(execution)
+        if known is not None:
+            return known
+        live = await self._memory.enter(execution)
+        self._entered.append(live)
+        member = await self.take(live)
+        abandon_lost(member.draft, live.calls)
+        catch_up(
+            live.compiled, member.draft, self._dispatcher, member.workers, until=member.draft.now
+        )
+        return member
+
+    async def kin(self, member: Member) -> Children:
+        """Return the machine children of *member*, and theirs, ready to be offered an event."""
+        found: dict[str, tuple[Step, Children]] = {}
+        for child, task in member.draft.after.children().items():
+            if is_machine(member.live.compiled, task):
+                relative = await self._relative(child)
+                found[child] = (relative.step, await self.kin(relative))
+        return Children(found, member.draft)
+
+    def release(self) -> None:
+        """Stop using the relatives."""
+        while self._entered:
+            self._memory.leave(self._entered.pop())
+
+    # ------------------------------------------------------------ telling each other
+
+    async def settle(self) -> None:
+        """Dispatch what is due, and tell relatives, until nobody has anything to say."""
+        for _ in range(ROUNDS_MAX):
+            if self._dispatches:
+                for member in list(self.members.values()):
+                    self._dispatcher.dispatch(member.live.compiled, member.draft, member.workers)
+            if not await self._tell():
+                return
+        raise Conflict(
+            "this step sets off an endless exchange between parents and children",
+            code="microstep_limit",
+        )
+
+    async def _tell(self) -> bool:
+        """Tell relatives what is new; return whether anything was."""
+        told = False
+        for member in list(self.members.values()):
+            after = member.draft.after
+            now = after.children() if after.tasks else {}
+            if now.keys() != member.children:
+                before, member.children = member.children, set(now)
+                for child in sorted(before - now.keys()):
+                    await self._drop(member, child)
+                for child in now.keys() - before:
+                    await self._bear(member, now[child])
+                told = True
+            told = await self._reach_down(member) or told
+            if after.ended != member.ended:
+                member.ended = after.ended
+                if after.ended and after.parent is not None:
+                    await self._report(member)
+                    told = True
+        return told
+
+    async def _reach_down(self, member: Member) -> bool:
+        """Pass a pause, a resume or a cancel on to the open children."""
+        after = member.draft.after
+        verbs = []
+        if after.paused != member.paused and not after.ended:
+            verbs.append("pause" if after.paused else "resume")
+        if after.unwinding and not member.unwinding:
+            verbs.append("cancel")
+        member.paused, member.unwinding = after.paused, after.unwinding
+        for verb in verbs:
+            for child in list(member.children):
+                self._carry_out(await self._relative(child), verb)
+        return bool(verbs)
+
+    async def _drop(self, member: Member, child: str) -> None:
+        """Cancel a child whose task was closed; of a terminated parent, terminate it."""
+        try:
+            relative = await self._relative(child)
+        except NotFound:
+            return
+        if relative.draft.after.ended:
+            return
+        error = member.draft.after.error or {}
+        is_terminated = member.draft.after.ended and error.get("code") == "terminated"
+        self._carry_out(relative, "terminate" if is_terminated else "cancel")
+
+    def _carry_out(self, member: Member, verb: str, **arguments: object) -> None:
+        command = Control(
+            verb=verb,
+            reason="so did its parent",
+            arguments={"byParent": True, **arguments},
+        )
+        step, mark = member.step, member.draft.mark()
+        try:
+            changed = control(step.compiled, step.draft, command)
+        except GoFlowError:
+            step.draft.roll_back(mark)  # it ended, or was cancelled, by itself meanwhile
+            return
+        if changed and verb == "resume":
+            take_held(step.compiled, step.draft, self._dispatcher, step.workers)
+
+    # ------------------------------------------------------------ births
+
+    async def _bear(self, member: Member, task: Task) -> None:
+        """Start the child of *task*; a retry of the parent goes on with the one that failed."""
+        assert task.child is not None, "only a task with a child has one born"
+        known = member.live.execution.tasks.get(task.name)
+        if known is not None and known.child == task.child:
+            try:
+                relative = await self._relative(task.child)
+            except NotFound:
+                relative = None
+            if relative is not None and relative.draft.after.status is Status.FAILED:
+                self._carry_out(relative, "retry")
+                return
+            task = self._another(member, task)
+        born = await conceive(self._catalog, member.step, task)
+        if isinstance(born, Unborn):
+            self._close(member, task, Definite(code=born.code, message=born.message))
+        else:
+            await self._deliver(member, task, born)
+
+    def _another(self, member: Member, task: Task) -> Task:
+        """Let a new child take the place of one that cannot go on."""
+        draft, step = member.draft, member.step
+        worker = workers_of(step.compiled, task, step.workers)[0]
+        attempts.give_place(draft, task)
+        child = self._dispatcher.new_child(draft.after.id)
+        attempts.open_attempt(
+            draft, draft.after.tasks[task.name], Chosen(worker=worker), child=child
+        )
+        member.children = set(draft.after.children())
+        return draft.after.tasks[task.name]
+
+    async def _deliver(self, member: Member, task: Task, born: Birth) -> None:
+        parent = member.draft.after
+        assert task.child is not None and task.call is not None
+        execution = Execution(
+            id=task.child,
+            project=born.compiled.blueprint.project,
+            activity=born.compiled.blueprint.activity,
+            version=born.compiled.version,
+        )
+        live = self._memory.create(execution, born.compiled, family=parent.family)
+        self._entered.append(live)
+        child = await self.take(live, is_new=True)
+        inputs.start(
+            born.compiled,
+            child.draft,
+            input=task.input,
+            labels={},
+            traceparent=parent.traceparent,
+            parent={
+                "id": parent.id,
+                "task": task.name,
+                "visit": parent.visit,
+                "fence": task.call.fence,
+            },
+            root=parent.family,
+            depth=parent.depth + 1,
+            machine=born.machine,
+        )
+
+    # ------------------------------------------------------------ ends
+
+    async def _report(self, child: Member) -> None:
+        """End the task of the parent as its child ended."""
+        execution = child.draft.after
+        parent = execution.parent or {}
+        try:
+            member = await self._relative(parent["id"])
+        except NotFound:
+            return  # it was purged: nobody wants to know any more
+        task = member.draft.after.work(parent["task"])
+        if task is None or not task.open or task.call is None or task.child != execution.id:
+            return
+        unwinding = member.draft.after.unwinding
+        if unwinding and execution.status is Status.CANCELLED:
+            inputs.child_gone(member.live.compiled, member.draft, task.name)
+        else:
+            self._close(member, task, _verdict(execution, definite=unwinding))
+
+    def _close(self, member: Member, task: Task, verdict: Verdict) -> None:
+        step = member.step
+        self._dispatcher.close(step.compiled, step.draft, task, verdict, workers=step.workers)
+
+
+def _verdict(child: Execution, *, definite: bool) -> Verdict:
+    if child.status is Status.COMPLETED:
+        return Success(output=child.output)
+    error = child.error or {}
+    if child.status is Status.CANCELLED:
+        return Definite(code="child_failed", message=f"child {child.id} was cancelled")
+    message = (
+        f"child {child.id} failed in state '{child.state}': "
+        f"{error.get('code')}: {error.get('message')}"
+    )
+    if definite:
+        return Definite(code="child_failed", message=message)
+    return Failure(code="child_failed", message=message)

@@ -1,0 +1,189 @@
+"""Attempts in the air: begun once they are committed, dropped with their task, recorded at the end.
+
+What came back is not given up: it is kept with its time of arrival until it is durable.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from goflow_py.clock import Clock
+from goflow_py.domain.execution import Execution, Task
+from goflow_py.engine.dispatcher import Dispatcher
+from goflow_py.engine.memory import Live, Memory, Result
+from goflow_py.engine.slots import Slot
+from goflow_py.engine.steps import Step
+from goflow_py.engine.verdict import Verdict
+from goflow_py.errors import Unavailable
+from goflow_py.fsm.compile import Compiled
+from goflow_py.ports import Reply
+
+log = logging.getLogger(__name__)
+
+RECORD_AGAIN_SECONDS = 0.5
+DRAIN_LOOK_SECONDS = 0.1
+LOOK_AGAIN_SECONDS = 1.0
+
+Doer = Callable[[Compiled, Execution, Task], Awaitable[tuple[Reply | None, Verdict]]]
+"""Makes one attempt; returns the reply, if there is one, and what it means. Never raises."""
+
+
+class Flights:
+    """The attempts that this process is making."""
+
+    def __init__(
+        self,
+        *,
+        memory: Memory,
+        dispatcher: Dispatcher,
+        clock: Clock,
+        do: Doer,
+        step: Callable[[Live], Awaitable[object]],
+        wake: Callable[[str], None],
+    ) -> None:
+        self._memory = memory
+        self._dispatcher = dispatcher
+        self._clock = clock
+        self._do = do
+        self._step = step
+        self._wake = wake
+        self._all: set[asyncio.Task[None]] = set()
+
+    # ------------------------------------------------------------ begin and drop
+
+    def follow(self, live: Live, after: Execution) -> None:
+        """Begin the attempts that are open in *after*, and drop those that are not."""
+        open_now = {
+            task.call.fence: task
+            for tasks in (after.tasks, after.errands)
+            for task in tasks.values()
+            if task.call is not None and not task.call.accepted
+        }
+        for fence in [fence for fence in live.calls if fence not in open_now]:
+            flight = live.calls.pop(fence)
+            if flight is not asyncio.current_task():
+                flight.cancel()
+        for fence, task in open_now.items():
+            if fence not in live.calls:
+                live.calls[fence] = self._take_off(live, task)
+
+    def give_back_slots(self, before: Execution, after: Execution) -> None:
+        """Free the slots of attempts that were chosen and then not committed."""
+        for tasks in (after.tasks, after.errands):
+            for task in tasks.values():
+                call = task.call
+                if call is not None and call.fence > before.seq and not call.accepted:
+                    self._free(Slot(task.action, call.worker, after.id))
+
+    def _take_off(self, live: Live, task: Task) -> asyncio.Task[None]:
+        """Begin a call; whatever becomes of it, its slot is freed, once."""
+        assert task.call is not None, "a call is made for an open attempt only"
+        fence = task.call.fence
+        slot = Slot(task.action, task.call.worker, live.execution.id)
+        live.users += 1
+        flight = asyncio.get_running_loop().create_task(
+            self._fly(live, live.execution, task, fence, slot)
+        )
+        self._all.add(flight)
+
+        def landed(flight: asyncio.Task[None]) -> None:
+            # Not in the call itself: one that is cancelled before its first step runs nothing.
+            self._all.discard(flight)
+            self._free(slot)
+            if live.calls.get(fence) is flight:
+                del live.calls[fence]
+            self._memory.leave(live)
+            if not flight.cancelled() and flight.exception() is not None:
+                # Its attempt is still open: the next look closes it as abandoned, and goes on.
+                log.error("a call ended with an error of the engine", exc_info=flight.exception())
+                self.look_later(live.execution.id)
+
+        flight.add_done_callback(landed)
+        return flight
+
+    # ------------------------------------------------------------ fly and record
+
+    async def _fly(
+        self, live: Live, execution: Execution, task: Task, fence: int, slot: Slot
+    ) -> None:
+        """Make one attempt, and record how it ended."""
+        reply, verdict = await self._do(live.compiled, execution, task)
+        arrived = self._clock.now_ms()
+        self._dispatcher.called(slot, verdict)
+        self._free(slot)
+
+        def close(step: Step) -> None:
+            now = step.draft.after.work(task.name)
+            if now is not None and now.call is not None and now.call.fence == fence:
+                self._dispatcher.close(
+                    step.compiled, step.draft, now, verdict, workers=step.workers, reply=reply
+                )
+
+        await self._record(live, arrived, close)
+
+    async def _record(self, live: Live, arrived: int, take: Result) -> None:
+        """Step until *take* is durable: a result that came in is not given up."""
+        result = (arrived, take)
+        live.results.append(result)
+        while True:
+            try:
+                async with live.lock:
+                    if self._memory.get(live.execution.id) is not live:
+                        # Another copy is asked: it abandons the attempt and goes on.
+                        self.look_later(live.execution.id)
+                    elif result in live.results:
+                        await self._step(live)
+                return
+            except Unavailable as error:
+                if error.reason == "fenced":
+                    return
+                log.warning(
+                    "a result could not be recorded yet",
+                    extra={"execution": live.execution.id, "why": error.detail},
+                )
+                await self._clock.sleep(RECORD_AGAIN_SECONDS)
+
+    def look_later(self, execution: str) -> None:
+        """Look at an execution in a while."""
+        self._clock.call_later(LOOK_AGAIN_SECONDS, lambda: self._wake(execution))
+
+    def _free(self, slot: Slot) -> None:
+        self._dispatcher.free_slot(slot)
+        self.wake_ready()
+
+    def wake_ready(self) -> None:
+        """Wake those whose turn it is, now that a slot is free."""
+        for execution in self._dispatcher.slots.next_ready():
+            self._wake(execution)
+
+    # ------------------------------------------------------------ drain
+
+    async def drain(self, seconds: float) -> None:
+        """Let the attempts in the air end for up to *seconds*; close the rest as abandoned."""
+        end = self._clock.monotonic() + seconds
+        while self._all and self._clock.monotonic() < end:
+            await asyncio.wait(self._all, timeout=DRAIN_LOOK_SECONDS)
+        for live in self._memory.all():
+            if live.calls:
+                await self._abandon(live)
+
+    async def stop(self) -> None:
+        """Drop everything."""
+        for flight in list(self._all):
+            flight.cancel()
+        await asyncio.gather(*self._all, return_exceptions=True)
+
+    async def _abandon(self, live: Live) -> None:
+        live.users += 1
+        cut = list(live.calls.values())
+        for flight in cut:
+            flight.cancel()
+        await asyncio.gather(*cut, return_exceptions=True)
+        live.calls.clear()
+        try:
+            async with live.lock:
+                await self._step(live)
+        except Unavailable:
+            log.warning("an abandoned call could not be recorded; the next start does it")
+        finally:
+            self._memory.leave(live)

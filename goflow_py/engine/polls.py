@@ -1,0 +1,160 @@
+"""Long polls: pull workers ask for work, and wait where there is none."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+
+from goflow_py.clock import Clock
+from goflow_py.engine.claims import Claims
+from goflow_py.engine.desks import Desk, Desks, Row, row_of
+from goflow_py.engine.offers import Claimed
+from goflow_py.engine.queues import Queues
+from goflow_py.errors import GoFlowError, Unavailable
+from goflow_py.ports import QueueRow, Store
+
+log = logging.getLogger(__name__)
+
+POLL_QUEUES_MAX = 20
+POLL_TASKS_MAX = 100
+POLL_SECONDS_MAX = 60.0
+POLLS_MAX = 1_000
+"""Polls that wait at a time."""
+
+Step = asyncio.Task[Claimed | None]
+"""One claim under way."""
+
+
+class Polls:
+    """Claims for pull workers what stands on their queues."""
+
+    def __init__(self, *, store: Store, claims: Claims, queues: Queues, clock: Clock) -> None:
+        self._claims = claims
+        self._queues = queues
+        self._clock = clock
+        self._desks = Desks(store=store, clock=clock)
+        self._busy: set[Row] = set()
+        """Rows that a poll of this process is claiming now."""
+        self._returning: set[asyncio.Task[None]] = set()
+        self._count = 0
+        self._stopped = False
+
+    async def poll(
+        self,
+        queues: Sequence[str],
+        *,
+        max_tasks: int,
+        wait_seconds: float,
+        worker: str,
+        project: str | None = None,
+        is_gone: Callable[[], bool] = lambda: False,
+    ) -> list[Claimed]:
+        """Claim up to *max_tasks* for *worker*, oldest first; wait until there is at least one.
+
+        Nothing after *wait_seconds*, while the server drains, and once the caller *is_gone*.
+        Raises ``Unavailable`` (too many polls, the store is full).
+        """
+        if self._count >= POLLS_MAX:
+            raise Unavailable(
+                f"{POLLS_MAX} polls wait already; ask again, or for more tasks at once",
+                code="too_many_polls",
+            )
+        end = self._clock.monotonic() + min(wait_seconds, POLL_SECONDS_MAX)
+        self._count += 1
+        try:
+            with self._desks.at(queues, project) as desk:
+                while not (self._stopped or is_gone()):
+                    # Listening begins before looking: what comes between the two is not missed.
+                    bell = self._queues.listen(queues)
+                    try:
+                        found = await self._take(desk, max_tasks, worker)
+                        left = end - self._clock.monotonic()
+                        if found or left <= 0:
+                            return found
+                        await self._wait(bell, desk.next_due, left)
+                    finally:
+                        self._queues.leave(queues, bell)
+        finally:
+            self._count -= 1
+        return []
+
+    async def _wait(self, bell: asyncio.Future[None], due: int | None, seconds: float) -> None:
+        """Wait until something comes onto a queue, becomes due there, or the time is over."""
+        if due is not None:
+            seconds = min(seconds, max(0.0, (due - self._clock.now_ms()) / 1000))
+        alarm = self._clock.call_later(seconds, lambda: _ring(bell))
+        try:
+            await bell
+        finally:
+            alarm.cancel()
+
+    # ------------------------------------------------------------ claiming
+
+    async def _take(self, desk: Desk, count: int, worker: str) -> list[Claimed]:
+        """Claim what is ready; where another was first, try the next row."""
+        tried: set[Row] = set()
+        while rows := await desk.take(count, busy=self._busy, tried=tried):
+            tried.update(map(row_of, rows))
+            found = await self._claim(rows, worker)
+            if found:
+                return found
+        return []
+
+    async def _claim(self, rows: Sequence[QueueRow], worker: str) -> list[Claimed]:
+        steps = [self._begin(row, worker) for row in rows]
+        try:
+            await asyncio.wait(steps)
+        except asyncio.CancelledError:
+            # Nobody is there to work on what they claim: it goes back as soon as it is known.
+            self._return_later(steps)
+            raise
+        found = _claimed_by(steps)
+        if not found:
+            for step in steps:
+                if isinstance(refusal := step.exception(), Unavailable):
+                    raise refusal
+        return found
+
+    def _begin(self, row: QueueRow, worker: str) -> Step:
+        self._busy.add(row_of(row))
+        step = asyncio.get_running_loop().create_task(self._claims.take(row, worker))
+
+        def ended(step: Step) -> None:
+            self._busy.discard(row_of(row))
+            error = None if step.cancelled() else step.exception()
+            if error is not None and not isinstance(error, GoFlowError):
+                log.error("a task could not be claimed", exc_info=error)
+
+        step.add_done_callback(ended)
+        return step
+
+    # ------------------------------------------------------------ the end
+
+    def _return_later(self, steps: Sequence[Step]) -> None:
+        async def give_back() -> None:
+            await asyncio.wait(steps)
+            await self._claims.give_back(_claimed_by(steps))
+
+        returning = asyncio.get_running_loop().create_task(give_back())
+        self._returning.add(returning)
+        returning.add_done_callback(self._returning.discard)
+
+    def end(self) -> None:
+        """Let no poll wait any more: the server is about to end."""
+        self._stopped = True
+        self._queues.stop()
+
+    async def stop(self) -> None:
+        """End all polls, and wait until what they claimed in vain is back."""
+        self.end()
+        await asyncio.gather(*self._returning, return_exceptions=True)
+
+
+def _ring(bell: asyncio.Future[None]) -> None:
+    if not bell.done():
+        bell.set_result(None)
+
+
+def _claimed_by(steps: Sequence[Step]) -> list[Claimed]:
+    """Return what steps claimed, in order."""
+    good = [step for step in steps if not step.cancelled() and step.exception() is None]
+    return [claimed for step in good if (claimed := step.result()) is not None]

@@ -1,0 +1,75 @@
+"""Workers of work that has no worker document: what the action, or the errand, says stands in.
+
+So scripts, children, events, queues and notifications have attempts, retries and back-off by the
+very code that calls have.
+"""
+
+from goflow_py.domain.actions import EmitAction, HumanAction, PullAction, RetriedAction
+from goflow_py.domain.execution import Task
+from goflow_py.domain.workers import Retry, Worker
+from goflow_py.fsm.compile import Compiled
+from goflow_py.fsm.errands import NOTIFY
+from goflow_py.fsm.rows import CALLS
+
+Workers = dict[str, tuple[Worker, ...]]
+"""By action, by priority."""
+
+ERRAND_RETRIES = 20
+"""Of a teardown or a notification: with pauses up to a minute about a quarter of an hour."""
+ERRAND_RETRY = Retry.model_construct(max_interval=60.0)
+
+
+def workers_of(compiled: Compiled, task: Task, workers: Workers) -> tuple[Worker, ...]:
+    """Return who can do *task*, by priority."""
+    if task.kind in CALLS:
+        found = workers.get(task.action, ())
+        if not task.name.startswith("+teardown"):
+            return found
+        more = {"retry_count": ERRAND_RETRIES, "retry": ERRAND_RETRY}
+        return tuple(worker.model_copy(update=more) for worker in found)
+    if task.kind == NOTIFY:
+        endpoint = (task.target or {}).get("endpoint", "")
+        return (_worker(task.action, endpoint, ERRAND_RETRIES, ERRAND_RETRY),)
+    model = compiled.actions[task.action].model
+    if not isinstance(model, RetriedAction):
+        return ()
+    return (_worker(task.action, _who(compiled, task), model.retry_count, model.retry),)
+
+
+def _worker(name: str, endpoint: str, retry_count: int, retry: Retry) -> Worker:
+    return Worker.model_construct(
+        name=name,
+        worker_endpoint=endpoint,
+        retry_count=retry_count,
+        response_timeout=30.0,
+        priority=1,
+        method=None,
+        headers={},
+        retry=retry,
+        max_concurrent=None,
+        rate_limit=None,
+        signing_secret=None,
+        auth=None,
+    )
+
+
+def _who(compiled: Compiled, task: Task) -> str:
+    """Return what the history names as the worker, where there is no endpoint."""
+    model = compiled.actions[task.action].model
+    if isinstance(model, EmitAction) and model.endpoint is not None:
+        return model.endpoint
+    if task.kind in ("pull", "human"):
+        return f"queue:{queue_of(compiled, task)}"
+    return task.kind
+
+
+def queue_of(compiled: Compiled, task: Task) -> str:
+    """Return the queue of a ``pull`` or ``human`` task."""
+    model = compiled.actions[task.action].model
+    return getattr(model, "queue", None) or task.action
+
+
+def lease_of(compiled: Compiled, task: Task) -> float | None:
+    """Return for how long a claim of the task holds, in seconds; None: until it is released."""
+    model = compiled.actions[task.action].model
+    return model.lease if isinstance(model, PullAction | HumanAction) else None
