@@ -195,9 +195,10 @@ class Deferred(Answer):
 
 
 class Matched(Answer):
-    """The executions that took an event."""
+    """The executions that took an event; or until when it is stored for one that will."""
 
     matched: list[Object]
+    stored_until: str | None = None
 
 
 class CallbackTaken(Answer):

@@ -8,6 +8,7 @@ import orjson
 from aiohttp import web
 
 from goflow_py.api import (
+    batches,
     blueprints,
     callbacks,
     controls,
@@ -16,6 +17,7 @@ from goflow_py.api import (
     keys,
     operations,
     problems,
+    tasks,
     workers,
 )
 from goflow_py.api.docs import docs_handler
@@ -57,9 +59,21 @@ OPS: tuple[Op, ...] = (
     controls.skip,
     controls.goto,
     controls.replay,
+    controls.fork,
     controls.patch_data,
+    batches.create,
+    batches.batches,
+    batches.batch,
+    batches.stop,
     callbacks.complete,
     callbacks.heartbeat,
+    tasks.poll,
+    tasks.tasks,
+    tasks.claim,
+    tasks.complete,
+    tasks.fail,
+    tasks.heartbeat,
+    tasks.release,
     workers.workers,
     workers.endpoints,
     workers.put_endpoint,

@@ -22,6 +22,7 @@ from goflow_py.domain.workers import Worker
 
 _DIGITS = re.compile(r"\d{1,15}\Z", re.ASCII)
 LABELS_MAX = 64
+TTL_SECONDS_MAX = 7 * 86_400
 
 
 class Body(BaseModel):
@@ -91,6 +92,8 @@ class KeyedEventBody(Body):
     key: Key
     project: Name | None = None
     activity: Name | None = None
+    ttl: Annotated[Duration, Field(gt=0, le=TTL_SECONDS_MAX)] | None = None
+    """How long it is stored when nobody accepts it now."""
 
 
 class ReasonBody(Body):
@@ -119,10 +122,22 @@ class GotoBody(ReasonBody):
 
 
 class ReplayBody(ReasonBody):
-    """Which visited state to go back to."""
+    """Which visited state to go back to, or to do again alone."""
 
     from_: Annotated[Name, Field(alias="from")]
     downstream: bool = True
+    """False: only its work is done again, and nothing moves."""
+    task: Name | None = None
+    """Which of its tasks, where it has several and nothing moves."""
+
+
+class ForkBody(ReasonBody):
+    """From where a new execution goes on."""
+
+    at: Annotated[int, Field(ge=0, le=2**53)]
+    """A seq of the history: the fork begins as of the end of the record that holds it."""
+    data: dict[str, Any] | None = None
+    """A JSON merge patch (RFC 7396) of the variables."""
 
 
 class PatchBody(RootModel[dict[str, Any]]):
@@ -304,7 +319,8 @@ class ExecutionQuery(Query):
     """How to look at an execution."""
 
     wait: Wait = 0.0
-    view: str = "goflow"
+    view: Literal["goflow", "swm"] = "goflow"
+    """``swm``: as an instance of the Serverless Workflow Manager."""
 
 
 class HistoryQuery(Query):

@@ -1,4 +1,4 @@
-"""The operators' verbs: pause, resume, cancel, terminate, retry, skip, goto, replay, data."""
+"""The operators' verbs: pause, resume, cancel, terminate, retry, skip, goto, replay, data, fork."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ from aiohttp import web
 
 from goflow_py.api import answers
 from goflow_py.api.bodies import (
+    ForkBody,
     GotoBody,
     PatchBody,
     ReasonBody,
@@ -16,6 +17,7 @@ from goflow_py.api.bodies import (
 from goflow_py.api.executions import EXECUTION, view
 from goflow_py.api.op import Call, Op, op
 from goflow_py.domain.event import Control
+from goflow_py.engine.forks import ForkRequest
 from goflow_py.errors import Invalid
 
 
@@ -105,11 +107,45 @@ async def goto(call: Call) -> web.Response:
     matches=True,
 )
 async def replay(call: Call) -> web.Response:
-    """Go back to a visited state, and forget the outputs of the states entered since."""
+    """Go back to a visited state, and forget the outputs since; or do its work again alone."""
     body = call.body(ReplayBody)
+    arguments: dict[str, Any] = {"from": body.from_}
     if not body.downstream:
-        raise Invalid("downstream: false is not there yet", code="downstream_not_there")
-    return await _carry_out(call, "replay", body.reason, **{"from": body.from_})
+        arguments |= {"downstream": False, "task": body.task}
+    elif body.task is not None:
+        raise Invalid(
+            "a task is replayed alone: send downstream: false with it", code="invalid_body"
+        )
+    return await _carry_out(call, "replay", body.reason, **arguments)
+
+
+@op(
+    "POST",
+    f"{EXECUTION}:fork",
+    "execution:control",
+    body=ForkBody,
+    answers={201: answers.Execution},
+    errors=(404, 409, 410),
+    idempotent=True,
+    new_work=True,
+)
+async def fork(call: Call) -> web.Response:
+    """Start a new execution that goes on from a point of this one's history."""
+    body = call.body(ForkBody)
+    started = await call.door.orchestrator.forks.fork(
+        call.path("id").lower(),
+        ForkRequest(
+            at=body.at,
+            data=body.data,
+            reason=body.reason,
+            principal=call.caller.principal,
+            repeat=call.repeat(),
+        ),
+    )
+    headers = {"Location": f"/v1/executions/{started.execution.id}"}
+    if started.replayed:
+        headers["Idempotency-Replayed"] = "true"
+    return await view(call, started.execution, 201, headers)
 
 
 @op(

@@ -35,6 +35,7 @@ class Door:
         """Take no new work from now on, and begin no calls."""
         self.draining = True
         self.orchestrator.owner.draining = True
+        self.orchestrator.polls.end()
 
     def refuse_when_draining(self) -> None:
         """Raise ``Unavailable`` while the server drains."""

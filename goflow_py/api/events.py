@@ -5,19 +5,27 @@ from typing import Any
 
 import orjson
 from aiohttp import web
+from pydantic import ValidationError
 
 from goflow_py.api import answers
 from goflow_py.api.bodies import EventBody, KeyedEventBody
 from goflow_py.api.executions import EXECUTION
-from goflow_py.api.op import Call, answer, op
+from goflow_py.api.op import Call, M, answer, op, unfit
+from goflow_py.api.swm_bodies import AnyEventBody, SwmEventBody
+from goflow_py.domain import documents
+from goflow_py.domain.durations import rfc3339
 from goflow_py.domain.event import Outside
-from goflow_py.domain.execution import ENDED, Status, decode
-from goflow_py.engine.requests import IDEMPOTENCY_SECONDS, Repeat, Sent
-from goflow_py.errors import Conflict, NotFound
-from goflow_py.ports import Filter, Name
+from goflow_py.domain.names import ENGINE_EVENTS
+from goflow_py.domain.values import value
+from goflow_py.engine.addressing import with_key
+from goflow_py.engine.early import ANY_PROJECT, EarlyEvent
+from goflow_py.engine.requests import IDEMPOTENCY_SECONDS, Repeat, Sent, digest_of
+from goflow_py.engine.swm import SwmEvent
+from goflow_py.errors import Conflict, Forbidden, Invalid, NotFound
+from goflow_py.ports import Name
 
-MATCHES_MAX = 100
-OPEN_STATUSES = tuple(str(status) for status in Status if status not in ENDED)
+SWM_SCOPES = {"StartWorkflow": "execution:start", "TaskPending": "execution:control"}
+"""What an event does beside telling that something happened, it needs the right to."""
 
 
 @op(
@@ -58,15 +66,56 @@ async def send(call: Call) -> web.Response:
     "POST",
     "/v1/events",
     "execution:event",
-    body=KeyedEventBody,
+    raw=AnyEventBody,
     answers={202: answers.Matched},
-    errors=(403, 404, 409),
+    errors=(403, 404, 409, 410),
     idempotent=True,
 )
 async def send_by_key(call: Call) -> web.Response:
-    """Send an event to the open executions that have a business key."""
-    body = call.body(KeyedEventBody)
+    """Send an event to the open executions that have a business key, or store it for one."""
+    value = documents.loads(call.raw, limit_bytes=call.door.body_bytes_max)
+    if isinstance(value, dict) and "event_name" in value:
+        return await _send_of_swm(call, _read(SwmEventBody, value))
+    return await _send_by_key(call, _read(KeyedEventBody, value))
+
+
+def _read(model: type[M], value: Any) -> M:
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        raise unfit(error) from None
+
+
+async def _send_of_swm(call: Call, body: SwmEventBody) -> web.Response:
+    event = SwmEvent(
+        name=body.event_name,
+        business_ref_no=body.business_ref_no,
+        component_name=body.component_name,
+        workflow_name=body.workflow_name,
+        stage_name=body.stage_name or "",
+        task_name=body.task_name or "",
+        reason=body.reason,
+        only_this=body.only_this,
+        others=body.others,
+        principal=call.caller.principal,
+    )
+    scope = SWM_SCOPES.get(event.name)
+    if scope is not None and scope not in call.caller.scopes:
+        raise Forbidden(
+            f"{event.name} needs a key with the scope {scope}, too", code="scope", scopes=[scope]
+        )
+    if call.caller.project not in (None, event.project):
+        raise NotFound(f"there is no component '{event.component_name[:80]}'", code="no_match")
+    if event.name == "StartWorkflow":
+        call.door.refuse_when_draining()
+    sent = await call.door.orchestrator.swm.send(event, call.repeat())
+    headers = {"Idempotency-Replayed": "true"} if sent.replayed else None
+    return answer({"matched": [_match(sent)]}, 202, headers)
+
+
+async def _send_by_key(call: Call, body: KeyedEventBody) -> web.Response:
     repeat = call.repeat()
+    _refuse_reserved(body.name)
     found = await _addressed(call, body, repeat)
     event = Outside(
         name=body.name,
@@ -76,8 +125,8 @@ async def send_by_key(call: Call) -> web.Response:
     )
     matched: list[dict[str, Any]] = []
     refusal: Conflict | None = None
-    replayed = bool(found)
-    for execution in found:
+    replayed = found.known
+    for execution in found.ids:
         # Each execution keeps the key for itself: a repeat after a crash reaches the rest.
         own = repeat and Repeat(
             key=repeat.key, scope=f"{repeat.scope} {execution}", digest=repeat.digest
@@ -89,9 +138,38 @@ async def send_by_key(call: Call) -> web.Response:
             continue
         replayed = replayed and sent.replayed
         matched.append(_match(sent))
-    if not matched:
+    if not matched and found.until is None:
         raise refusal or _no_match(body)
-    return answer({"matched": matched}, 202, {"Idempotency-Replayed": "true"} if replayed else None)
+    shown: dict[str, Any] = {"matched": matched}
+    if not matched and found.until is not None:
+        await _store(call, body, event, repeat, found.until)
+        shown["storedUntil"] = rfc3339(found.until)
+    return answer(shown, 202, {"Idempotency-Replayed": "true"} if replayed else None)
+
+
+def _refuse_reserved(name: str) -> None:
+    if name in ENGINE_EVENTS:
+        raise Invalid(
+            f"'{name}' is raised by the engine and never accepted from outside",
+            code="reserved_event",
+        )
+
+
+async def _store(
+    call: Call, body: KeyedEventBody, event: Outside, repeat: Repeat | None, until: int
+) -> None:
+    """Keep an event that nobody accepts now; a repeated request keeps it once."""
+    once = None if repeat is None else digest_of(f"{repeat.scope} {repeat.key}".encode())
+    await call.door.orchestrator.early.keep(
+        EarlyEvent(
+            project=call.caller.project or body.project or ANY_PROJECT,
+            activity=body.activity,
+            key=body.key,
+            event=event,
+            until=until,
+            once=once,
+        )
+    )
 
 
 def _match(sent: Sent) -> dict[str, Any]:
@@ -109,7 +187,17 @@ def _match(sent: Sent) -> dict[str, Any]:
     }
 
 
-async def _addressed(call: Call, body: KeyedEventBody, repeat: Repeat | None) -> Sequence[str]:
+@value
+class Addressed:
+    """Whom an event is for, and until when it is stored if none of them takes it."""
+
+    ids: Sequence[str]
+    until: int | None = None
+    known: bool = False
+    """A request before this one decided it."""
+
+
+async def _addressed(call: Call, body: KeyedEventBody, repeat: Repeat | None) -> Addressed:
     """Return whom the event is for; for a repeat, those whom it was for the first time."""
     store = call.door.orchestrator.store
     mine = call.caller.project
@@ -120,10 +208,13 @@ async def _addressed(call: Call, body: KeyedEventBody, repeat: Repeat | None) ->
         known = await store.name(project or "", "idem", repeat.scope, repeat.key)
         if known is not None:
             return _before(known, repeat)
-    which = Filter(project=project, activity=body.activity, key=body.key, status=OPEN_STATUSES)
-    page = await store.list(which, limit=MATCHES_MAX, cursor=None)
-    found = [decode(head).id for head in page.items]
-    if repeat is not None and found:
+    now = call.door.clock.now_ms()
+    executions = await with_key(store, body.key, project=project, activity=body.activity)
+    found = Addressed(
+        ids=[execution.id for execution in executions],
+        until=None if body.ttl is None else now + round(body.ttl * 1000),
+    )
+    if repeat is not None and (found.ids or found.until is not None):
         name = Name(
             project=project or "",
             kind="idem",
@@ -131,8 +222,8 @@ async def _addressed(call: Call, body: KeyedEventBody, repeat: Repeat | None) ->
             name=repeat.key,
             execution="",
             digest=repeat.digest,
-            answer=orjson.dumps(found),
-            expires=call.door.clock.now_ms() + IDEMPOTENCY_SECONDS * 1000,
+            answer=orjson.dumps({"ids": found.ids, "until": found.until}),
+            expires=max(now + IDEMPOTENCY_SECONDS * 1000, found.until or 0),
         )
         taken = await store.put_name(name)
         if taken is not None:
@@ -140,10 +231,10 @@ async def _addressed(call: Call, body: KeyedEventBody, repeat: Repeat | None) ->
     return found
 
 
-def _before(name: Name, repeat: Repeat) -> Sequence[str]:
+def _before(name: Name, repeat: Repeat) -> Addressed:
     repeat.check(name)
-    found: list[str] = orjson.loads(name.answer)
-    return found
+    answered = orjson.loads(name.answer)
+    return Addressed(ids=answered["ids"], until=answered["until"], known=True)
 
 
 def _no_match(body: KeyedEventBody) -> NotFound:

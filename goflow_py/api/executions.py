@@ -17,8 +17,11 @@ from goflow_py.api.bodies import (
 )
 from goflow_py.api.drawing import GRAPH_ANSWERS, drawing
 from goflow_py.api.op import JSON_HEADERS, Call, answer, nothing, op, page
+from goflow_py.api.swm_bodies import AnyExecution
 from goflow_py.domain.execution import Execution
 from goflow_py.engine.requests import StartRequest
+from goflow_py.engine.swm_view import instance, is_swm
+from goflow_py.engine.tracking import ENTRIES_MAX
 from goflow_py.errors import Invalid
 from goflow_py.ports import Filter
 
@@ -109,22 +112,34 @@ async def executions(call: Call) -> web.Response:
     EXECUTION,
     READ,
     query=ExecutionQuery,
-    answers={200: answers.Execution, 304: None},
+    answers={200: AnyExecution, 304: None},
     errors=(404,),
     headers={"If-None-Match": "An ETag: answer 304 while it holds."},
 )
 async def execution(call: Call) -> web.Response:
     """Return an execution; with ``wait`` when it has ended, or after that time."""
     query = call.query(ExecutionQuery)
-    if query.view != "goflow":
-        raise Invalid(f"the view '{query.view[:40]}' is not there yet", code="view_not_there")
     found = await _execution(call)
     if query.wait > 0 and not found.ended:
         found = await call.door.wait_end(found.id, query.wait)
     etag = f'"{found.seq}"'
     if call.has(etag):
         return web.Response(status=304, headers={"ETag": etag})
+    if query.view == "swm":
+        return answer(await _swm(call, found), headers={"ETag": etag})
     return await view(call, found)
+
+
+async def _swm(call: Call, found: Execution) -> dict[str, Any]:
+    """Return an execution in the form of the Serverless Workflow Manager's instances."""
+    engine = call.door.orchestrator
+    compiled = await engine.catalog.compiled_for(found)
+    if not is_swm(compiled):
+        raise Invalid(
+            "this execution has no stages: its blueprint is none of format=swm", code="no_swm_view"
+        )
+    history, _ = await engine.tracking.history(found, after=-1, limit=ENTRIES_MAX)
+    return instance(found, compiled, history)
 
 
 @op("DELETE", EXECUTION, "execution:control", answers={204: None}, errors=(404, 409))

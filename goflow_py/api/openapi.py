@@ -26,7 +26,9 @@ _PATH: Mapping[str, dict[str, Any]] = {
     "id": {"type": "string", "format": "uuid"},
     "version": {"type": "integer", "minimum": 1},
     "alias": _NAME,
+    "batch": {"type": "string", "format": "uuid"},
     "key": {"type": "string", "minLength": 1, "maxLength": 64},
+    "task": {"type": "string", "minLength": 1, "maxLength": 512},
     "token": {"type": "string", "minLength": 1, "maxLength": 512},
 }
 _VISIBLE = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"}

@@ -7,7 +7,20 @@ from typing import Annotated
 
 import typer
 
-from goflow_py.cli import access, act, audit, dev, documents, drawings, look, server, start, watch
+from goflow_py.cli import (
+    access,
+    act,
+    audit,
+    batch,
+    dev,
+    documents,
+    drawings,
+    look,
+    server,
+    start,
+    tasks,
+    watch,
+)
 from goflow_py.cli.root import OptionalValues, Root
 
 __all__ = ["app", "main"]
@@ -61,6 +74,8 @@ def _assemble() -> None:
     add("Operators", retry=act.retry, pause=act.pause, resume=act.resume, cancel=act.cancel)
     add("Operators", terminate=act.terminate, skip=act.skip, goto=act.goto, replay=act.replay)
     add("Administration", workers=access.workers, verify=audit.verify)
+    app.add_typer(tasks.tasks, name="tasks", rich_help_panel="Executions")
+    app.add_typer(batch.batch, name="batch", rich_help_panel="Operators")
     app.add_typer(access.endpoint, name="endpoint", rich_help_panel="Administration")
     app.add_typer(access.key, name="key", rich_help_panel="Administration")
 

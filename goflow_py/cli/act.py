@@ -120,12 +120,17 @@ async def replay(
     only_there: Annotated[
         bool, typer.Option("--only-there", help="Do that state's work again, and move nothing.")
     ] = False,
+    task: Annotated[
+        str | None, typer.Option("--task", help="Only that task of it; with --only-there.")
+    ] = None,
     reason: Reason = None,
 ) -> None:
     """Go back to a state that it was in, and forget what came of the states since."""
     body: dict[str, Any] = {"from": state}
+    if task is not None and not only_there:
+        raise typer.BadParameter("say --only-there, too", param_hint="--task")
     if only_there:
-        body["downstream"] = False
+        body |= {"downstream": False, "task": task}
     await _control(session, execution, "replay", reason, **body)
 
 

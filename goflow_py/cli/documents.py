@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -24,6 +25,8 @@ from goflow_py.errors import GoFlowError, InvalidBlueprint, MalformedRequest, To
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+
+    from goflow_py.engine.submissions import Syntax
 
 Files = Annotated[
     list[str], typer.Argument(metavar="FILE...", help="Blueprints; a folder has many, - is stdin.")
@@ -89,12 +92,21 @@ def _report_of(one: "_Checked", body: bytes) -> Report:
     findings = one.findings
     if not one.ok and not findings:
         findings = [{"code": "unreadable", "severity": "error", "pointer": "", "message": one.said}]
-    return Report(file=one.file, text=body.decode("utf-8", "replace"), findings=findings)
+    # A report finds its lines in JSON: in YAML it would find wrong ones.
+    text = body.decode("utf-8", "replace") if syntax_of(one.file, body) == "json" else ""
+    return Report(file=one.file, text=text, findings=findings)
+
+
+def syntax_of(name: str, body: bytes) -> "Syntax":
+    """Tell how a file is written: its name says it, and standard input how it begins."""
+    if name == "-":
+        return "json" if body.lstrip()[:1] in (b"", b"{", b"[") else "yaml"
+    return "yaml" if Path(name).suffix.lower() in (".yaml", ".yml") else "json"
 
 
 def _check(file: str, body: bytes, *, strict: bool) -> _Checked:
     try:
-        name, findings = check_document(body)
+        name, findings = check_document(body, syntax=syntax_of(file, body))
     except InvalidBlueprint as error:
         findings = [dict(finding) for finding in error.facts["findings"]]
         return _Checked(
@@ -108,7 +120,7 @@ def _check(file: str, body: bytes, *, strict: bool) -> _Checked:
     return _Checked(file=file, ok=ok, said=said, findings=findings, code=0 if ok else EXIT_INVALID)
 
 
-def check_document(body: bytes) -> tuple[str, list[dict[str, Any]]]:
+def check_document(body: bytes, *, syntax: "Syntax" = "json") -> tuple[str, list[dict[str, Any]]]:
     """Return the name of a blueprint, and every finding of it as the server would show it.
 
     Aliases are taken to lead somewhere: that is the server's to know. Raises
@@ -117,7 +129,7 @@ def check_document(body: bytes) -> tuple[str, list[dict[str, Any]]]:
     from goflow_py.engine.submissions import comma_finding, read_documents
     from goflow_py.fsm.check import check as check_blueprint
 
-    blueprint, workers, commas = read_documents(body)
+    blueprint, workers, commas = read_documents(body, syntax=syntax)
     _, found = check_blueprint(
         blueprint,
         workers=workers or (),
@@ -148,7 +160,12 @@ async def upload(
 async def _upload(session: Session, file: str, query: Mapping[str, Any]) -> _Checked:
     body = read(file)
     try:
-        answer = await session.client.post("/v1/blueprints", body, query=query)
+        answer = await session.client.post(
+            "/v1/blueprints",
+            body,
+            query=query,
+            headers={"Content-Type": f"application/{syntax_of(file, body)}"},
+        )
     except GoFlowError as error:
         if error.code == "unreachable":
             raise

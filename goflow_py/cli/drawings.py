@@ -91,10 +91,12 @@ def _is_file(what: str) -> bool:
 
 def _compiled(file: str) -> tuple["Compiled", list[str]]:
     """Return a blueprint of a file, and the names of its workers."""
+    from goflow_py.cli.documents import syntax_of
     from goflow_py.engine.submissions import read_documents
     from goflow_py.fsm.compile import compile_blueprint
 
-    blueprint, workers, _ = read_documents(read(file))
+    body = read(file)
+    blueprint, workers, _ = read_documents(body, syntax=syntax_of(file, body))
     names = sorted({worker.name for worker in workers or ()})
     return compile_blueprint(blueprint, workers=names), names
 

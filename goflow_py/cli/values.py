@@ -10,6 +10,7 @@ import typer
 from goflow_py.errors import MalformedRequest, TooLarge
 
 FILE_BYTES_MAX = 67_108_864
+DOCUMENT_SUFFIXES = (".json", ".yaml", ".yml")
 
 
 def read(name: str) -> bytes:
@@ -33,12 +34,12 @@ def documents_of(names: Iterable[str]) -> list[str]:
     found: list[str] = []
     for name in names:
         if name != "-" and Path(name).is_dir():
-            inside = sorted(Path(name).glob("*.json"))
+            inside = sorted(p for p in Path(name).iterdir() if p.suffix in DOCUMENT_SUFFIXES)
             found += [str(path) for path in inside if not path.name.endswith(".mock.json")]
         else:
             found.append(name)
     if not found:
-        raise typer.BadParameter("there is no *.json in the folder")
+        raise typer.BadParameter("there is no *.json, *.yaml or *.yml in the folder")
     return found
 
 

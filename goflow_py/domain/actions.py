@@ -16,29 +16,40 @@ class AnyAction(Model):
     """What all actions have."""
 
     name: Name
+    """Its name. A state, or a task, of the same name has it as its work."""
     description: Text | None = None
+    """For people."""
     input: Template = None
-    """Default: the execution's input."""
+    """Template of its input; default: the execution's input."""
     output: Template = None
-    """Over ``$.result``; default: the whole result."""
+    """Template of its output, over ``$.result``; default: the whole result."""
     timeout: Seconds | None = None
-    """Total, over all attempts."""
+    """Longest time of the work, over all attempts; then the event ``timeout`` is raised."""
     ignore_failure: bool = False
+    """Its ``error`` counts as ``success``."""
     undo: Name | None = None
     """The action that compensates it; its input is ``{"input", "output"}`` of this one."""
     meta: dict[str, Any] = Field(default_factory=dict)
+    """Anything; a worker gets it with the call."""
 
 
 class CallAction(AnyAction):
     """A call to prioritised HTTP workers; ``async`` ends by its callback."""
 
     type: Literal["sync", "async"] = "sync"
+    """``sync``: the answer is the outcome. ``async``: the callback brings it."""
     raw: bool = False
+    """The body is the resolved input alone, so that any HTTP API can be a worker."""
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] | None = None
+    """Default: the worker's, else ``POST``."""
     path: Text | None = None
+    """Added to the worker's URL; a template."""
     query: dict[str, Template] | None = None
+    """Added to the worker's URL; templates."""
     when_open: Literal["call", "wait", "fail"] = "call"
+    """What to do when every circuit is open: call, wait for the probe, or fail at once."""
     heartbeat_timeout: Seconds | None = None
+    """Of an accepted ``async`` call: how long it may be silent."""
 
 
 def _is_dynamic(template: Any) -> bool:
@@ -51,7 +62,9 @@ class DelayAction(AnyAction):
 
     type: Literal["delay"]
     seconds: Template = None
+    """How long: a duration, or a template that gives one."""
     until: Template = None
+    """Until when (RFC 3339), or a template that gives that."""
 
     @model_validator(mode="after")
     def _one_time(self) -> "DelayAction":
@@ -69,7 +82,9 @@ class WaitAction(AnyAction):
 
     type: Literal["wait"]
     event: Name | None = None
+    """The event that ends it; its name is the outcome, its data the output."""
     events: list[Name] = Field(default_factory=list)
+    """The events that end it, where there are several."""
 
     @model_validator(mode="after")
     def _some_event(self) -> "WaitAction":
@@ -89,6 +104,7 @@ class SwitchAction(AnyAction):
 
     type: Literal["switch"]
     expression: Expression
+    """Its value as text is the event whose row is taken; else that of ``default``."""
 
 
 class MapAction(AnyAction):
@@ -96,33 +112,47 @@ class MapAction(AnyAction):
 
     type: Literal["map"]
     value: Template = None
+    """Template of its output."""
     set: dict[Name, Template] | None = None
+    """Variables and their templates: assigned all at once, against the data before."""
 
 
 class RetriedAction(AnyAction):
     """Work whose failed attempts are repeated as the action says; it has no worker that could."""
 
     retry_count: Annotated[int, Field(ge=0, le=1_000)] = 0
+    """Further attempts after the first one that failed."""
     retry: Retry = Retry()
+    """Pauses between the attempts."""
 
 
-class PullAction(RetriedAction):
+class QueuedAction(RetriedAction):
+    """Work on a queue, which somebody claims and completes."""
+
+    queue: Name | None = None
+    """Default: the action's name."""
+    when_failed: Literal["error", "wait"] = "error"
+    """``wait``: when it failed for good it stays open, and nothing else stops, until a retry."""
+
+
+class PullAction(QueuedAction):
     """Work on a queue: workers long-poll, claim, heartbeat, and complete it."""
 
     type: Literal["pull"]
     queue: Name | None = None
-    """Default: the action's name."""
+    """The queue that it stands on; default: the action's name."""
     lease: Annotated[Seconds, Field(gt=0)] = 60.0
     """How long a claim holds without a heartbeat."""
     retry_count: Annotated[int, Field(ge=0, le=1_000)] = 3
+    """Further attempts after one that failed, or whose lease lapsed."""
 
 
-class HumanAction(RetriedAction):
+class HumanAction(QueuedAction):
     """Work for people: an inbox lists it; one claims and completes it."""
 
     type: Literal["human"]
     queue: Name | None = None
-    """Default: the action's name."""
+    """The queue that it stands on; default: the action's name."""
     assigned_to: Text | None = None
     """A person or a role; a template."""
     form: dict[str, Any] | bool | None = None
@@ -136,9 +166,9 @@ class ScriptAction(RetriedAction):
 
     type: Literal["script"]
     script: Annotated[str, Field(max_length=SCRIPT_CHARACTERS_MAX)]
-    """Sees ``$``; its output is the keys of ``$`` that it added or changed."""
+    """JavaScript that sees ``$``; the keys of ``$`` that it adds or changes are the output."""
     timeout: Annotated[Seconds, Field(gt=0, le=SCRIPT_SECONDS_MAX)] | None = None
-    """Of one evaluation; 0.25 s by default."""
+    """Longest time of one evaluation; default: 0.25 s."""
 
 
 class ActivityAction(RetriedAction):
@@ -146,11 +176,11 @@ class ActivityAction(RetriedAction):
 
     type: Literal["activity"]
     activity: Name | None = None
-    """Of the same project: projects are isolated."""
+    """The activity whose blueprint the child runs; of the same project."""
     version: Annotated[int, Field(ge=1)] | None = None
-    """Default: the latest when the child starts."""
+    """The blueprint's version; default: the latest when the child starts."""
     machine: Name | None = None
-    """An entry of ``machines``."""
+    """The entry of ``machines`` that the child runs."""
 
     @model_validator(mode="after")
     def _one_kind(self) -> "ActivityAction":
@@ -166,8 +196,9 @@ class EmitAction(RetriedAction):
 
     type: Literal["emit"]
     event: Name
+    """Its name; of a CloudEvent its ``type``."""
     data: Template = None
-    """Default: the action's input."""
+    """Template of what comes with the event; default: the action's input."""
     execution: Text | None = None
     """Id of the execution that gets it; a template."""
     key: Text | None = None

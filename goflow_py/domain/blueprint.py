@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import Discriminator, Field, Tag
 
 from goflow_py.domain.actions import Action
+from goflow_py.domain.json_schema import schema_of
 from goflow_py.domain.model import Model, Name, Seconds, Template, Text
 from goflow_py.domain.states import Row, State
 from goflow_py.domain.workers import Worker
@@ -22,8 +23,11 @@ class EventDeclaration(Model):
     """An event that comes from outside."""
 
     schema_: dict[str, Any] | bool | None = Field(default=None, alias="schema")
+    """JSON Schema of its data."""
     role: Name | None = None
+    """The role that a sender's key must have."""
     description: Text | None = None
+    """For people."""
 
 
 def _state_kind(value: Any) -> str:
@@ -42,39 +46,60 @@ class Machine(Model):
     """
 
     description: Text | None = None
+    """For people."""
     states: Annotated[list[StateEntry], Field(max_length=STATES_MAX)]
+    """Its states."""
     actions: list[Action] = Field(default_factory=list)
     """Its own; those of the blueprint are there as well."""
     transitions: Annotated[list[Row], Field(max_length=ROWS_MAX)] = Field(default_factory=list)
+    """Its rows."""
     input: dict[str, Any] | bool | None = None
     """JSON Schema of its input."""
     output: Template = None
+    """Template of its output; default: the newest output of a state."""
     data: dict[Name, Any] = Field(default_factory=dict)
+    """Its variables and their first values."""
     timeout: Annotated[Seconds, Field(gt=0)] | None = None
+    """Its longest life; then it fails, code ``execution_timeout``."""
     meta: dict[str, Any] = Field(default_factory=dict)
+    """Anything."""
 
 
 class Blueprint(Model):
     """A finite state machine: the definition of an activity."""
 
     project: Name
+    """With ``activity`` its name. Projects are isolated from one another."""
     activity: Name
+    """With ``project`` its name."""
     description: Text | None = None
+    """For people."""
     states: Annotated[list[StateEntry], Field(max_length=STATES_MAX)]
+    """Names, or objects. ``init``, ``done``, ``failed`` and ``cancelled`` need no entry."""
     actions: list[Action] = Field(default_factory=list)
+    """The work that states and tasks can do."""
     transitions: Annotated[list[Row], Field(max_length=ROWS_MAX)] = Field(default_factory=list)
+    """The rows; the first whose guard is true wins."""
     workers: list[Worker] | None = None
+    """Who does the actions; also as a document of its own."""
     input: dict[str, Any] | bool | None = None
     """JSON Schema of the execution's input."""
     output: Template = None
+    """Template of the execution's output; default: the newest output of a state."""
     data: dict[Name, Any] = Field(default_factory=dict)
+    """Variables and their first values."""
     events: dict[Name, EventDeclaration] | None = None
+    """Events from outside. Without it every name is taken from outside and from workers."""
     timeout: Annotated[Seconds, Field(gt=0)] | None = None
+    """Longest life of an execution; then it is ``failed``, ``execution_timeout``."""
     key: Text | None = None
+    """Template of the business key, over ``input`` and ``data``."""
     retain: Seconds | None = None
+    """How long an ended execution is kept; default: the server's ``retention_days``."""
     machines: dict[Name, Machine] = Field(default_factory=dict)
     """Private machines, for actions of type ``activity``."""
     meta: dict[str, Any] = Field(default_factory=dict)
+    """Anything."""
 
     def state_objects(self) -> Iterator[State]:
         """Yield every declared state as an object."""
@@ -94,8 +119,5 @@ class Blueprint(Model):
 
 
 def json_schema() -> dict[str, Any]:
-    """Return the JSON Schema of blueprints."""
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **Blueprint.model_json_schema(by_alias=True),
-    }
+    """Return the JSON Schema of blueprints, for editors."""
+    return schema_of(Blueprint, title="A goflow blueprint")

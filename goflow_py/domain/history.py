@@ -6,25 +6,30 @@ An entry carries all that the fold needs, so that the head can be computed from 
 ========================  ==========================================================================
 type                      fields
 ========================  ==========================================================================
-``started``               project, activity, version, input, data, key, labels, traceparent
+``started``               project, activity, version, input, data, key, labels, traceparent; of a
+                          child: parent, root, depth, machine
 ``transition``            from, event, action, to, visit, entered; data, businessStatus
-``taskScheduled``         task, action, kind, single, visit, input; missing, target
-``attemptStarted``        task, attempt, worker, priority, visit; skipped
+``taskScheduled``         task, action, kind, single, visit, input; missing, errand, and the facts of
+                          ``execution.FACTS``
+``attemptStarted``        task, attempt, worker, priority, visit; skipped, child, accepted (from the
+                          beginning: a child, or who claimed it)
 ``attemptAccepted``       task, attempt, httpStatus
 ``attemptEnded``          task, attempt, worker, visit, outcome, httpStatus, ms; error, counts,
                           notBefore, response, via
-``taskEnded``             task, visit, outcome, output, error
+``taskEnded``             task, visit, outcome, output, error; action (of a skipped one), undo (what
+                          compensates it), businessStatus, ignored
 ``timerSet``              timer, due; noted (work that waits for the timer ``delay``)
 ``timerFired``            timer, due
 ``timerCancelled``        timer
-``eventApplied``          name, data, id, principal, task
+``eventApplied``          name, data, id, principal, task, passedTo (tasks whose machines took it)
 ``eventDeferred``         name, data, id, reason (``defer``, or ``paused`` with the input that is
                           held: an event, or the outcome of a task), input
 ``eventIgnored``          name, id, reason
 ``lateIgnored``           task, attempt, visit, what
 ``errorRaised``           error: the engine's own, where no work ended with one
 ``dataChanged``           data
-``control``               verb, reason, principal, and what the verb needs
+``control``               verb, reason, principal, and what the verb needs: unwinding, state,
+                          event, output, forget, alone
 ``ended``                 status, error, output, undigested
 ========================  ==========================================================================
 """

@@ -6,11 +6,12 @@ The first attempt of a task is opened in the very record that schedules it, so t
 
 from typing import Any, assert_never
 
-from goflow_py.domain.actions import CallAction
+from goflow_py.domain.actions import CallAction, QueuedAction
 from goflow_py.domain.execution import Task
 from goflow_py.domain.values import value
 from goflow_py.domain.workers import Worker
 from goflow_py.engine.backoff import RetryDefaults, pause_seconds
+from goflow_py.engine.stand_ins import used_of
 from goflow_py.engine.verdict import Acceptance, Definite, Failure, Success, Verdict
 from goflow_py.fsm import timers, work
 from goflow_py.fsm.compile import Compiled
@@ -104,6 +105,13 @@ def end_task(compiled: Compiled, draft: Draft, task: Task, verdict: Success | De
         work.end(draft, action, task.name, verdict.label, output=verdict.output)
     else:
         _end_with(compiled, draft, task, verdict)
+
+
+def may_wait(compiled: Compiled, task: Task) -> bool:
+    """Tell whether a definite no only parks the task."""
+    action = compiled.actions.get(task.action)
+    model = action.model if action is not None else None
+    return isinstance(model, QueuedAction) and model.when_failed == "wait"
 
 
 def end_errand(compiled: Compiled, draft: Draft, task: Task, verdict: Success | Definite) -> None:
@@ -232,7 +240,7 @@ def _failed(draft: Draft, task: Task, failure: Failure, closing: Closing) -> Non
     call = task.call
     if call is None:
         return
-    worker, used = closing.worker, task.used.get(call.worker, 0)
+    worker, used = closing.worker, used_of(task, call.worker)
     error = {"code": failure.code, "message": failure.message, "worker": call.worker}
     if failure.status is not None:
         error["status"] = failure.status  # type: ignore[assignment]  # JSON: a number

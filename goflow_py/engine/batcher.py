@@ -79,9 +79,14 @@ class Batcher:
     def _take(self) -> list[tuple[Write, asyncio.Future[Verdict]]]:
         batch: list[tuple[Write, asyncio.Future[Verdict]]] = []
         size = 0
-        while self._pending and len(batch) < BATCH_RECORDS_MAX and size < BATCH_BYTES_MAX:
+        count = 0
+        while self._pending and count < BATCH_RECORDS_MAX and size < BATCH_BYTES_MAX:
             item = self._pending.popleft()
-            size += len(item[0].head.body) + sum(len(r.entries) for r in item[0].records)
+            members = (item[0], *item[0].family)
+            count += len(members)
+            size += sum(
+                len(one.head.body) + sum(len(r.entries) for r in one.records) for one in members
+            )
             batch.append(item)
         return batch
 

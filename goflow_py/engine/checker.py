@@ -19,12 +19,13 @@ from goflow_py.fsm.draft import chain
 from goflow_py.fsm.events import awaiting
 from goflow_py.fsm.fold import apply, status_of
 from goflow_py.fsm.rows import BUSY
+from goflow_py.fsm.work import timer_task
 from goflow_py.ports import RecordRow
 
 AUDIT = frozenset({"lateIgnored", "control", "dataChanged", "eventIgnored"})
 """What may follow an end."""
 REOPENS = frozenset({"retry", "goto", "replay", "skip"})
-VERB_EVENTS = frozenset({"retry", "goto", "replay"})
+VERB_EVENTS = frozenset({"retry", "goto", "replay", "fork"})
 HELD_BY_SOMEBODY = BUSY | {"pull", "human", "activity"}
 """Types of open work that the engine, a worker, a person or a child goes on with."""
 
@@ -260,6 +261,7 @@ def _wakes(head: Execution, compiled: Compiled) -> Iterator[Breach]:
     if head.ended or head.paused:
         return
     calls = any(task.kind in HELD_BY_SOMEBODY for task in head.open_tasks())
-    if not (calls or head.timers or awaiting(compiled, head)):
+    timers = [name for name in head.timers if timer_task(name) not in head.errands]
+    if not (calls or timers or awaiting(compiled, head)):
         message = f"nothing will ever wake it in state '{head.state}'"
         yield Breach(rule="S15", execution=head.id, seq=head.seq, message=message)

@@ -19,8 +19,7 @@ from goflow_py.engine.dispatcher import Dispatcher
 from goflow_py.engine.offers import Claimed, TaskName
 from goflow_py.engine.outcomes import Late, open_task, too_late
 from goflow_py.engine.owner import Owner
-from goflow_py.engine.queues import QUEUED
-from goflow_py.engine.stand_ins import lease_of
+from goflow_py.engine.stand_ins import QUEUED, lease_of
 from goflow_py.engine.steps import Step
 from goflow_py.engine.tokens import Address, make_token, read_token
 from goflow_py.engine.verdict import Success, Verdict
@@ -29,6 +28,7 @@ from goflow_py.fsm import timers
 from goflow_py.fsm.compile import Compiled
 from goflow_py.fsm.draft import Draft
 from goflow_py.fsm.schemas import check_schema
+from goflow_py.fsm.work import is_parked
 from goflow_py.ports import Page, QueueRow, Store, TaskFilter
 
 log = logging.getLogger(__name__)
@@ -79,7 +79,7 @@ class Claims:
             task = draft.after.tasks.get(row.task)
             if draft.after.paused or draft.after.ended or draft.after.visit != row.visit:
                 return None
-            if task is None or not _is_free(draft, task):
+            if task is None or not _is_free(step, task):
                 return None
             return _open(step, task, worker)
 
@@ -122,7 +122,9 @@ class Claims:
                     code="claimed",
                     claimedBy=task.call.worker,
                 )
-            if not _is_free(draft, task):
+            if is_parked(step.compiled.actions[task.action], task):
+                raise Conflict("it failed for good; it can be claimed after a retry", code="parked")
+            if not _is_free(step, task):
                 due = durations.rfc3339(max(task.waits.values()))
                 raise Conflict(f"it can be claimed from {due} on", code="not_due", due=due)
             return _open(step, task, worker)
@@ -286,10 +288,12 @@ def _address(draft: Draft, task: Task) -> Address:
     )
 
 
-def _is_free(draft: Draft, task: Task) -> bool:
+def _is_free(step: Step, task: Task) -> bool:
     """Tell whether somebody may claim *task* now."""
-    due = max(task.waits.values(), default=0)
-    return task.open and task.kind in QUEUED and task.call is None and due <= draft.now
+    if not task.open or task.kind not in QUEUED or task.call is not None:
+        return False
+    is_due = max(task.waits.values(), default=0) <= step.draft.now
+    return is_due and not is_parked(step.compiled.actions[task.action], task)
 
 
 def _find(draft: Draft, name: TaskName) -> Task:

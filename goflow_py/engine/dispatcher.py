@@ -16,9 +16,9 @@ from goflow_py.engine.attempts import Chosen, Closing
 from goflow_py.engine.backoff import RetryDefaults, exhausted
 from goflow_py.engine.breaker import Breaker
 from goflow_py.engine.slots import CALLS_IN_FLIGHT_MAX, Slot, Slots
-from goflow_py.engine.stand_ins import Workers, workers_of
+from goflow_py.engine.stand_ins import QUEUED, Workers, used_of, workers_of
 from goflow_py.engine.verdict import Acceptance, Definite, Failure, Success, Verdict
-from goflow_py.fsm import timers
+from goflow_py.fsm import timers, work
 from goflow_py.fsm.compile import Compiled
 from goflow_py.fsm.draft import Draft
 from goflow_py.fsm.errands import NOTIFY
@@ -30,8 +30,6 @@ ROUNDS_MAX = 100
 PACE_MS = 1_000
 PUSHED = frozenset({"sync", "async", "script", "emit", "activity", NOTIFY})
 """Types of work whose attempts the dispatcher opens."""
-QUEUED = frozenset({"pull", "human"})
-"""Types of work whose attempts somebody claims."""
 WATCH_SECONDS = 10.0
 """Beyond an errand's deadline: then it is looked whether a crash cut it."""
 
@@ -143,11 +141,13 @@ class Dispatcher:
             for worker in workers
             if not exhausted(
                 worker,
-                used=task.used.get(worker.worker_endpoint, 0),
+                used=used_of(task, worker.worker_endpoint),
                 elapsed_seconds=elapsed,
                 defaults=self._defaults,
             )
         ]
+        if not left and work.is_parked(compiled.actions[task.action], task):
+            return Claimable()
         if not left:
             return NoneLeft(code="unreachable", message="every worker failed")
         if task.kind in QUEUED:
@@ -209,6 +209,10 @@ class Dispatcher:
         via: str | None = None,
     ) -> None:
         """Close the open attempt of *task* by *verdict*, and go on if the task ended with it."""
+        if isinstance(verdict, Definite) and attempts.may_wait(compiled, task):
+            verdict = Failure(
+                code=verdict.code, message=verdict.message, status=verdict.status, again=False
+            )
         closing = Closing(
             worker=called_worker(compiled, workers, task),
             defaults=self._defaults,

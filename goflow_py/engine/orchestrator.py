@@ -8,19 +8,23 @@ from dataclasses import dataclass, field
 from goflow_py.clock import Clock, uuid7
 from goflow_py.engine.backoff import RetryDefaults
 from goflow_py.engine.batcher import Batcher
+from goflow_py.engine.batches import Batches
 from goflow_py.engine.callbacks import Callbacks
 from goflow_py.engine.caller import Caller
 from goflow_py.engine.catalog import Catalog
 from goflow_py.engine.claims import Claims
 from goflow_py.engine.dispatcher import Dispatcher
 from goflow_py.engine.doers import Doers
+from goflow_py.engine.early import Early
 from goflow_py.engine.emitting import Emitter
 from goflow_py.engine.executions import Executions
+from goflow_py.engine.forks import Forks
 from goflow_py.engine.owner import POLL_SECONDS, Owner
 from goflow_py.engine.polls import Polls
 from goflow_py.engine.proofs import Proofs
 from goflow_py.engine.queues import Queues
 from goflow_py.engine.slots import CALLS_IN_FLIGHT_MAX
+from goflow_py.engine.swm import Swm
 from goflow_py.engine.tracking import Tracking
 from goflow_py.engine.uploads import Uploads
 from goflow_py.errors import Unavailable
@@ -139,6 +143,29 @@ class Orchestrator:
         self.doers.emit = Emitter(
             store=self.store, owner=self.owner, executions=self.executions
         ).emit
+        self.early = Early(
+            store=self.store,
+            memory=self.owner.memory,
+            executions=self.executions,
+            clock=self.clock,
+        )
+        self.owner.committed = self.early.committed
+        self.forks = Forks(
+            store=self.store, catalog=self.catalog, owner=self.owner, clock=self.clock
+        )
+        self.batches = Batches(
+            store=self.store,
+            memory=self.owner.memory,
+            executions=self.executions,
+            clock=self.clock,
+        )
+        self.swm = Swm(
+            store=self.store,
+            catalog=self.catalog,
+            owner=self.owner,
+            executions=self.executions,
+            dispatcher=self.dispatcher,
+        )
         self.callbacks = Callbacks(
             store=self.store,
             owner=self.owner,
@@ -165,6 +192,8 @@ class Orchestrator:
         self.owner.memory.epochs = await self.store.claim(limit=SHARDS, now=now)
         await self.catalog.load()
         self.batcher.start()
+        await self.early.load()
+        await self.batches.recover()
         self._every(self._options.lease_seconds / 3, self._heartbeat)
         self._every(SWEEP_SECONDS, self._sweep)
         self._loops.append(asyncio.get_running_loop().create_task(self._poll_timers()))
@@ -176,6 +205,8 @@ class Orchestrator:
             loop.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)
         await self.polls.stop()
+        await self.batches.stop()
+        await self.early.stop()
         await self.owner.drain(drain_seconds)
         await self.batcher.stop()
         await self._transport.close()
@@ -217,6 +248,9 @@ class Orchestrator:
         if purged:
             log.info("ended executions were purged", extra={"count": purged})
         await self._in_batches(self.store.sweep, SWEEP_NAMES_BATCH)
+        await self._in_batches(self.store.sweep_early, SWEEP_NAMES_BATCH)
+        await self.early.tidy()
+        await self._in_batches(self.batches.sweep, SWEEP_NAMES_BATCH)
 
     async def _in_batches(self, remove: Callable[..., Awaitable[int]], limit: int) -> int:
         """Remove what is due now, in small transactions with pauses; return how many."""

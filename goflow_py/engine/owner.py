@@ -6,7 +6,7 @@ is the ordinary path.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import assert_never
 
@@ -89,6 +89,8 @@ class Owner:
             wake=self.waker.wake,
         )
         self.draining = False
+        self.committed: Callable[[Execution], None] = _ignore
+        """Is told of every execution that a step changed, once that is durable."""
 
     # ------------------------------------------------------------ steps
 
@@ -270,6 +272,7 @@ class Owner:
         self.flights.follow(member.live, after)
         self.timers.set(after.id, after.wake)
         self._queues.changed(member.live.compiled, before, after)
+        self.committed(after)
         if member.is_new:
             self._observer.started(after.project, after.activity)
         if after.ended and (member.is_new or not before.ended):
@@ -327,6 +330,10 @@ class Owner:
             "waitingForSlot": self._dispatcher.slots.waiting,
             "timersInMemory": len(self.timers),
         }
+
+
+def _ignore(_: Execution) -> None:
+    """Nobody wants to know."""
 
 
 def _nothing(_: Step) -> None:

@@ -38,6 +38,11 @@ class Polls:
         self._count = 0
         self._stopped = False
 
+    @property
+    def waiting(self) -> int:
+        """Return how many polls are under way."""
+        return self._count
+
     async def poll(
         self,
         queues: Sequence[str],

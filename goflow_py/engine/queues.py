@@ -5,11 +5,10 @@ from collections.abc import Sequence
 
 from goflow_py.clock import Clock
 from goflow_py.domain.execution import Execution, Task
-from goflow_py.engine.stand_ins import queue_of
+from goflow_py.engine.stand_ins import QUEUED, queue_of
 from goflow_py.fsm.compile import Compiled
+from goflow_py.fsm.work import is_parked
 from goflow_py.ports import QueueRow
-
-QUEUED = frozenset({"pull", "human"})
 
 
 def queue_rows(compiled: Compiled, execution: Execution) -> list[QueueRow]:
@@ -19,7 +18,9 @@ def queue_rows(compiled: Compiled, execution: Execution) -> list[QueueRow]:
     return [
         _row(compiled, execution, task)
         for task in execution.tasks.values()
-        if task.outcome is None and task.kind in QUEUED
+        if task.outcome is None
+        and task.kind in QUEUED
+        and not is_parked(compiled.actions[task.action], task)
     ]
 
 

@@ -14,6 +14,8 @@ from goflow_py.fsm.rows import CALLS
 Workers = dict[str, tuple[Worker, ...]]
 """By action, by priority."""
 
+QUEUED = frozenset({"pull", "human"})
+"""Types of work whose attempts somebody claims."""
 ERRAND_RETRIES = 20
 """Of a teardown or a notification: with pauses up to a minute about a quarter of an hour."""
 ERRAND_RETRY = Retry.model_construct(max_interval=60.0)
@@ -34,6 +36,14 @@ def workers_of(compiled: Compiled, task: Task, workers: Workers) -> tuple[Worker
     if not isinstance(model, RetriedAction):
         return ()
     return (_worker(task.action, _who(compiled, task), model.retry_count, model.retry),)
+
+
+def used_of(task: Task, endpoint: str) -> int:
+    """Return the attempts that count against the budget of a worker.
+
+    Of a queue all are one: an attempt is named after who claimed it.
+    """
+    return sum(task.used.values()) if task.kind in QUEUED else task.used.get(endpoint, 0)
 
 
 def _worker(name: str, endpoint: str, retry_count: int, retry: Retry) -> Worker:
@@ -58,7 +68,7 @@ def _who(compiled: Compiled, task: Task) -> str:
     model = compiled.actions[task.action].model
     if isinstance(model, EmitAction) and model.endpoint is not None:
         return model.endpoint
-    if task.kind in ("pull", "human"):
+    if task.kind in QUEUED:
         return f"queue:{queue_of(compiled, task)}"
     return task.kind
 

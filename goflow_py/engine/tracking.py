@@ -117,7 +117,7 @@ class Tracking:
             "state": then.state,
             "visit": then.visit,
             "context": document,
-            "tasks": [task_view(then, task) for task in then.tasks.values()],
+            "tasks": [task_view(then, task, compiled) for task in then.tasks.values()],
             "stage": compiled.states[then.state].stage,
         }
 

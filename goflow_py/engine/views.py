@@ -6,10 +6,11 @@ from typing import Any
 from goflow_py.domain.durations import rfc3339
 from goflow_py.domain.execution import Execution, Task
 from goflow_py.domain.history import Entry
-from goflow_py.engine.queues import QUEUED
+from goflow_py.engine.stand_ins import QUEUED
 from goflow_py.fsm.compile import Compiled
 from goflow_py.fsm.events import awaiting
 from goflow_py.fsm.rows import BUSY, EACH
+from goflow_py.fsm.work import is_parked
 
 SHOWN_FACTS = ("index", "item", "assignedTo", "child", "businessStatus")
 """What is shown of a task that has it."""
@@ -44,7 +45,7 @@ def execution_view(
         "output": execution.output,
         "error": execution.error,
         "awaiting": [*awaiting(compiled, execution), *kin],
-        "tasks": [task_view(execution, task) for task in execution.tasks.values()],
+        "tasks": [task_view(execution, task, compiled) for task in execution.tasks.values()],
         "parent": None if execution.parent is None else execution.parent["id"],
         "machine": execution.machine,
         "children": [task.child for task in execution.tasks.values() if task.child],
@@ -55,7 +56,7 @@ def execution_view(
     }
 
 
-def task_view(execution: Execution, task: Task) -> dict[str, Any]:
+def task_view(execution: Execution, task: Task, compiled: Compiled) -> dict[str, Any]:
     """Return a task of the current visit."""
     prefix = f"task:{task.name}:"
     due = {
@@ -67,7 +68,7 @@ def task_view(execution: Execution, task: Task) -> dict[str, Any]:
         "task": task.name,
         "action": task.action,
         "type": task.kind,
-        "status": _task_status(task),
+        "status": _task_status(task, compiled),
         "outcome": task.outcome,
         "attempts": task.attempts,
         "worker": task.call.worker if task.call else None,
@@ -78,13 +79,13 @@ def task_view(execution: Execution, task: Task) -> dict[str, Any]:
     }
 
 
-def _task_status(task: Task) -> str:
+def _task_status(task: Task, compiled: Compiled) -> str:
     if not task.open:
         return "ended"
     if task.call is not None:
         return "accepted" if task.call.accepted else "running"
     if task.kind in QUEUED:
-        return "queued"
+        return "parked" if is_parked(compiled.actions[task.action], task) else "queued"
     return "due" if task.kind in BUSY else "waiting"
 
 
@@ -170,10 +171,10 @@ def why_view(
         "workers": [t.call.worker for t in execution.open_tasks() if t.call],
         "lastError": execution.error,
     }
-    return {"why": _sentence(execution, parts), **parts}
+    return {"why": _sentence(execution, compiled, parts), **parts}
 
 
-def _sentence(execution: Execution, parts: Mapping[str, Any]) -> str:
+def _sentence(execution: Execution, compiled: Compiled, parts: Mapping[str, Any]) -> str:
     state = execution.state
     error = execution.error or {}
     match execution.status:
@@ -188,7 +189,7 @@ def _sentence(execution: Execution, parts: Mapping[str, Any]) -> str:
         case "paused":
             return f"It is paused in state '{state}'; resume it to go on."
         case _:
-            return _waiting_sentence(execution, parts)
+            return _waiting_sentence(execution, compiled, parts)
 
 
 def _somebody(task: Task) -> str:
@@ -205,12 +206,17 @@ def _others(execution: Execution) -> str:
     return f", and for {more} other task{'s' if more > 1 else ''}" if more > 0 else ""
 
 
-def _waiting_sentence(execution: Execution, parts: Mapping[str, Any]) -> str:
+def _waiting_sentence(execution: Execution, compiled: Compiled, parts: Mapping[str, Any]) -> str:
     begin = f"It is in state '{execution.state}'"
     if execution.unwinding:
         left = len(execution.done)
         begin = f"It was cancelled in state '{execution.state}', and undoes {left} pieces of work"
     for task in execution.open_tasks():
+        if task.kind in QUEUED and is_parked(compiled.actions[task.action], task):
+            error = task.error or {}
+            reason = f"{error.get('code')}: {error.get('message')}"
+            what = f"a retry of '{task.name}', which failed ({reason})"
+            return f"{begin} and waits for {what}{_others(execution)}."
         if task.kind in QUEUED:
             return f"{begin} and waits for {_somebody(task)}{_others(execution)}."
         if task.kind == "activity" and task.child is not None:

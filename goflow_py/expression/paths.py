@@ -17,6 +17,8 @@ STEPS_MAX: Final = 64
 _NAME = r"[^\W]\w*"
 _QUOTED = r"\['([^'\\\x00-\x1f]+)'\]|\[\"([^\"\\\x00-\x1f]+)\"\]"
 _HEAD = re.compile(rf"\$(?:(?=(?:\.{_NAME}|\['|\[\"))|([0-9]+)(?=\.))")
+_PLAIN = re.compile(rf"\$[0-9]*(?:\.{_NAME})+\Z")
+"""Names and dots alone, as most paths are: they need no walk."""
 _STEP = re.compile(rf"\.({_NAME})|{_QUOTED}|\[([0-9]{{1,9}})\]")
 
 Step = str | int
@@ -43,6 +45,18 @@ def parse_path(text: str) -> Path | None:
     """Return the path that the text wholly is, or ``None``: ``"$100"`` is text."""
     if len(text) < 3 or text[0] != "$" or len(text) > PATH_LENGTH_MAX:
         return None
+    steps = _names(text) if _PLAIN.match(text) else _steps(text)
+    if steps is None or len(steps) > STEPS_MAX or not isinstance(steps[0], str):
+        return None
+    return Path(text, tuple(steps))
+
+
+def _names(text: str) -> list[Step]:
+    first, *names = text[1:].split(".")
+    return [first, *names] if first else [*names]
+
+
+def _steps(text: str) -> list[Step] | None:
     head = _HEAD.match(text)
     if head is None:
         return None
@@ -55,9 +69,7 @@ def parse_path(text: str) -> Path | None:
         name = step.group(1) or step.group(2) or step.group(3)
         steps.append(name if name is not None else int(step.group(4)))
         position = step.end()
-    if len(steps) > STEPS_MAX or not isinstance(steps[0], str):
-        return None
-    return Path(text, tuple(steps))
+    return steps
 
 
 def _reader(steps: tuple[Step, ...]) -> Reader:

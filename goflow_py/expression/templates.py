@@ -10,13 +10,14 @@ from typing import Any
 
 from goflow_py.errors import ExpressionFailed
 from goflow_py.expression.errors import Fault, raise_failed, syntax_error
-from goflow_py.expression.expressions import Expression, compile_expression, path_expression
+from goflow_py.expression.expressions import Expression, compile_expression
 from goflow_py.expression.paths import parse_path
 from goflow_py.expression.secrets import SECRET, SECRET_START, Lookup, seal, secret_value
 from goflow_py.expression.tokens import NESTING_MAX, tokens
 from goflow_py.expression.values import MISSING, SIZE_MAX, ensure_small, to_text
 
 Part = Callable[[Mapping[str, Any], list[str] | None, Lookup | None], Any]
+_NOTHING: frozenset[str] = frozenset()
 
 
 class Template:
@@ -24,15 +25,16 @@ class Template:
 
     __slots__ = ("_part", "constant", "roots", "secret_names", "value", "warnings")
 
-    def __init__(self, value: Any, builder: "_Builder") -> None:
-        part = builder.build(value, 0)
+    def __init__(
+        self, value: Any, part: Part | None = None, built: "_Builder | None" = None
+    ) -> None:
         self.constant = part is None
         """Whether it names no value: then ``render`` returns the very value it was made of."""
-        self.roots = frozenset(builder.roots)
+        self.roots = frozenset(built.roots) if built else _NOTHING
         """The names of the document that it reads, as far as its text tells."""
-        self.warnings = tuple(builder.warnings)
+        self.warnings = tuple(built.warnings) if built else ()
         """What is read otherwise than it was probably meant."""
-        self.secret_names = tuple(dict.fromkeys(builder.secret_names))
+        self.secret_names = tuple(dict.fromkeys(built.secret_names)) if built else ()
         """The secrets that its author refers to."""
         self.value = value
         """The JSON that it was made of."""
@@ -72,7 +74,11 @@ def _weigh(rendered: Any) -> None:
 
 def compile_template(value: Any, *, secrets: bool = False) -> Template:
     """Compile JSON; raise ``ExpressionSyntaxError``. Only with *secrets* may it refer to them."""
-    return Template(value, _Builder(secrets=secrets))
+    # Most texts of a blueprint are plain, and there are thousands of them.
+    if "$" not in value if isinstance(value, str) else not isinstance(value, (dict, list)):
+        return Template(value)
+    builder = _Builder(secrets=secrets)
+    return Template(value, builder.build(value, 0), builder)
 
 
 class _Builder:
@@ -114,10 +120,13 @@ class _Builder:
             return self._piece(text[1:])
         path = parse_path(text)
         if path is not None:
-            return self._typed(path_expression(path))
+            self.roots.add(path.root)
+            return self._value(path.get, text)
         pieces = self._pieces(text)
         if len(pieces) == 1 and isinstance(pieces[0], Expression):
-            return self._typed(pieces[0])
+            only = pieces[0]
+            self._note(only)
+            return self._value(only.path.get if only.path else only.evaluate, only.text)
         if any(not isinstance(piece, str) for piece in pieces):
             return self._mixed(text, pieces)
         if text.startswith(("$.", "$[")):
@@ -179,10 +188,8 @@ class _Builder:
         self.roots |= expression.roots
         self.warnings.extend(expression.warnings)
 
-    def _typed(self, expression: Expression) -> Part:
-        self._note(expression)
-        evaluate = expression.path.get if expression.path else expression.evaluate
-        text, sealing = expression.text, self.secrets
+    def _value(self, evaluate: Callable[[Mapping[str, Any]], Any], text: str) -> Part:
+        sealing = self.secrets
 
         def render(
             document: Mapping[str, Any], missing: list[str] | None, lookup: Lookup | None

@@ -2,23 +2,39 @@
 
 In it are the workers' time-outs, retries and the ceilings of their back-off, the time-outs of
 actions, timers, delays and ``maxVisits``. Not in it: ``Retry-After``, waiting for a free slot or a
-rate limit, what operators do, and the time in which the server is down.
+rate limit, what operators do, teardowns and notifications, which nothing waits for, and the time in
+which the server is down.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
-from goflow_py.domain import durations
-from goflow_py.domain.actions import CallAction, DelayAction, WaitAction
 from goflow_py.domain.names import ALWAYS, CANCEL, INIT, START
 from goflow_py.domain.workers import Worker
 from goflow_py.fsm.compile import awaited
-from goflow_py.fsm.graph import Edge, components, is_decided, is_passed, path_to, search, tried
-from goflow_py.fsm.paths import Paths
-from goflow_py.fsm.rows import CALLS, INSTANT, CompiledAction, CompiledState, CompiledTimer
-from goflow_py.fsm.work import CALLBACK_TIMEOUT_SECONDS
+from goflow_py.fsm.graph import (
+    Edge,
+    Paths,
+    components,
+    is_decided,
+    is_passed,
+    path_to,
+    paths_of,
+    search,
+    tried,
+)
+from goflow_py.fsm.rows import LABELLING, CompiledState, CompiledTimer
+from goflow_py.fsm.work_times import (
+    BackOff,
+    Time,
+    Unbounded,
+    WorkTimes,
+    added,
+    longest,
+    pauses,
+)
 
 CYCLE_SHOWN_MAX = 20
 
@@ -38,35 +54,74 @@ class Bound:
         return shown if self.because is None else {**shown, "because": self.because}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BackOff:
-    """For workers that declare no interval of their own, in seconds."""
-
-    interval: float = 1.0
-    max_interval: float = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Unbounded:
-    """Why a piece of work, or a visit, may take for ever."""
-
-    why: str
-
-
-_Time = float | _Unbounded
 _Node = tuple[str, str | None, float]
 """A way to be in a state: which row action it was entered with, and after which ``delay``."""
 _Leads = Mapping[_Node, tuple[_Node, _Node, set[_Node]] | None]
 """For each node: where the longest path leaves its part, to where, and what the part is."""
 
 
-def bound_of(paths: Paths, workers: Iterable[Worker], back_off: BackOff | None = None) -> Bound:
-    """Return the worst case over all paths, with *workers* in force."""
-    bound = _Search(paths, workers, back_off or BackOff()).bound()
-    limit = paths.compiled.blueprint.timeout
-    if limit is None or (bound.seconds is not None and bound.seconds <= limit):
-        return bound
-    return Bound(seconds=limit, path=bound.path, because="the blueprint's 'timeout' ends it")
+def bound_of(
+    paths: Paths,
+    workers: Iterable[Worker],
+    back_off: BackOff | None = None,
+    machines: Mapping[str, Paths] | None = None,
+) -> Bound:
+    """Return the worst case over all paths, with *workers* in force.
+
+    *machines* are the paths of the private machines that were walked already.
+    """
+    grouped: dict[str, list[Worker]] = {}
+    for worker in workers:
+        grouped.setdefault(worker.name, []).append(worker)
+    return _Family(paths, machines or {}, grouped, back_off or BackOff()).bound(paths)
+
+
+class _Family:
+    """A blueprint and its machines: the time of one may be part of another's."""
+
+    def __init__(
+        self,
+        whole: Paths,
+        machines: Mapping[str, Paths],
+        workers: Mapping[str, list[Worker]],
+        back_off: BackOff,
+    ) -> None:
+        self._compiled = whole.compiled
+        self._paths = machines
+        self._workers = workers
+        self._back_off = back_off
+        self._machines: dict[str, Time] = {}
+        self._open: list[str] = []
+        """Machines that are looked at just now: one that is met again starts itself."""
+
+    def bound(self, paths: Paths) -> Bound:
+        times = WorkTimes(
+            compiled=paths.compiled,
+            workers=self._workers,
+            back_off=self._back_off,
+            machine_time=self._machine_time,
+        )
+        bound = _Search(paths, times).bound()
+        limit = paths.compiled.blueprint.timeout
+        if limit is None or (bound.seconds is not None and bound.seconds <= limit):
+            return bound
+        return Bound(seconds=limit, path=bound.path, because="the blueprint's 'timeout' ends it")
+
+    def _machine_time(self, name: str) -> Time:
+        """Return the longest that a machine takes."""
+        if name in self._open:
+            cycle = " -> ".join([*self._open[self._open.index(name) :], name])
+            return Unbounded(f"a machine starts itself: {cycle}")
+        compiled = self._compiled.machines.get(name)
+        if compiled is None:
+            return 0.0  # it is an error at once
+        if name not in self._machines:
+            self._open.append(name)
+            bound = self.bound(self._paths.get(name) or paths_of(compiled))
+            self._open.pop()
+            time: Time = Unbounded(f"in machine '{name}', {bound.because}")
+            self._machines[name] = time if bound.seconds is None else bound.seconds
+        return self._machines[name]
 
 
 # ---------------------------------------------------------------- paths
@@ -75,16 +130,11 @@ def bound_of(paths: Paths, workers: Iterable[Worker], back_off: BackOff | None =
 class _Search:
     """The longest path through the ways of being in a state."""
 
-    def __init__(self, paths: Paths, workers: Iterable[Worker], back_off: BackOff) -> None:
+    def __init__(self, paths: Paths, times: WorkTimes) -> None:
         self._paths = paths
         self._compiled = paths.compiled
-        grouped: dict[str, list[Worker]] = {}
-        for worker in workers:
-            grouped.setdefault(worker.name, []).append(worker)
-        self._work = {
-            name: work_time(action, grouped.get(name, ()), back_off)
-            for name, action in paths.compiled.actions.items()
-        }
+        self._works = times
+        self._work: dict[str, Time] = {}
         self._start: _Node = (INIT, None, 0.0)
         self._links = self._all_links()
         self._times: dict[_Node, float] = {}
@@ -93,7 +143,7 @@ class _Search:
         before = search(self._links, [self._start])
         for node in before:
             time = self._visit(node)
-            if isinstance(time, _Unbounded):
+            if isinstance(time, Unbounded):
                 path = tuple(state for state, _, _ in path_to(before, node))
                 return Bound(seconds=None, path=path, because=time.why)
             self._times[node] = time
@@ -125,7 +175,7 @@ class _Search:
         for part in components(self._links, self._start):
             inside = set(part)
             time = self._part_time(part, inside)
-            if isinstance(time, _Unbounded):
+            if isinstance(time, Unbounded):
                 return self._cycle(part, time)
             exits = [
                 (total[target], (node, target))
@@ -138,7 +188,7 @@ class _Search:
                 total[node], leads[node] = time + best, step and (*step, inside)
         return Bound(seconds=round(total[self._start], 3), path=self._shown(leads))
 
-    def _part_time(self, part: list[_Node], inside: set[_Node]) -> _Time:
+    def _part_time(self, part: list[_Node], inside: set[_Node]) -> Time:
         """Return the time in a part of which every node leads to every other."""
         times = self._times
         if len(part) == 1 and part[0] not in self._links[part[0]]:
@@ -150,24 +200,24 @@ class _Search:
         sorter = TopologicalSorter(
             {node: [n for n in self._links[node] if n in inside] for node in free}
         )
-        longest: dict[_Node, float] = {}
+        sums: dict[_Node, float] = {}
         try:
             for node in sorter.static_order():
                 if limits[node[0]] is None:
-                    rest = [longest.get(n, 0.0) for n in self._links[node] if n in inside]
-                    longest[node] = times[node] + max(rest, default=0.0)
+                    rest = [sums.get(n, 0.0) for n in self._links[node] if n in inside]
+                    sums[node] = times[node] + max(rest, default=0.0)
         except CycleError as error:
             shown = [state for state, _, _ in error.args[1][: CYCLE_SHOWN_MAX + 1]]
             cycle = " -> ".join(reversed(shown))
-            return _Unbounded(f"nothing bounds the cycle {cycle}; give one of its states maxVisits")
+            return Unbounded(f"nothing bounds the cycle {cycle}; give one of its states maxVisits")
         counted = {state: limit for state, limit in limits.items() if limit is not None}
         dearest: dict[str, float] = {}
         for node in part:
             dearest[node[0]] = max(dearest.get(node[0], 0.0), times[node])
         visits = sum(limit * dearest[state] for state, limit in counted.items())
-        return visits + (sum(counted.values()) + 1) * max(longest.values(), default=0.0)
+        return visits + (sum(counted.values()) + 1) * max(sums.values(), default=0.0)
 
-    def _cycle(self, part: list[_Node], time: _Unbounded) -> Bound:
+    def _cycle(self, part: list[_Node], time: Unbounded) -> Bound:
         before = search(self._links, [self._start])
         inside = set(part)
         nearest = next(node for node in before if node in inside)
@@ -187,41 +237,51 @@ class _Search:
 
     # ------------------------------------------------------------ one visit
 
-    def _visit(self, node: _Node) -> _Time:
+    def _visit(self, node: _Node) -> Time:
         """Return the longest that one visit takes."""
         name, action, delay = node
         state = self._compiled.states[name]
         if state.final in ("failed", "cancelled") or is_passed(self._compiled, name):
             return 0.0
-        longest = _longest(self._options(state, action))
+        time = longest(self._options(state, action))
+        if state.subscribe is not None and state.subscribe.setup is not None:
+            time = added(self._of_action(state.subscribe.setup), time)
         if state.final:
-            return longest
+            return time
         ends = [self._leaves(state, timer) for timer in state.timers]
         timers = [seconds for seconds in ends if seconds is not None]
-        if isinstance(longest, _Unbounded):
-            return min(timers) if timers else longest
-        return min([delay + longest, *timers])
+        if isinstance(time, Unbounded):
+            return min(timers) if timers else time
+        return min([delay + time, *timers])
 
-    def _options(self, state: CompiledState, action: str | None) -> list[_Time]:
+    def _options(self, state: CompiledState, action: str | None) -> list[Time]:
         """Return how long each thing takes that a visit may be spent on."""
         if action is not None:
-            return [self._work[action], *self._rest_after(state)]
-        own = state.work
+            return [self._of_action(action), *self._rest_after(state)]
         starts = self._compiled.table.get((state.name, START), ())
-        begun = [row.action or own for row in tried(starts) if row.next == state.name]
+        begun: list[Time | None] = []
+        for row in tried(starts):
+            if row.next == state.name:
+                work = row.action
+                begun.append(self._works.of_own(state) if work is None else self._of_action(work))
         if not is_decided(starts):
-            begun.append(own)
-        found = [self._work[name] for name in begun if name is not None]
+            begun.append(self._works.of_own(state))
+        found: list[Time] = [time for time in begun if time is not None]
         if None in begun and state.waits and not state.final:
-            found.append(_Unbounded(_RESTS.format(state.name)))
+            found.append(Unbounded(_RESTS.format(state.name)))
         return [*found, *self._rest_after(state)] if found else [0.0]
 
-    def _rest_after(self, state: CompiledState) -> list[_Time]:
+    def _of_action(self, name: str) -> Time:
+        if name not in self._work:
+            self._work[name] = self._works.of_action(name)
+        return self._work[name]
+
+    def _rest_after(self, state: CompiledState) -> list[Time]:
         """Tell that a state may be stayed in when its work ended as an event without a ``next``."""
         if not state.outside:
             return []
-        work = [self._compiled.actions[name] for name in self._paths.work[state.name]]
-        labels = any(action.kind in CALLS or action.kind == "switch" for action in work)
+        work = [self._compiled.actions[name] for name in self._paths.single[state.name]]
+        labels = any(action.kind in LABELLING or action.kind == "switch" for action in work)
         events = {event for action in work for event in awaited(action)}
         for event in state.outside:
             stays = any(
@@ -229,7 +289,7 @@ class _Search:
             )
             declared = self._compiled.blueprint.events is not None
             if stays and (event in events or (labels and not declared)):
-                return [_Unbounded(_RESTS.format(state.name))]
+                return [Unbounded(_RESTS.format(state.name))]
         return []
 
     def _leaves(self, state: CompiledState, timer: CompiledTimer) -> float | None:
@@ -250,74 +310,4 @@ def _entry(edge: Edge) -> _Node:
     return (edge.target, edge.row.action, edge.row.delay or 0.0)
 
 
-def _longest(times: Sequence[_Time]) -> _Time:
-    longest = 0.0
-    for time in times:
-        if isinstance(time, _Unbounded):
-            return time
-        longest = max(longest, time)
-    return longest
-
-
-# ---------------------------------------------------------------- one piece of work
-
-
-def work_time(action: CompiledAction, workers: Sequence[Worker], back_off: BackOff) -> _Time:
-    """Return the longest that an action takes."""
-    longest = _untimed(action, workers, back_off)
-    limit = action.model.timeout
-    if limit is None:
-        return longest
-    return limit if isinstance(longest, _Unbounded) else min(limit, longest)
-
-
-def _untimed(action: CompiledAction, workers: Sequence[Worker], back_off: BackOff) -> _Time:
-    model = action.model
-    match model:
-        case CallAction():
-            return _call(model, workers, back_off)
-        case DelayAction():
-            seconds = action.templates.get("seconds")
-            if seconds is not None and seconds.constant:
-                try:
-                    return durations.seconds(seconds.value)
-                except (ValueError, TypeError):
-                    return 0.0  # it is an error at once
-            return _Unbounded(f"the delay '{model.name}' depends on the execution's data")
-        case WaitAction():
-            return _Unbounded(f"the wait '{model.name}' has no 'timeout'")
-        case _ if action.kind in INSTANT:
-            return 0.0
-        case _:
-            return _Unbounded(f"'{model.name}' has no 'timeout'")
-
-
-def _call(model: CallAction, workers: Sequence[Worker], back_off: BackOff) -> _Time:
-    name = model.name
-    if not workers:
-        return _Unbounded(f"action '{name}' has no worker")
-    callback = 0.0
-    if model.type == "async":
-        if model.heartbeat_timeout is not None:
-            return _Unbounded(f"heartbeats keep '{name}' open for ever; give it a 'timeout'")
-        callback = CALLBACK_TIMEOUT_SECONDS
-    if model.when_open == "wait":
-        return _Unbounded(f"'{name}' waits while circuits are open; give it a 'timeout'")
-    return sum(
-        (1 + worker.retry_count) * (worker.response_timeout + callback) + pauses(worker, back_off)
-        for worker in workers
-    )
-
-
-def pauses(worker: Worker, back_off: BackOff) -> float:
-    """Return the longest that a worker's back-off takes: the ceiling between all attempts."""
-    retry = worker.retry
-    pause = back_off.interval if retry.interval is None else retry.interval
-    most = back_off.max_interval if retry.max_interval is None else retry.max_interval
-    total = 0.0
-    for number in range(worker.retry_count):
-        if pause >= most or pause == 0.0:
-            return total + (worker.retry_count - number) * min(pause, most)
-        total += pause
-        pause *= retry.backoff_rate
-    return total
+__all__ = ["BackOff", "Bound", "bound_of", "pauses"]

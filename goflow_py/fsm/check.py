@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from goflow_py.domain.blueprint import ROWS_MAX, Blueprint
@@ -12,16 +12,15 @@ from goflow_py.domain.names import (
     CANCEL,
     CONTINUE,
     ENGINE_EVENTS,
-    ERROR,
     FINAL_STATES,
     INIT,
     RESERVED_STATES,
     ROOTS,
     START,
-    SUCCESS,
-    TIMEOUT,
 )
 from goflow_py.domain.workers import Worker
+from goflow_py.fsm.check_machines import endless, never_used, running
+from goflow_py.fsm.check_outcomes import outcome_findings
 from goflow_py.fsm.check_tasks import compensating, endpoints_of, task_findings, undeclared
 from goflow_py.fsm.check_workers import (
     check_workers,
@@ -31,19 +30,29 @@ from goflow_py.fsm.check_workers import (
     unresolved_alias,
 )
 from goflow_py.fsm.collection import without_collection
-from goflow_py.fsm.compile import Compiled, awaited, compile_blueprint, machine_document
+from goflow_py.fsm.compile import Compiled, compile_blueprint, machine_document
 from goflow_py.fsm.cycles import zero_work_cycles
 from goflow_py.fsm.findings import Finding, error, warning
+from goflow_py.fsm.graph import Paths, paths_of
 from goflow_py.fsm.parse import escape
-from goflow_py.fsm.paths import Paths, path_findings, paths_of
-from goflow_py.fsm.rows import BUSY, CompiledRow, CompiledState
+from goflow_py.fsm.paths import path_findings
+from goflow_py.fsm.rows import CompiledRow
 from goflow_py.fsm.schemas import schema_problem
 
-FAILING = BUSY | {"pull", "human", "activity", "undo"}
-"""Types of work whose failure does not depend on the blueprint."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """A blueprint that was looked at, and what else was found out on the way."""
+
+    compiled: Compiled
+    findings: list[Finding]
+    """Worst first."""
+    paths: Paths | None = None
+    """None where an error keeps the table from being walked."""
+    machines: Mapping[str, Paths] = field(default_factory=dict)
+    """Of each machine that could be walked."""
 
 
-@without_collection()
 def check(
     blueprint: Blueprint,
     *,
@@ -51,7 +60,22 @@ def check(
     workers_in_body: bool,
     is_resolved: Callable[[str], bool],
 ) -> tuple[Compiled, list[Finding]]:
-    """Return the compiled blueprint and all findings, worst first.
+    """Return the compiled blueprint and all findings, worst first; see ``examine``."""
+    checked = examine(
+        blueprint, workers=workers, workers_in_body=workers_in_body, is_resolved=is_resolved
+    )
+    return checked.compiled, checked.findings
+
+
+@without_collection()
+def examine(
+    blueprint: Blueprint,
+    *,
+    workers: Iterable[Worker],
+    workers_in_body: bool,
+    is_resolved: Callable[[str], bool],
+) -> Checked:
+    """Compile, and find everything that can be said of it.
 
     *workers* are those that will be in force; *workers_in_body* makes a missing one an error.
     """
@@ -62,24 +86,44 @@ def check(
 
     workers = list(workers)
     compiled = compile_blueprint(blueprint, workers={w.name for w in workers}, report=report)
+    is_whole = not findings
     used: set[str] = set()
-    called: set[str] = set()
+    called: dict[str, set[str]] = {}
+    paths: dict[str, Paths] = {}
     for part in _parts(blueprint, compiled):
-        found, reached = _check_part(part, is_resolved, is_whole=not findings)
-        findings += found
+        looked = _look_at(part, is_resolved, is_whole=is_whole)
+        findings += looked.findings
         used |= _used(part.compiled)
-        called |= reached
+        called[part.name] = looked.called
+        if looked.paths is not None:
+            paths[part.name] = looked.paths
+    root = paths.pop("", None)
+    findings += _of_machines(compiled, called, paths)
     findings += check_workers(workers, is_resolved=is_resolved)
     findings += missing_workers(blueprint, workers, workers_in_body)
-    findings += never_called(workers, used, called)
-    parts = [compiled, *compiled.machines.values()]
-    if blueprint.events is None and any(s.outside for p in parts for s in p.states.values()):
+    at_work = running(compiled, called) | {""}
+    findings += never_called(workers, used, set().union(*(called[name] for name in at_work)))
+    if blueprint.events is None and _takes_events(compiled):
         message = "without 'events', names in rows are taken both from outside and from workers"
         findings.append(
             Finding(code="open_events", severity="info", pointer="/events", message=message)
         )
     order = {"error": 0, "warning": 1, "info": 2}
-    return compiled, sorted(findings, key=lambda finding: order[finding.severity])
+    findings.sort(key=lambda finding: order[finding.severity])
+    return Checked(compiled=compiled, findings=findings, paths=root, machines=paths)
+
+
+def _takes_events(compiled: Compiled) -> bool:
+    parts = [compiled, *compiled.machines.values()]
+    return any(state.outside for part in parts for state in part.states.values())
+
+
+def _of_machines(
+    compiled: Compiled, called: Mapping[str, set[str]], paths: Mapping[str, Paths]
+) -> Iterator[Finding]:
+    yield from never_used(compiled, called)
+    if len(paths) == len(compiled.machines):
+        yield from endless(paths)
 
 
 # ---------------------------------------------------------------- the blueprint and its machines
@@ -91,9 +135,15 @@ class _Part:
 
     document: Blueprint
     compiled: Compiled
-    prefix: str = ""
+    name: str = ""
+    """The machine's."""
     own_actions: int = ROWS_MAX
     """How many of the actions are its own: the others were checked with the blueprint."""
+
+    @property
+    def prefix(self) -> str:
+        """Return the pointer of its document."""
+        return f"/machines/{escape(self.name)}" if self.name else ""
 
     def place(self, finding: Finding) -> Finding | None:
         """Return *finding* with its pointer into the whole blueprint; None for one said before."""
@@ -108,21 +158,25 @@ class _Part:
 def _parts(blueprint: Blueprint, compiled: Compiled) -> Iterator[_Part]:
     yield _Part(blueprint, compiled)
     for name, machine in compiled.machines.items():
-        yield _Part(
-            machine_document(blueprint, name),
-            machine,
-            f"/machines/{escape(name)}",
-            len(blueprint.machines[name].actions),
-        )
+        own = len(blueprint.machines[name].actions)
+        yield _Part(machine_document(blueprint, name), machine, name, own)
 
 
-def _check_part(
-    part: _Part, is_resolved: Callable[[str], bool], *, is_whole: bool
-) -> tuple[list[Finding], set[str]]:
-    """Return the findings of one part, and the actions that its reached states use."""
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """What was found in one part."""
+
+    findings: list[Finding]
+    called: set[str]
+    """The actions that its reached states use."""
+    paths: Paths | None = None
+
+
+def _look_at(part: _Part, is_resolved: Callable[[str], bool], *, is_whole: bool) -> _Looked:
     document, compiled = part.document, part.compiled
     findings = [
         *_names(document, compiled),
+        *_finals(document),
         *_references(document, compiled),
         *task_findings(document, compiled),
         *_rows(compiled),
@@ -130,33 +184,35 @@ def _check_part(
         *_endpoints(document, is_resolved),
         *(warning("doubtful_expression", *doubt) for doubt in compiled.doubts),
     ]
-    called = _used(compiled)
+    called, paths = _used(compiled), None
     if is_whole and not any(finding.severity == "error" for finding in findings):
         # These walk the table, which has to be whole.
         paths = paths_of(compiled)
-        findings += _unmatched(paths)
+        findings += outcome_findings(paths)
         findings += zero_work(compiled)
         findings += path_findings(paths)
-        reached = {action for state in paths.before for action in paths.work[state]}
-        called = reached | _around(compiled) | compensating(compiled.actions, reached)
+        called = paths.reached | _around(compiled, paths.before)
+        called |= compensating(compiled.actions, called)
     placed = (part.place(finding) for finding in findings)
-    return [finding for finding in placed if finding is not None], called
+    return _Looked([finding for finding in placed if finding is not None], called, paths)
 
 
 def _used(compiled: Compiled) -> set[str]:
     """Return every action that a state, a row or another action names."""
     used = {name for state in compiled.states.values() for name in state.actions}
     used |= {row.action for row in compiled.rows if row.action is not None}
-    used |= _around(compiled)
+    used |= _around(compiled, compiled.states)
     return used | compensating(compiled.actions, used)
 
 
-def _around(compiled: Compiled) -> set[str]:
+def _around(compiled: Compiled, states: Iterable[str]) -> set[str]:
+    """Return the actions before and after the work of *states*."""
     found: set[str] = set()
-    for state in compiled.states.values():
-        if state.subscribe is not None:
-            around = (state.subscribe.setup, state.subscribe.teardown)
-            found |= {name for name in around if name is not None}
+    for name in states:
+        subscribe = compiled.states[name].subscribe
+        if subscribe is not None:
+            around = (subscribe.setup, subscribe.teardown)
+            found |= {action for action in around if action is not None}
     return found
 
 
@@ -174,25 +230,18 @@ def _endpoints(document: Blueprint, is_resolved: Callable[[str], bool]) -> Itera
 
 def _names(blueprint: Blueprint, compiled: Compiled) -> Iterator[Finding]:
     counted: Counter[str] = Counter()
-    for i, state in enumerate(blueprint.state_objects()):
-        counted[state.name] += 1
-        if counted[state.name] > 1:
-            yield error(
-                "duplicate_state", f"/states/{i}", f"state '{state.name}' is declared twice"
-            )
-        if state.name in ROOTS:
-            message = f"no state may be called '{state.name}': expressions use the word"
+    for i, name in enumerate(blueprint.state_names()):
+        counted[name] += 1
+        if counted[name] > 1:
+            yield error("duplicate_state", f"/states/{i}", f"state '{name}' is declared twice")
+        if name in ROOTS:
+            message = f"no state may be called '{name}': expressions use the word"
             yield error("reserved_name", f"/states/{i}", message)
-        if state.name in RESERVED_STATES:
-            message = f"'{state.name}' needs no declaration"
+        if name in RESERVED_STATES:
+            message = f"'{name}' needs no declaration"
             yield Finding(
                 code="reserved_state", severity="info", pointer=f"/states/{i}", message=message
             )
-        if state.final and (state.on or state.after or state.timeout is not None):
-            message = (
-                f"the final state '{state.name}' is never left: its rows and timers do nothing"
-            )
-            yield warning("row_from_final", f"/states/{i}", message)
     seen: Counter[str] = Counter()
     for i, action in enumerate(blueprint.actions):
         seen[action.name] += 1
@@ -206,10 +255,19 @@ def _names(blueprint: Blueprint, compiled: Compiled) -> Iterator[Finding]:
         yield error("too_many_rows", "/transitions", f"more than {ROWS_MAX} rows")
 
 
+def _finals(blueprint: Blueprint) -> Iterator[Finding]:
+    for i, state in blueprint.written_states():
+        if state.final and (state.on or state.after or state.timeout is not None):
+            message = (
+                f"the final state '{state.name}' is never left: its rows and timers do nothing"
+            )
+            yield warning("row_from_final", f"/states/{i}", message)
+
+
 def _references(blueprint: Blueprint, compiled: Compiled) -> Iterator[Finding]:
     for row in compiled.rows:
         yield from _row_references(row, compiled)
-    for i, state in enumerate(blueprint.state_objects()):
+    for i, state in blueprint.written_states():
         if state.do is not None and state.do not in compiled.actions:
             yield undeclared("action", state.do, f"/states/{i}/do", compiled.actions)
         for number, event in enumerate(state.defer):
@@ -280,35 +338,6 @@ def _schemas(blueprint: Blueprint) -> Iterator[Finding]:
         problem = None if schema is None else schema_problem(schema)
         if problem:
             yield error("bad_schema", pointer, f"this is no JSON Schema to be used: {problem}")
-
-
-def _unmatched(paths: Paths) -> Iterator[Finding]:
-    """Warn where an outcome has no row: R4 decides then, and the author should know how."""
-    compiled = paths.compiled
-    for state in compiled.states.values():
-        if state.name in RESERVED_STATES or state.final:
-            continue
-        work = [compiled.actions[name] for name in paths.work[state.name]]
-        if not work:
-            continue
-        kinds, pointer = {action.kind for action in work}, state.source
-        always = (state.name, ALWAYS) in compiled.table
-        awaits_all = all(_has(compiled, state, event) for one in work for event in awaited(one))
-        ends_as_success = kinds - {"switch"} - ({"wait"} if awaits_all else set())
-        if ends_as_success and not always and not _has(compiled, state, SUCCESS):
-            message = f"state '{state.name}' has no row for 'success': it leads to 'done'"
-            yield warning("unmatched_success", pointer, message, fix="add a row, or keep it so")
-        if kinds & FAILING and not always and not _has(compiled, state, ERROR):
-            message = f"state '{state.name}' has no row for 'error': the execution fails there"
-            yield warning("unmatched_error", pointer, message, fix="add a row, or keep it so")
-        timed = any(timer.event == TIMEOUT for timer in state.timers)
-        if timed and not always and not _has(compiled, state, TIMEOUT):
-            message = f"state '{state.name}' has no row for 'timeout': it counts as 'error'"
-            yield warning("unmatched_timeout", pointer, message)
-
-
-def _has(compiled: Compiled, state: CompiledState, event: str) -> bool:
-    return (state.name, event) in compiled.table
 
 
 def zero_work(compiled: Compiled) -> Iterator[Finding]:

@@ -3,12 +3,18 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
-from goflow_py.domain.actions import ActivityAction, AnyAction, EmitAction, HumanAction
+from goflow_py.domain.actions import (
+    ActivityAction,
+    AnyAction,
+    EmitAction,
+    HumanAction,
+    WaitAction,
+)
 from goflow_py.domain.blueprint import Blueprint
-from goflow_py.domain.names import ROOTS, did_you_mean
+from goflow_py.domain.names import ENGINE_EVENTS, ROOTS, did_you_mean
 from goflow_py.domain.states import GraphTask, State
 from goflow_py.fsm.compile import Compiled
-from goflow_py.fsm.findings import Finding, error
+from goflow_py.fsm.findings import Finding, error, warning
 from goflow_py.fsm.rows import CompiledAction
 from goflow_py.fsm.schemas import schema_problem
 
@@ -19,7 +25,7 @@ SEEN_THROUGH = frozenset({"sync", "async", "script", "emit"})
 
 def task_findings(blueprint: Blueprint, compiled: Compiled) -> Iterator[Finding]:
     """Yield what is wrong with the graphs, and with what their actions refer to."""
-    for i, state in enumerate(blueprint.state_objects()):
+    for i, state in blueprint.written_states():
         pointer = f"/states/{i}"
         if state.tasks is not None:
             yield from _graph(state, pointer, compiled)
@@ -42,9 +48,7 @@ def _graph(state: State, pointer: str, compiled: Compiled) -> Iterator[Finding]:
     if state.do is not None:
         message = f"state '{state.name}' has both 'do' and 'tasks'; give one of them"
         yield error("two_works", f"{pointer}/tasks", message)
-    if isinstance(state.join, int) and state.join > len(tasks):
-        message = f"{state.join} tasks have to succeed, but state '{state.name}' has {len(tasks)}"
-        yield error("join_out_of_reach", f"{pointer}/join", message)
+    yield from _join(state, tasks, pointer)
     counted = Counter(task.name for task in tasks)
     for i, task in enumerate(tasks):
         where = f"{pointer}/tasks/{i}"
@@ -58,6 +62,27 @@ def _graph(state: State, pointer: str, compiled: Compiled) -> Iterator[Finding]:
         shown = " -> ".join(cycle)
         message = f"these tasks wait for one another, so none ever begins: {shown}"
         yield error("needs_cycle", f"{pointer}/tasks", message, path=cycle)
+
+
+def _join(state: State, tasks: list[GraphTask], pointer: str) -> Iterator[Finding]:
+    if state.join == "all" or (state.join == "any" and not tasks):
+        return
+    wanted = 1 if state.join == "any" else state.join
+    where = f"{pointer}/join"
+    if wanted > len(tasks):
+        message = f"{wanted} tasks have to succeed, but state '{state.name}' has {len(tasks)}"
+        yield error("join_out_of_reach", where, message)
+        return
+    sure = sum(task.when is None for task in tasks)
+    if sure < wanted:
+        few = f"{sure} of the tasks" if sure else "none of the tasks"
+        message = (
+            f"{wanted} of the {len(tasks)} tasks of state '{state.name}' have to succeed, and "
+            f"{few} {'begins' if sure < 2 else 'begin'} in any case: with their 'when' false the "
+            "state fails, code 'join'"
+        )
+        fix = "ask for fewer in 'join', or add a task without 'when'"
+        yield warning("join_may_be_out_of_reach", where, message, fix=fix)
 
 
 def _task(
@@ -76,6 +101,8 @@ def _task(
     elif action.kind == "undo":
         message = "work of type 'undo' stands alone in a state: it undoes what came before"
         yield error("bad_undo", pointer, message)
+    if task.each is None:
+        return
     if task.as_ in ROOTS or task.as_ == "index" or task.as_ in compiled.states:
         message = f"the items cannot be called '{task.as_}': expressions use the word"
         yield error("reserved_name", f"{pointer}/as", message)
@@ -138,6 +165,7 @@ def _action(action: AnyAction, pointer: str, compiled: Compiled) -> Iterator[Fin
     if isinstance(action, ActivityAction) and action.machine is not None:
         if action.machine not in compiled.machines:
             yield undeclared("machine", action.machine, f"{pointer}/machine", compiled.machines)
+    yield from _events(action, pointer)
     if isinstance(action, HumanAction) and action.form is not None:
         problem = schema_problem(action.form)
         if problem:
@@ -145,9 +173,21 @@ def _action(action: AnyAction, pointer: str, compiled: Compiled) -> Iterator[Fin
             yield error("bad_schema", f"{pointer}/form", message)
 
 
+def _events(action: AnyAction, pointer: str) -> Iterator[Finding]:
+    """Yield the names of events that no execution takes from outside."""
+    if isinstance(action, EmitAction) and action.endpoint is None and action.event in ENGINE_EVENTS:
+        message = f"no execution takes '{action.event}' from outside: the engine raises it"
+        yield error("reserved_event", f"{pointer}/event", message, fix="give it another name")
+    if isinstance(action, WaitAction):
+        for name in action.awaited:
+            if name in ENGINE_EVENTS:
+                message = f"'{name}' never comes from outside: the engine raises it"
+                yield error("reserved_event", pointer, message, fix="await another event")
+
+
 def endpoints_of(blueprint: Blueprint) -> Iterator[tuple[str, str]]:
     """Yield (pointer, endpoint) of everything but workers that is called."""
-    for i, state in enumerate(blueprint.state_objects()):
+    for i, state in blueprint.written_states():
         if state.notify is not None:
             told = state.notify
             for what, endpoint in (

@@ -81,10 +81,13 @@ def endpoint_problem(endpoint: str) -> str | None:
 
 
 def _secrets(worker: Worker, pointer: str) -> Iterator[Finding]:
+    texts: dict[str, str | None]
     texts = {f"headers/{name}": text for name, text in worker.headers.items()}
-    texts |= {"auth": worker.auth or "", "signingSecret": worker.signing_secret or ""}
+    texts |= {"auth": worker.auth, "signingSecret": worker.signing_secret}
     texts["workerEndpoint"] = worker.worker_endpoint
     for name, text in texts.items():
+        if not text or "$" not in text:
+            continue
         try:
             compile_template(text, secrets=True)
         except GoFlowError as failure:

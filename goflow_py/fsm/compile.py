@@ -144,7 +144,7 @@ def _compile(
     }
     rows = tuple(_rows(blueprint, parse))
     table = _table(rows, objects, report)
-    _implicit_actions(objects, actions, worker_names, parse)
+    _implicit_actions(objects, actions, worker_names)
     events: dict[str, list[str]] = {}
     for current, event in table:
         events.setdefault(current, []).append(event)
@@ -179,16 +179,16 @@ def _implicit_actions(
     objects: Mapping[str, tuple[State, str]],
     actions: dict[str, CompiledAction],
     workers: frozenset[str],
-    parse: Parser,
 ) -> None:
     """Give a state, or a task, without an action but with a worker of its name that call (R3)."""
-    for name, (state, pointer) in objects.items():
+    for name, (state, _) in objects.items():
         names = [task.do or task.name for task in state.tasks or ()]
         if state.do is None and state.tasks is None:
             names = [name]
         for own in names:
             if own not in actions and own in workers:
-                actions[own] = parse.action(CallAction(name=own), pointer)
+                # It has no texts of its own that could be compiled.
+                actions[own] = CompiledAction(model=CallAction(name=own), kind="sync")
 
 
 # ---------------------------------------------------------------- rows
@@ -200,13 +200,13 @@ def _rows(blueprint: Blueprint, parse: Parser) -> Iterator[CompiledRow]:
         currents = [row.current] if isinstance(row.current, str) else row.current
         for current in dict.fromkeys(currents):
             yield parse.row(row, current, row.event, pointer)
-    states = list(blueprint.state_objects())
-    for i, state in enumerate(states):
+    states = list(blueprint.written_states())
+    for i, state in states:
         for event, target in state.on.items():
             pointer = f"/states/{i}/on/{escape(event)}"
             for short, where in _on_rows(target, pointer):
                 yield parse.row(short, state.name, event, where)
-    for i, state in enumerate(states):
+    for i, state in states:
         for number, after in enumerate(state_timers(state)):
             if after.next is not None:
                 pointer = (
@@ -272,8 +272,10 @@ def _state(
 ) -> CompiledState:
     declared = blueprint.events
     timers = tuple(
-        parse.timer(after, number, f"{pointer}/after/{number}")
-        for number, after in enumerate(state_timers(state))
+        [
+            parse.timer(after, number, f"{pointer}/after/{number}")
+            for number, after in enumerate(state_timers(state))
+        ]
     )
     free = [event for event in events if event not in ENGINE_EVENTS and " " not in event]
     outside = [event for event in free if declared is None or event in declared]
@@ -290,7 +292,7 @@ def _state(
         notify=state.notify,
         timers=timers,
         final=state.final or FINAL_STATES.get(state.name),
-        output=parse.template(state.output, f"{pointer}/output"),
+        output=None if state.output is None else parse.template(state.output, f"{pointer}/output"),
         defer=frozenset(state.defer),
         business_status=state.business_status,
         stage=state.stage,
@@ -298,7 +300,7 @@ def _state(
         waits=bool(outside or timers),
         only_always=ALWAYS in events
         and not any(e not in (ALWAYS, "start", "error", "cancel") for e in events),
-        labels=tuple(e for e in free if declared is None or e not in declared),
+        labels=tuple(free if declared is None else [e for e in free if e not in declared]),
         outside=tuple(outside),
         source=pointer,
     )

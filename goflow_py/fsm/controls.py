@@ -15,20 +15,22 @@ from goflow_py.fsm.commands import note, refuse, refuse_orphan
 from goflow_py.fsm.compile import Compiled
 from goflow_py.fsm.draft import Draft
 from goflow_py.fsm.events import finish, take_outside
+from goflow_py.fsm.guard import MicrostepLimit
 from goflow_py.fsm.reopening import goto, replay, retry, skip
-from goflow_py.fsm.step import Digest, MicrostepLimit
+from goflow_py.fsm.step import Digest
 from goflow_py.fsm.undo import unwind
 
 
 def control(compiled: Compiled, draft: Draft, command: Control) -> bool:
     """Carry out *command*. Raises ``Conflict`` (409), ``Invalid``, ``ExpressionFailed`` (422)."""
     execution = draft.before
-    if command.verb in REOPENING and execution.ended and execution.parent is not None:
+    reopens = command.verb in REOPENING and command.arguments.get("downstream") is not False
+    if reopens and execution.ended and execution.parent is not None:
         refuse_orphan(command, execution)
     if execution.unwinding and command.verb in ("skip", "goto", "replay"):
         raise Conflict(
             "the execution was cancelled, and what it did is being undone; "
-            "wait for its end, or terminate it",
+            + ("retry it" if execution.ended else "wait for its end, or terminate it"),
             code="cancelling",
             state=execution.state,
         )

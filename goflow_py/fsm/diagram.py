@@ -8,7 +8,7 @@ from goflow_py.domain.execution import Execution
 from goflow_py.domain.history import Entry
 from goflow_py.domain.names import CONTINUE, INIT, RESERVED_STATES
 from goflow_py.fsm.compile import Compiled
-from goflow_py.fsm.graph import Edge, edges_of, open_work
+from goflow_py.fsm.graph import Edge, edges_of, works_of
 from goflow_py.fsm.paths import accepted
 from goflow_py.fsm.rows import CompiledState, CompiledTimer
 
@@ -20,8 +20,8 @@ def graph(compiled: Compiled) -> Json:
 
     The four reserved states are there when the blueprint declares them or something leads there.
     """
-    work = open_work(compiled)
-    edges = edges_of(compiled, work)
+    works = works_of(compiled)
+    work, edges = works.open, edges_of(compiled, works.single)
     accepts = accepted(compiled)
     declared = {state.name for state in compiled.blueprint.state_objects()} | {INIT}
     declared |= {edge.target for found in edges.values() for edge in found}

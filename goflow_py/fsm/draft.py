@@ -34,7 +34,17 @@ class Draft:
     *now* is the time of all entries, raised to the newest entry's where the clock fell back.
     """
 
-    __slots__ = ("_closed", "_entries", "_event", "after", "before", "now", "records")
+    __slots__ = (
+        "_closed",
+        "_document",
+        "_entries",
+        "_event",
+        "_facts",
+        "after",
+        "before",
+        "now",
+        "records",
+    )
 
     def __init__(self, execution: Execution, now: int) -> None:
         self.before = execution
@@ -44,6 +54,8 @@ class Draft:
         self._entries: list[Entry] = []
         self._closed = 0  # entries that are in a record already
         self._event: Mapping[str, Any] = {"name": None, "data": None}
+        self._facts: dict[str, Any] | None = None
+        self._document: dict[str, Any] | None = None
 
     @property
     def changed(self) -> bool:
@@ -55,6 +67,7 @@ class Draft:
         entry: Entry = {"seq": self.after.seq + 1, "at": self.now, "type": type, **fields}
         apply(self.after, entry)
         self._entries.append(entry)
+        self._document = None
         return entry
 
     def mark(self) -> int:
@@ -65,6 +78,7 @@ class Draft:
         """Forget all entries since *mark*, which must not be in a closed record."""
         entries, self._entries = self._entries[:mark], []
         self.after = copy(self.before)
+        self._document = None
         for entry in entries:
             apply(self.after, entry)
         self._entries = entries
@@ -101,27 +115,39 @@ class Draft:
     def happens(self, name: str | None, data: Any) -> None:
         """Note the input that begins a digest: ``event`` in all its microsteps."""
         self._event = {"name": name, "data": data}
+        self._document = None
 
     def document(self, **extra: Any) -> dict[str, Any]:
-        """Return what expressions see now (section 7 of the language)."""
+        """Return what expressions see now (section 7 of the language); not to be changed."""
+        known = self._document
+        if known is None:
+            known = self._document = self._new_document()
+        return {**known, **extra} if extra else known
+
+    def _new_document(self) -> dict[str, Any]:
         execution = self.after
+        facts = self._facts
+        if facts is None or not execution.seq:
+            facts = self._facts = self._constant_facts()
         return {
             **execution.outputs,
             "input": execution.input,
             "data": execution.data,
             "event": self._event,
             "error": execution.error,
-            "execution": {
-                "id": execution.id,
-                "key": execution.key,
-                "project": execution.project,
-                "activity": execution.activity,
-                "version": execution.version,
-                "state": execution.state,
-                "visit": execution.visit,
-                "startedAt": durations.rfc3339(execution.started_at),
-            },
-            **extra,
+            "execution": {**facts, "state": execution.state, "visit": execution.visit},
+        }
+
+    def _constant_facts(self) -> dict[str, Any]:
+        """Return what of ``execution`` is the same in the whole step."""
+        execution = self.after
+        return {
+            "id": execution.id,
+            "key": execution.key,
+            "project": execution.project,
+            "activity": execution.activity,
+            "version": execution.version,
+            "startedAt": durations.rfc3339(execution.started_at),
         }
 
 

@@ -12,7 +12,7 @@ from goflow_py.domain.names import ERROR
 from goflow_py.errors import Conflict, ExpressionFailed
 from goflow_py.fsm import work
 from goflow_py.fsm.draft import Draft
-from goflow_py.fsm.rows import INSTANT, CompiledAction
+from goflow_py.fsm.rows import CompiledAction
 from goflow_py.fsm.timers import set_timer
 
 if TYPE_CHECKING:
@@ -38,8 +38,6 @@ def set_up(digest: "Digest", _: Mapping[str, Any]) -> bool:
     task = work.schedule(
         draft, action, name=SETUP, again=old is not None, key=f"{draft.after.visit}/setup"
     )
-    if task.open and action.kind in INSTANT:
-        work.run_instant(draft, action, task)
     if task.outcome == ERROR:
         digest.outcome(ERROR)
     return not task.ended_well
@@ -89,19 +87,16 @@ def _order_teardown(digest: "Digest", action: CompiledAction, data: Mapping[str,
     draft = digest.draft
     if len(draft.after.errands) >= ERRANDS_MAX:
         return
-    sees = {"result": data}
     task = work.schedule(
         draft,
         action,
         name=f"+teardown:{draft.after.seq + 1}",
-        sees=sees,
+        sees={"result": data},
         input=data,
         errand=True,
         key=f"{draft.after.visit}/teardown",
     )
-    if task.open and action.kind in INSTANT:
-        work.run_instant(draft, action, task, sees=sees)
-    elif task.open:
+    if task.open:
         _let_it_be_found(draft, task.name)
 
 

@@ -16,9 +16,10 @@ from goflow_py.errors import Conflict, EventNotAccepted, ExpressionFailed, Forbi
 from goflow_py.fsm import work
 from goflow_py.fsm.compile import Compiled, awaited
 from goflow_py.fsm.draft import Draft
+from goflow_py.fsm.guard import MicrostepLimit
 from goflow_py.fsm.rows import CompiledRow
 from goflow_py.fsm.schemas import check_schema
-from goflow_py.fsm.step import Digest, MicrostepLimit
+from goflow_py.fsm.step import Digest
 
 DEFERRED_EVENTS_MAX = 1_000
 

@@ -288,6 +288,8 @@ def _control(execution: Execution, entry: Entry) -> None:
                 execution.output = None
                 execution.undigested = None
                 execution.cancelling = execution.unwinding
+        case "fork":
+            _forked(execution, entry)
         case _:
             pass
     for state in entry.get("forget", ()):
@@ -302,6 +304,16 @@ def _forget_children(execution: Execution) -> None:
     for task in execution.tasks.values():
         if task.child is not None and not task.open:
             task.facts = {name: fact for name, fact in task.facts.items() if name != "child"}
+
+
+def _forked(execution: Execution, entry: Entry) -> None:
+    """Take over what the original was like; what it did is not this one's to undo."""
+    execution.outputs = dict(entry["outputs"])
+    execution.visits = dict(entry["visits"])
+    execution.last_visits = dict(entry["lastVisits"])
+    execution.visit = entry["visit"]
+    execution.error = entry.get("error")
+    execution.business_status = entry.get("businessStatus")
 
 
 def _ended(execution: Execution, entry: Entry) -> None:

@@ -6,11 +6,13 @@ can take by itself, and perhaps more; what operators do (``goto``, ``skip``) is 
 
 from collections import deque
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
-from goflow_py.domain.names import ALWAYS, DONE, START, SUCCESS
+from goflow_py.domain.actions import ActivityAction
+from goflow_py.domain.names import ALWAYS, CANCEL, DONE, ERROR, INIT, START, SUCCESS
 from goflow_py.fsm.compile import Compiled, awaited
-from goflow_py.fsm.rows import CompiledRow, CompiledState
+from goflow_py.fsm.rows import CompiledAction, CompiledRow, CompiledState
 
 N = TypeVar("N", bound=Hashable)
 
@@ -50,25 +52,92 @@ Edges = Mapping[str, Sequence[Edge]]
 Work = Mapping[str, Sequence[str]]
 
 
-def open_work(compiled: Compiled) -> Work:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paths:
+    """The graph of a blueprint, or of one machine, and what can be reached in it."""
+
+    compiled: Compiled
+    work: Work
+    """What can be open in each state."""
+    single: Work
+    """What can be the only work of each state."""
+    edges: Edges
+    links: Links
+    before: Mapping[str, str | None]
+    """Every state that ``init`` reaches, with the one before it on a shortest path."""
+
+    def to(self, state: str) -> tuple[str, ...]:
+        """Return the shortest path from ``init``."""
+        return path_to(self.before, state)
+
+    @property
+    def reached(self) -> set[str]:
+        """Return the actions that can be open in states that ``init`` reaches."""
+        return {action for state in self.before for action in self.work[state]}
+
+
+def paths_of(compiled: Compiled) -> Paths:
+    """Walk the table, which has to be whole: every name in it declared."""
+    works = works_of(compiled)
+    edges = edges_of(compiled, works.single)
+    links = links_of(edges)
+    return Paths(
+        compiled=compiled,
+        work=works.open,
+        single=works.single,
+        edges=edges,
+        links=links,
+        before=search(links, [INIT]),
+    )
+
+
+class Works(NamedTuple):
+    """The actions that can be open in each state."""
+
+    single: Work
+    """As the only work: the state's own, and what rows start. Its outcome is an event."""
+    open: Work
+    """These, and the tasks of its graph: the outcome of one of them moves nothing by itself."""
+
+
+def works_of(compiled: Compiled) -> Works:
     """Return the actions that can be open in each state: its own, and those that rows start."""
-    found: dict[str, dict[str, None]] = {
-        name: dict.fromkeys(action for action in state.actions if action in compiled.actions)
-        for name, state in compiled.states.items()
+    states, known = compiled.states, compiled.actions
+    single: dict[str, tuple[str, ...]] = {
+        name: () if state.work is None else (state.work,) for name, state in states.items()
     }
+    started: dict[str, dict[str, None]] = {}
     for (current, _), rows in compiled.table.items():
         for row in rows:
-            if row.action is not None and row.action in compiled.actions:
-                found[row.next or current][row.action] = None
-    return {name: tuple(names) for name, names in found.items()}
+            if row.action is not None and row.action in known:
+                started.setdefault(row.next or current, {})[row.action] = None
+    for name, actions in started.items():
+        single[name] = tuple(dict.fromkeys([*single[name], *actions]))
+    tasks = {
+        name: tuple(dict.fromkeys([*(one for one in state.actions if one in known), *single[name]]))
+        for name, state in states.items()
+        if state.graph is not None
+    }
+    return Works(single, {**single, **tasks} if tasks else single)
 
 
-def edges_of(compiled: Compiled, work: Work) -> Edges:
-    """Return every way on from each state, in the order of trying; final states have none."""
+def machine_of(action: CompiledAction | None) -> str | None:
+    """Return the private machine that an action starts, if it starts one."""
+    model = action.model if action is not None else None
+    return model.machine if isinstance(model, ActivityAction) else None
+
+
+def edges_of(compiled: Compiled, single: Work) -> Edges:
+    """Return every way on from each state, in the order of trying; final states have none.
+
+    *single* is what can be the only work of each state.
+    """
     found: dict[str, list[Edge]] = {name: [] for name in compiled.states}
     for (current, event), rows in compiled.table.items():
         state = compiled.states.get(current)
         if state is None or state.final:
+            continue
+        if state.graph is not None and not happens(state, event, single[current]):
             continue
         into = found[current]
         for number, row in enumerate(rows):
@@ -76,11 +145,24 @@ def edges_of(compiled: Compiled, work: Work) -> Edges:
             if row.when is None:
                 break  # none behind it can fire
     for name, state in compiled.states.items():
-        if not state.final and _may_succeed(compiled, state, work[name]):
+        if not state.final and _may_succeed(compiled, state, single[name]):
             rows = compiled.table.get((name, SUCCESS), ())
             if not is_decided(rows):
                 found[name].append(Edge(name, SUCCESS, DONE, None, len(rows)))
     return found
+
+
+def happens(state: CompiledState, event: str, single: Sequence[str]) -> bool:
+    """Tell whether *event* can be raised in a state; *single* is what can be its only work.
+
+    Labels, values of a switch and time-outs of the tasks of a graph raise nothing.
+    """
+    if state.graph is None or single or event in _RAISED_ANYWHERE:
+        return True
+    return event in state.outside or any(timer.event == event for timer in state.timers)
+
+
+_RAISED_ANYWHERE = frozenset({START, SUCCESS, ERROR, ALWAYS, CANCEL})
 
 
 def tried(rows: Iterable[CompiledRow]) -> Iterator[CompiledRow]:
@@ -104,18 +186,19 @@ def is_passed(compiled: Compiled, state: str) -> bool:
     return is_decided(compiled.table.get((state, ALWAYS), ()))
 
 
-def _may_succeed(compiled: Compiled, state: CompiledState, work: Sequence[str]) -> bool:
+def _may_succeed(compiled: Compiled, state: CompiledState, single: Sequence[str]) -> bool:
     """Tell whether ``success`` can be raised in a state (R3: also where there is nothing to do)."""
     if is_passed(compiled, state.name):
         return False
-    if state.graph is not None:
-        return True
-    if state.work is None and not state.waits:
+    if state.graph is not None or (state.work is None and not state.waits):
         starts = compiled.table.get((state.name, START), ())
-        again = any(row.next == state.name and row.action is None for row in tried(starts))
-        if again or not (is_decided(starts) or state.only_always):
+        if not is_decided(starts):
+            begun = state.graph is not None or not state.only_always
+        else:
+            begun = False
+        if begun or any(row.next == state.name and row.action is None for row in tried(starts)):
             return True
-    return any(_ends_as_success(compiled, state, name) for name in work)
+    return any(_ends_as_success(compiled, state, name) for name in single)
 
 
 def _ends_as_success(compiled: Compiled, state: CompiledState, work: str) -> bool:

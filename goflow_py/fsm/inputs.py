@@ -13,8 +13,9 @@ from goflow_py.fsm import timers, work
 from goflow_py.fsm.compile import Compiled
 from goflow_py.fsm.draft import Draft
 from goflow_py.fsm.events import finish
+from goflow_py.fsm.guard import guarded
 from goflow_py.fsm.rows import CompiledAction
-from goflow_py.fsm.step import Digest, guarded
+from goflow_py.fsm.step import Digest
 from goflow_py.fsm.undo import child_ended
 
 # ---------------------------------------------------------------- start

@@ -122,6 +122,7 @@ class Parser:
                 pass
         return CompiledAction(
             model=model,
+            kind=str(getattr(model, "type", "sync")),
             input=self.template(model.input, f"{pointer}/input"),
             output=self.template(model.output, f"{pointer}/output"),
             expression=self.expression(

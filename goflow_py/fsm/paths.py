@@ -5,8 +5,7 @@ perhaps more (guards are not weighed), so what is said to be out of reach is so 
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from dataclasses import replace
 
 from goflow_py.domain.names import (
     ALWAYS,
@@ -14,63 +13,39 @@ from goflow_py.domain.names import (
     CANCEL,
     INIT,
     RESERVED_STATES,
-    ROOTS,
     START,
     SUCCESS,
-    did_you_mean,
 )
-from goflow_py.expression import Expression, Template
 from goflow_py.fsm.compile import Compiled, awaited
 from goflow_py.fsm.findings import Finding, warning
 from goflow_py.fsm.graph import (
-    Edges,
-    Links,
-    Work,
-    components,
-    edges_of,
+    Paths,
+    happens,
     is_decided,
     is_passed,
-    links_of,
-    open_work,
+    machine_of,
     path_to,
+    paths_of,
     reverse,
     search,
+    works_of,
 )
-from goflow_py.fsm.rows import CALLS, CompiledAction, CompiledRow, CompiledState
+from goflow_py.fsm.rows import LABELLING, CompiledState
+from goflow_py.fsm.unset import unset_data
 
 FINDINGS_A_CODE_MAX = 100
 """Of one kind; one more says that there are others."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Paths:
-    """The graph of a blueprint, and what can be reached in it."""
-
-    compiled: Compiled
-    work: Work
-    edges: Edges
-    links: Links
-    before: Mapping[str, str | None]
-    """Every state that ``init`` reaches, with the one before it on a shortest path."""
-
-    def to(self, state: str) -> tuple[str, ...]:
-        """Return the shortest path from ``init``."""
-        return path_to(self.before, state)
-
-
-def paths_of(compiled: Compiled) -> Paths:
-    """Walk the table, which has to be whole: every name in it declared."""
-    work = open_work(compiled)
-    edges = edges_of(compiled, work)
-    links = links_of(edges)
-    return Paths(
-        compiled=compiled, work=work, edges=edges, links=links, before=search(links, [INIT])
-    )
-
-
 def path_findings(paths: Paths) -> Iterator[Finding]:
     """Yield all that the paths show."""
-    for found in (_unreachable(paths), _dead_ends(paths), _undecided(paths), _unset(paths)):
+    for found in (
+        _unreachable(paths),
+        _dead_ends(paths),
+        _undecided(paths),
+        _never_raised(paths),
+        unset_data(paths),
+    ):
         yield from _limited(found)
 
 
@@ -137,7 +112,24 @@ def _dead_ends(paths: Paths) -> Iterator[Finding]:
         )
 
 
-# ---------------------------------------------------------------- guards
+# ---------------------------------------------------------------- rows
+
+
+def _never_raised(paths: Paths) -> Iterator[Finding]:
+    """Warn of rows for what only a single action could raise, in states whose work is a graph."""
+    states = paths.compiled.states
+    if all(state.graph is None for state in states.values()):
+        return
+    for (name, event), rows in paths.compiled.table.items():
+        if states[name].final or happens(states[name], event, paths.single[name]):
+            continue
+        for row in rows:
+            if row.current != ANY_STATE:
+                message = (
+                    f"'{event}' is never raised in '{name}': labels, values and time-outs of tasks "
+                    "move nothing, only 'success' and 'error' of the whole graph do"
+                )
+                yield warning("row_never_tried", row.source, message)
 
 
 def _undecided(paths: Paths) -> Iterator[Finding]:
@@ -146,6 +138,8 @@ def _undecided(paths: Paths) -> Iterator[Finding]:
     for (name, event), rows in compiled.table.items():
         state = compiled.states[name]
         if state.final or name not in paths.before or is_decided(rows):
+            continue
+        if not happens(state, event, paths.single[name]):
             continue
         falls = _falls(paths, state, event)
         if falls is not None:
@@ -158,7 +152,7 @@ def _falls(paths: Paths, state: CompiledState, event: str) -> str | None:
     """Return what happens when no guard of (state, event) is true, if that may surprise."""
     compiled = paths.compiled
     if event == ALWAYS:
-        lost = state.only_always and not paths.work[state.name]
+        lost = state.only_always and not paths.work[state.name] and state.graph is None
         return "the execution has no way on: error 'no_branch'" if lost else None
     if event in (START, CANCEL) or is_passed(compiled, state.name):
         return None
@@ -175,7 +169,7 @@ def _falls(paths: Paths, state: CompiledState, event: str) -> str | None:
 
 def _falls_as_label(paths: Paths, state: CompiledState, event: str) -> str | None:
     compiled = paths.compiled
-    actions = [compiled.actions[name] for name in paths.work[state.name]]
+    actions = [compiled.actions[name] for name in paths.single[state.name]]
     if any(action.kind == "wait" and event in awaited(action) for action in actions):
         ends = not is_decided(compiled.table.get((state.name, SUCCESS), ()))
         return "the wait ends all the same, as 'success'" if ends else None
@@ -185,165 +179,50 @@ def _falls_as_label(paths: Paths, state: CompiledState, event: str) -> str | Non
         return None
     if "switch" in kinds and not is_decided(compiled.table.get((state.name, "default"), ())):
         return "the switch has no branch: error 'no_branch'"
-    return "it is an unknown label: error 'unknown_label'" if kinds & CALLS else None
-
-
-# ---------------------------------------------------------------- values that nobody has set
-
-
-class _Use(NamedTuple):
-    """Where names of the document are read, and in which states that happens.
-
-    A tuple, since there is one for nearly every action.
-    """
-
-    pointer: str
-    roots: frozenset[str]
-    states: tuple[str, ...]
-    later: bool = False
-    """Read when the state's own work has ended: its own output is there."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Order:
-    """Which states can come before which, as bits: one word of Python for each part."""
-
-    part: Mapping[str, int]
-    behind: list[int] = field(default_factory=list)
-    """Of each part: the parts that can come behind it, itself only when it is a cycle."""
-
-    def bits(self, states: Iterable[str]) -> int:
-        """Return the parts of *states*."""
-        bits = 0
-        for state in states:
-            bits |= 1 << self.part[state]
-        return bits
-
-    def may_precede(self, first: str, seconds: int) -> bool:
-        """Tell whether a path leads from *first* into one of the parts *seconds*."""
-        return first in self.part and bool(self.behind[self.part[first]] & seconds)
-
-
-def _order(paths: Paths) -> _Order:
-    links = {
-        name: [edge.target for edge in found if edge.enters] for name, found in paths.edges.items()
-    }
-    parts = components(links, INIT)
-    order = _Order({name: number for number, part in enumerate(parts) for name in part})
-    for number, part in enumerate(parts):
-        # The parts behind this one are done already.
-        bits = 0
-        for name in part:
-            for target in links[name]:
-                other = order.part[target]
-                bits |= 1 << other
-                bits |= order.behind[other] if other != number else 0
-        order.behind.append(bits)
-    return order
-
-
-def _unset(paths: Paths) -> Iterator[Finding]:
-    uses = [use for use in _uses(paths) if use.roots - ROOTS]
-    if not uses:
-        return
-    order, rank = _order(paths), {name: number for number, name in enumerate(paths.before)}
-    for use in uses:
-        reached = [name for name in use.states if name in rank]
-        if not reached:
-            continue
-        nearest = reached[0] if len(reached) == 1 else min(reached, key=rank.__getitem__)
-        parts = order.bits(reached)
-        for root in sorted(use.roots - ROOTS):
-            why = _why_unset(paths, root, nearest)
-            if why is None and (use.later and root in reached):
-                continue
-            if why is not None or not order.may_precede(root, parts):
-                why = why or f"'{root}.output' is read, and nothing sets it before '{nearest}'"
-                yield warning("unset_data", use.pointer, why, path=paths.to(nearest))
-
-
-def _why_unset(paths: Paths, root: str, state: str) -> str | None:
-    """Return why nothing ever sets a name of the document, if that is so."""
-    states = paths.compiled.states
-    if root not in states:
-        near = did_you_mean(root, [*states, *ROOTS])
-        return f"'{root}' is no state, so nothing ever sets it{near}"
-    if not paths.work[root]:
-        return f"'{root}.output' is read in '{state}', but state '{root}' has no work"
-    return None
-
-
-def _uses(paths: Paths) -> Iterator[_Use]:
-    compiled = paths.compiled
-    for row in compiled.rows:
-        yield from _uses_of_row(row, compiled)
-    places: dict[str, list[str]] = {}
-    for name, work in paths.work.items():
-        for one in work:
-            places.setdefault(one, []).append(name)
-    for number, model in enumerate(compiled.blueprint.actions):
-        action, pointer = compiled.actions[model.name], f"/actions/{number}"
-        states = tuple(places.get(model.name, ()))
-        yield from _use(pointer, _parts_of_action(action), states)
-        if action.output is not None:
-            yield from _use(f"{pointer}/output", [action.output], states, later=True)
-    finals = []
-    for state in compiled.states.values():
-        if state.final == "completed":
-            finals.append(state.name)
-        if state.timers:
-            timers = [part for timer in state.timers for part in (timer.delay, timer.at)]
-            yield from _use(state.source, timers, (state.name,))
-        if state.output is not None:
-            yield from _use(f"{state.source}/output", [state.output], (state.name,), later=True)
-    yield from _use("/output", [compiled.output], tuple(finals), later=True)
-    yield from _use("/key", [compiled.key], (INIT,))
-
-
-def _parts_of_action(action: CompiledAction) -> list[Expression | Template | None]:
-    parts = [action.input, action.expression]
-    for more in (action.templates, action.set, action.query):
-        if more:
-            parts += more.values()
-    return parts
-
-
-def _uses_of_row(row: CompiledRow, compiled: Compiled) -> Iterator[_Use]:
-    parts = [row.when, row.respond, *(row.set or {}).values()]
-    if not any(parts):
-        return
-    if row.current == ANY_STATE:
-        states = tuple(name for name, state in compiled.states.items() if not state.final)
-    else:
-        states = (row.current,)
-    yield from _use(row.source, parts, states, later=row.event != START)
-
-
-def _use(
-    pointer: str, parts: Iterable[object], states: tuple[str, ...], *, later: bool = False
-) -> Iterator[_Use]:
-    found = [part.roots for part in parts if isinstance(part, (Expression, Template))]
-    roots = found[0] if len(found) == 1 else frozenset().union(*found)
-    if roots:
-        yield _Use(pointer, roots, states, later)
+    return "it is an unknown label: error 'unknown_label'" if kinds & LABELLING else None
 
 
 # ---------------------------------------------------------------- what a state accepts
 
 
 def accepted(compiled: Compiled) -> dict[str, list[str]]:
-    """Return the events from outside that each state accepts, where it accepts any."""
-    work = open_work(compiled)
+    """Return the events from outside that each state accepts, where it accepts any.
+
+    They are those of its rows, of its waits, and of the machines that can run in it.
+    """
+    offers, work = _offers(compiled), works_of(compiled).open
     found: dict[str, list[str]] = {}
     for name, state in compiled.states.items():
         if state.final:
             continue
         events = dict.fromkeys(state.outside)
         for action in work[name]:
-            events |= dict.fromkeys(awaited(compiled.actions[action]))
+            one = compiled.actions[action]
+            events |= dict.fromkeys(awaited(one))
+            events |= dict.fromkeys(offers.get(machine_of(one) or "", ()))
         if events:
             found[name] = list(events)
     return found
+
+
+def _offers(compiled: Compiled) -> Mapping[str, list[str]]:
+    """Return the events that each machine can take, itself or by machines that it runs."""
+    own: dict[str, dict[str, None]] = {}
+    runs: dict[str, list[str]] = {}
+    for name, machine in compiled.machines.items():
+        work = works_of(machine).open
+        own[name], runs[name] = {}, []
+        for state in machine.states.values():
+            own[name] |= dict.fromkeys(() if state.final else state.outside)
+            for action in work[state.name]:
+                one = machine.actions[action]
+                own[name] |= dict.fromkeys(awaited(one))
+                if machine_of(one) in compiled.machines:
+                    runs[name].append(str(machine_of(one)))
+    return {
+        name: list(dict.fromkeys(event for one in search(runs, [name]) for event in own[one]))
+        for name in runs
+    }
 
 
 __all__ = ["accepted", "dead_ends", "path_findings", "paths_of", "unreachable"]

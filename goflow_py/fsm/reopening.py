@@ -40,7 +40,7 @@ def retry(compiled: Compiled, draft: Draft, command: Control) -> bool:
     """Go on in the same state, visit and keys; only work that did not end well runs again."""
     before = draft.before
     if before.status is not Status.FAILED:
-        refuse(command, before, "; only a failed one can be retried")
+        return _retry_parked(compiled, draft, command)
     if compiled.states[before.state].final == "failed":
         raise _final(before)
     digest = Digest(compiled, draft)
@@ -56,6 +56,28 @@ def retry(compiled: Compiled, draft: Draft, command: Control) -> bool:
         timers.arm_timers(draft, digest.state)
         _again(compiled, digest, before)
     finish(digest)
+    return True
+
+
+def _retry_parked(compiled: Compiled, draft: Draft, command: Control) -> bool:
+    """Put work back onto its queue that failed for good and waits for just that."""
+    execution, named = draft.after, command.arguments.get("task")
+    if execution.ended:
+        refuse(command, execution, "; only a failed one can be retried")
+    _refuse_when_paused(command, execution)
+    parked = [
+        task
+        for task in execution.open_tasks()
+        if named in (None, task.name) and work.is_parked(compiled.actions[task.action], task)
+    ]
+    if not parked:
+        refuse(command, execution, ", and no work of it waits for a retry")
+    note(draft, command)
+    for task in parked:
+        work.close(draft, task)
+        name = None if task.single else task.name
+        work.schedule(draft, compiled.actions[task.action], name=name, again=True)
+    draft.close_record()
     return True
 
 

@@ -96,6 +96,11 @@ class CompiledState:
         return self.work is not None or self.graph is not None
 
     @property
+    def has_surroundings(self) -> bool:
+        """Tell whether anything is to be done around its work."""
+        return self.subscribe is not None or self.notify is not None
+
+    @property
     def actions(self) -> tuple[str, ...]:
         """Return the actions that are its own work."""
         if self.graph is not None:
@@ -113,6 +118,8 @@ class CompiledAction:
     """An action with its templates."""
 
     model: AnyAction
+    kind: str
+    """The type's name."""
     input: Template | None = None
     output: Template | None = None
     expression: Expression | None = None
@@ -120,11 +127,6 @@ class CompiledAction:
     """The type's own: ``seconds``, ``until``, ``value``, ``path``."""
     set: Mapping[str, Template] | None = None
     query: Mapping[str, Template] | None = None
-
-    @property
-    def kind(self) -> str:
-        """Return the type's name."""
-        return str(getattr(self.model, "type", "sync"))
 
 
 INSTANT = frozenset({"switch", "map"})

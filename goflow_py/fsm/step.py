@@ -6,7 +6,7 @@ The order inside a digest is rule R10 of the language: choose the row and apply 
 is never issued.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from goflow_py.domain.execution import Task
@@ -21,16 +21,13 @@ from goflow_py.domain.names import (
     SUCCESS,
     TIMEOUT,
 )
-from goflow_py.errors import ExpressionFailed
 from goflow_py.expression import Template
 from goflow_py.fsm import errands, tasks, timers, undo, work
 from goflow_py.fsm.compile import Compiled
 from goflow_py.fsm.draft import Draft
+from goflow_py.fsm.guard import MICROSTEPS_MAX, MicrostepLimit, as_error
 from goflow_py.fsm.machine import fire
 from goflow_py.fsm.rows import INSTANT, LABELLING, CompiledRow, CompiledState
-
-MICROSTEPS_MAX = 1_000
-"""Rows taken for one input; more fail the execution with code ``microstep_limit``."""
 
 Noted = Mapping[str, Any]
 """Work not issued yet: ``{"start": True}``, ``{"own": True}`` or ``{"action": name}``."""
@@ -94,15 +91,15 @@ class Digest:
 
     def settle(self) -> None:
         """Run microsteps until there is nothing left to do at once; then issue the noted work."""
-        while not self.draft.after.ended:
+        while not (self.draft.after.ended or self.draft.after.unwinding):
             if self._always():
                 continue
             noted = self.noted
             if noted is None or "delay" in self.draft.after.timers:
                 return
             self.noted = None
-            if errands.set_up(self, noted):
-                return
+            if self.state.subscribe is not None and errands.set_up(self, noted):
+                continue
             if "start" in noted:
                 self._start()
             elif not self._issue_work(noted):
@@ -166,7 +163,8 @@ class Digest:
         """Leave the state (R8), enter *target*: a new visit, its timers armed, its work noted."""
         draft, execution = self.draft, self.draft.after
         action = row.action if row is not None else action
-        errands.leave(self, event)
+        if self.state.has_surroundings:
+            errands.leave(self, event)
         work.leave(draft, self.compiled.actions)
         state = self.compiled.states[target]
         fields: dict[str, Any] = {"data": changes} if changes else {}
@@ -183,7 +181,8 @@ class Digest:
             **fields,
         )
         self.noted = {"action": action} if action else {"start": True}
-        errands.notify(self, "entered", event)
+        if state.notify is not None:
+            errands.notify(self, "entered", event)
         if state.final in ("failed", "cancelled"):
             self._end_without_work(state)
         elif state.max_visits is not None and execution.visits[target] > state.max_visits:
@@ -195,7 +194,7 @@ class Digest:
                 timers.set_timer(draft, "delay", row.delay, noted=dict(self.noted))
 
     def _always(self) -> bool:
-        if self.draft.after.ended:
+        if ALWAYS not in self.compiled.machine.events or self.draft.after.ended:
             return False
         row = self.row_for(ALWAYS)
         if row is None or row.next == self.draft.after.state:
@@ -274,7 +273,7 @@ class Digest:
     def outcome_of(self, task: Task) -> None:
         """Go on after *task* ended; a switch without a row for its value takes ``default``."""
         name = str(task.outcome)
-        if task.undoes is not None:
+        if task.undoes is not None or self.draft.after.unwinding:
             undo.undone(self, task)
             return
         if task.name == errands.SETUP:
@@ -329,7 +328,7 @@ class Digest:
 
     def fail_at_limit(self) -> None:
         """Fail because one event took too many rows."""
-        self.fail(_as_error(self.draft, MicrostepLimit()), undigested={"noted": {"start": True}})
+        self.fail(as_error(self.draft, MicrostepLimit()), undigested={"noted": {"start": True}})
 
     def end(
         self,
@@ -370,30 +369,3 @@ class Digest:
             return template.render(self.draft.document())
         outputs = self.draft.after.outputs
         return outputs[next(reversed(outputs))]["output"] if outputs else None
-
-
-class MicrostepLimit(Exception):
-    """More rows were taken for one input than ``MICROSTEPS_MAX``."""
-
-
-def guarded(digest: Digest, act: Callable[[], None], undigested: Mapping[str, Any]) -> None:
-    """Digest what *act* begins; when its expressions or its loops break, take all of it back.
-
-    The execution then fails where it was, and a retry digests *undigested* again (R9, section 7).
-    """
-    draft = digest.draft
-    mark = draft.mark()
-    try:
-        act()
-        digest.settle()
-    except (ExpressionFailed, MicrostepLimit) as failure:
-        draft.roll_back(mark)
-        digest.fail(_as_error(draft, failure), undigested=undigested)
-
-
-def _as_error(draft: Draft, failure: Exception) -> dict[str, Any]:
-    if isinstance(failure, ExpressionFailed):
-        return work.error_value(draft, "expression", failure.detail)
-    state = draft.after.state
-    message = f"more than {MICROSTEPS_MAX} transitions for one event in state '{state}'"
-    return work.error_value(draft, "microstep_limit", message)

@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from goflow_py.domain.blueprint import Blueprint
+from goflow_py.domain.blueprint import Blueprint, Machine
 from goflow_py.domain.model import Model
 from goflow_py.domain.names import ANY_STATE, CONTINUE, START
 from goflow_py.fsm.compile import Compiled
-from goflow_py.fsm.graph import edges_of, is_decided, open_work
-from goflow_py.fsm.rows import CompiledRow
+from goflow_py.fsm.graph import edges_of, is_decided, works_of
+from goflow_py.fsm.rows import CompiledRow, CompiledState, CompiledTask
 
 Json = dict[str, Any]
 
@@ -17,14 +17,15 @@ def rows_view(compiled: Compiled) -> list[Json]:
     """Return every row that can fire, state by state, in the order of trying.
 
     Rows of ``*`` stand in each state that they are for. What the language does without a row has a
-    ``rule``: R3, a state's own work on ``start``; R4, ``success`` on to ``done``.
+    ``rule``: R3, a state's own work on ``start``; R4, ``success`` on to ``done``. Where that work is
+    a graph, the row has its ``tasks`` and the action ``null``.
     """
-    edges = edges_of(compiled, open_work(compiled))
+    edges = edges_of(compiled, works_of(compiled).single)
     found: list[Json] = []
     for name, state in compiled.states.items():
-        if state.work is not None and not is_decided(compiled.table.get((name, START), ())):
+        if state.has_work and not is_decided(compiled.table.get((name, START), ())):
             own = {"current": name, "event": START, "action": state.work, "next": name}
-            found.append({"id": f"{name}/{START}/own", **own, "rule": "R3"})
+            found.append({"id": f"{name}/{START}/own", **own, "rule": "R3", **graph_view(state)})
         for edge in edges[name]:
             if edge.row is None:
                 row = {"current": name, "event": edge.event, "next": edge.target, "rule": "R4"}
@@ -32,6 +33,33 @@ def rows_view(compiled: Compiled) -> list[Json]:
             else:
                 found.append({"id": edge.id, **row_view(edge.row, name)})
     return found
+
+
+def machine_rows(compiled: Compiled) -> dict[str, list[Json]]:
+    """Return the rows of every private machine, by its name."""
+    return {name: rows_view(machine) for name, machine in compiled.machines.items()}
+
+
+def graph_view(state: CompiledState) -> Json:
+    """Return the graph of a state as it is written: nothing where it has none."""
+    if state.graph is None:
+        return {}
+    join = "all" if state.join is None else "any" if state.join == 1 else state.join
+    return {"join": join, "tasks": [_task_view(task) for task in state.graph]}
+
+
+def _task_view(task: CompiledTask) -> Json:
+    view: Json = {"name": task.name, "action": task.action, "needs": list(task.needs)}
+    if task.when is not None:
+        view["when"] = task.when.text
+    if task.each is not None:
+        view["each"] = task.each.value
+        view["as"] = task.item
+    if task.concurrency is not None:
+        view["concurrency"] = task.concurrency
+    if task.ignore_failure is not None:
+        view["ignoreFailure"] = task.ignore_failure
+    return view
 
 
 def row_view(row: CompiledRow, current: str) -> Json:
@@ -57,7 +85,7 @@ def row_view(row: CompiledRow, current: str) -> Json:
 
 # ---------------------------------------------------------------- two versions
 
-_LISTED = ("states", "actions", "transitions", "workers", "project", "activity")
+_LISTED = ("states", "actions", "transitions", "workers", "project", "activity", "machines")
 
 
 def diff(
@@ -66,14 +94,50 @@ def diff(
     """Return what was added, removed and changed; *workers* are the names of both versions."""
     old, new = (sorted(set(names)) for names in workers)
     return {
-        "states": _named(before.blueprint.state_objects(), after.blueprint.state_objects()),
-        "actions": _named(before.blueprint.actions, after.blueprint.actions),
-        "rows": _rows(before, after),
+        **_part(before, after, (before.blueprint, after.blueprint)),
         "workers": {
             "added": [name for name in new if name not in old],
             "removed": [name for name in old if name not in new],
         },
-        "fields": _fields(before.blueprint, after.blueprint),
+        "machines": _machines(before, after),
+    }
+
+
+Written = Blueprint | Machine
+
+
+def _part(before: Compiled, after: Compiled, written: tuple[Written, Written]) -> Json:
+    """Compare two blueprints, or two machines, compiled and as they are *written*."""
+    old, new = written
+    return {
+        "states": _named(before.blueprint.state_objects(), after.blueprint.state_objects()),
+        "tasks": _changes(_tasks(before.blueprint), _tasks(after.blueprint)),
+        "actions": _named(old.actions, new.actions),
+        "rows": _rows(before, after),
+        "fields": list(_differing(_dump(old), _dump(new))),
+    }
+
+
+def _machines(before: Compiled, after: Compiled) -> Json:
+    old, new = before.blueprint.machines, after.blueprint.machines
+    changed = {
+        name: _part(before.machines[name], after.machines[name], (old[name], new[name]))
+        for name in new
+        if name in old and _dump(old[name]) != _dump(new[name])
+    }
+    return {
+        "added": [name for name in new if name not in old],
+        "removed": [name for name in old if name not in new],
+        "changed": [{"name": name, **part} for name, part in changed.items()],
+    }
+
+
+def _tasks(blueprint: Blueprint) -> Mapping[str, Json]:
+    """Return the tasks of all graphs, by ``<state>/<task>``."""
+    return {
+        f"{state.name}/{task.name}": _dump(task)
+        for _, state in blueprint.written_states()
+        for task in state.tasks or ()
     }
 
 
@@ -83,7 +147,10 @@ def _dump(model: Model) -> Json:
 
 def _named(before: Iterable[Any], after: Iterable[Any]) -> Json:
     old = {model.name: _dump(model) for model in before}
-    new = {model.name: _dump(model) for model in after}
+    return _changes(old, {model.name: _dump(model) for model in after})
+
+
+def _changes(old: Mapping[str, Json], new: Mapping[str, Json]) -> Json:
     return {
         "added": [name for name in new if name not in old],
         "removed": [name for name in old if name not in new],
@@ -125,13 +192,8 @@ def _grouped(compiled: Compiled) -> Mapping[tuple[str, str], Sequence[Json]]:
     return grouped
 
 
-def _fields(before: Blueprint, after: Blueprint) -> list[str]:
-    """Return the other fields of the blueprint that differ."""
-    old, new = _dump(before), _dump(after)
-    return list(_differing(old, new))
-
-
 def _differing(old: Json, new: Json) -> Iterator[str]:
+    """Yield the other fields that differ."""
     for name in dict.fromkeys([*old, *new]):
         if name not in _LISTED and old.get(name) != new.get(name):
             yield name

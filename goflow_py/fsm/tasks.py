@@ -77,7 +77,6 @@ def begin_again(
 
 def _decide(draft: Draft, state: CompiledState) -> Joined | None:
     graph, tasks = state.graph or (), draft.after.tasks
-    lost = _lost(graph, tasks)
     ended = [tasks[spec.name] for spec in graph if spec.name in tasks]
     if state.join is None or not graph:
         failed = next((task for task in ended if task.outcome == ERROR), None)
@@ -88,12 +87,12 @@ def _decide(draft: Draft, state: CompiledState) -> Joined | None:
     good = sum(task.ended_well and task.kind != SKIPPED for task in ended)
     if good >= state.join:
         return Joined()
-    skipped = sum(task.kind == SKIPPED for task in ended)
-    if len(graph) - len(lost) - skipped >= state.join:
+    possible = len(graph) - sum(task.kind == SKIPPED for task in ended) - len(_lost(graph, tasks))
+    if possible >= state.join:
         return None
     message = (
         f"{state.join} of the tasks of state '{state.name}' have to succeed, "
-        f"and only {len(graph) - len(lost) - skipped} still can"
+        f"and only {possible} still can"
     )
     return Joined(failure={"code": "join", "message": message}, is_own=True)
 

@@ -79,9 +79,9 @@ def _is_failed_child(task: Task) -> bool:
 
 
 def undone(digest: "Digest", task: Task) -> None:
-    """Go on after one compensation ended."""
+    """Go on after a compensation, or a child of what is being undone, has ended."""
     asking = None if digest.draft.after.unwinding else _asking(digest)
-    if task.outcome == ERROR:
+    if task.undoes is not None and task.outcome == ERROR:
         _failed(digest, task)
     else:
         go_on(digest)

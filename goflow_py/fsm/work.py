@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from goflow_py.domain.actions import DelayAction, MapAction
+from goflow_py.domain.actions import DelayAction, MapAction, QueuedAction
 from goflow_py.domain.execution import Task
 from goflow_py.domain.history import AttemptOutcome
 from goflow_py.domain.names import ERROR, SUCCESS
@@ -52,25 +52,51 @@ def schedule(
     """
     single = name is None
     task = action.model.name if name is None else name
-    failure = None
-    missing: list[str] = []
+    failure, missing = None, list[str]()
     old = draft.after.tasks.get(task) if again else None
-    document = draft.document() | (old.sees if old is not None else {}) | dict(sees or {})
-    more = dict(fields)
-    value = more.pop("input", draft.after.input)
+    document = _seen(draft, old.sees if old is not None else None, sees)
+    value, more = fields.pop("input", draft.after.input), fields
     try:
         if old is not None and (old.attempts > 0 or not (single or has_no_input(old))):
             value, more = old.input, old.facts | more
         else:
             if action.input is not None:
                 value = action.input.render(document, missing)
-            more |= _target(action, document, missing)
+            if action.templates or action.query:
+                more |= _target(action, document, missing)
     except ExpressionFailed as error:
         failure, value = error, None
     if missing:
         more["missing"] = missing
     if action.model.ignore_failure and "ignore" not in more:
         more["ignore"] = True
+    _add_task(draft, action, task, value, single=single, more=more)
+    scheduled = draft.after.tasks.get(task) or draft.after.errands[task]
+    if failure is not None:
+        end_with_error(draft, action, task, "expression", failure.detail)
+    else:
+        _begin(draft, action, scheduled, document)
+    return scheduled
+
+
+def _seen(draft: Draft, *more: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the context, and what only this work sees beside it."""
+    document = draft.document()
+    for one in more:
+        if one:
+            document = {**document, **one}
+    return document
+
+
+def _add_task(
+    draft: Draft,
+    action: CompiledAction,
+    task: str,
+    value: Any,
+    *,
+    single: bool,
+    more: Mapping[str, Any],
+) -> None:
     draft.add(
         "taskScheduled",
         task=task,
@@ -81,13 +107,6 @@ def schedule(
         input=value,
         **more,
     )
-    scheduled = draft.after.work(task)
-    assert scheduled is not None, "it was added just now"
-    if failure is not None:
-        end_with_error(draft, action, task, "expression", failure.detail)
-    else:
-        _begin(draft, action, scheduled, document)
-    return scheduled
 
 
 def _begin(draft: Draft, action: CompiledAction, task: Task, document: Mapping[str, Any]) -> None:
@@ -163,7 +182,7 @@ def run_instant(
 ) -> None:
     """Evaluate a ``switch`` or a ``map``, and end its task; *sees* as for ``schedule``."""
     try:
-        document = draft.document() | task.sees | dict(sees or {})
+        document = _seen(draft, task.sees, sees)
         if action.expression is not None:
             _end_switch(draft, action, task, action.expression.evaluate(document))
             return
@@ -208,7 +227,7 @@ def end(draft: Draft, action: CompiledAction, task: str, outcome: str, *, output
     if action.output is not None:
         sees = known.sees if known is not None else {}
         try:
-            output = action.output.render(draft.document() | sees | {"result": output})
+            output = action.output.render(_seen(draft, sees, {"result": output}))
         except ExpressionFailed as failure:
             end_with_error(draft, action, task, "expression", failure.detail)
             return
@@ -252,6 +271,18 @@ def close(
     if undo is not None and task.attempts > 0 and _can_be_undone(draft, task):
         fields["undo"] = _undoing(draft, undo, task, fields.get("output"))
     draft.add("taskEnded", task=task.name, visit=draft.after.visit, outcome=outcome, **fields)
+
+
+def is_parked(action: CompiledAction, task: Task) -> bool:
+    """Tell whether work failed for good, and waits for somebody to retry it."""
+    model = action.model
+    return (
+        isinstance(model, QueuedAction)
+        and model.when_failed == "wait"
+        and task.call is None
+        and task.outcome is None
+        and sum(task.used.values()) > model.retry_count
+    )
 
 
 def close_attempt(draft: Draft, task: Task, outcome: AttemptOutcome) -> None:

@@ -76,7 +76,10 @@ class Machine:
 
     def document(self) -> dict[str, Any]:
         """Return the machine: states, actions and rows."""
-        definition, given = self.definition, "$.input" if self.depth == 0 else "$.input.input"
+        definition, given = self.definition, "$.input.input"
+        if self.depth == 0:
+            # An execution that is started without an input has an empty object there.
+            given = "${ input = null ? {} : input }"
         start = self.named(definition.start, (*self.at, "StartAt"))
         entry = {"current": "init", "event": "start", "next": start, "set": {"input": given}}
         self.rows.append(entry)

@@ -11,6 +11,7 @@ from typing import Any
 from goflow_py.importers.asl_models import Catcher, State
 from goflow_py.importers.asl_paths import (
     EMPTY,
+    EXPRESSION_CHARACTERS_MAX,
     NOTHING,
     Untranslatable,
     Value,
@@ -135,7 +136,10 @@ class Flow:
         if output_path is None:
             return EMPTY.template
         try:
-            return self._cut(raw, result, result_path, output_path).template
+            found = self._cut(raw, result, result_path, output_path)
+            if found.written is None and len(found.text) > EXPRESSION_CHARACTERS_MAX:
+                raise Untranslatable("they make an expression that is too long")
+            return found.template
         except Untranslatable as reason:
             self.sight.losses.changes(pointer(*self.at), f"OutputPath, ResultPath: {reason}")
             return NOTHING.template

@@ -4,7 +4,13 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from goflow_py.importers.asl_paths import Untranslatable, Value, listed, quoted
+from goflow_py.importers.asl_paths import (
+    EXPRESSION_CHARACTERS_MAX,
+    Untranslatable,
+    Value,
+    listed,
+    quoted,
+)
 
 _CALL = re.compile(r"\s*(States\.[A-Za-z0-9]+)\s*\(")
 _NUMBER = re.compile(r"\s*(-?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?)")
@@ -15,7 +21,10 @@ _HOLE = re.compile(r"\\(.)|(\{\})", re.DOTALL)
 NESTING_MAX: Final = 10
 """Of intrinsics in intrinsics; the language itself allows as many."""
 
-CHANCE = "it would differ when an execution is replayed: let a worker make it"
+ITEMS_MAX: Final = 100
+"""Of a States.Array: each makes the expression longer."""
+
+CHANCE: Final = "it would differ when an execution is replayed: let a worker make it"
 
 
 def is_intrinsic(text: str) -> bool:
@@ -25,6 +34,8 @@ def is_intrinsic(text: str) -> bool:
 
 def intrinsic(text: str, path: Callable[[str], Value]) -> Value:
     """Return a call of an intrinsic as an expression; *path* resolves the paths in it."""
+    if len(text) > EXPRESSION_CHARACTERS_MAX:
+        raise Untranslatable("it is too long")
     reader = _Reader(text, path)
     result = reader.argument()
     if text[reader.position :].strip():
@@ -96,14 +107,14 @@ def _plain(text: str) -> str:
 def _translated(name: str, arguments: list[_Argument]) -> str:
     if name == "States.Format" and arguments:
         return _format(arguments[0], [argument.text for argument in arguments[1:]])
-    if name == "States.Array":
+    if name == "States.Array" and len(arguments) <= ITEMS_MAX:
         return listed([argument.text for argument in arguments])
     if name == "States.StringSplit" and len(arguments) == 2:
         return _split(*arguments)
     if name in _REFUSED:
         raise Untranslatable(f"{name} has no counterpart: {_REFUSED[name]}")
     if name not in _FUNCTIONS:
-        raise Untranslatable(f"there is no intrinsic function {name}")
+        raise Untranslatable(f"{name} is no intrinsic function, or has too many arguments")
     count, pattern = _FUNCTIONS[name]
     if len(arguments) != count:
         raise Untranslatable(f"{name} takes {count} arguments")

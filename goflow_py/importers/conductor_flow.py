@@ -180,9 +180,9 @@ class Machine:
     def _scripted(self, node: Node, script: str) -> tuple[str, str]:
         """Let a script find the value first, in the task's own state; another one decides."""
         name = self.whole.names.new(f"{node.name}_case")
-        seen = self.scope.javascript(node.task.input_parameters, (*node.at, "inputParameters"))
-        text = f"$['result'] = {called(script)}({seen});"
-        self.actions.append({"name": node.name, "type": "script", "script": text})
+        seen = self.scope.template(node.task.input_parameters, (*node.at, "inputParameters"))
+        action = {"name": node.name, "type": "script", "input": seen, "script": called(script)}
+        self.actions.append(action)
         self._state(node)
         self._row(node.name, "success", name)
         return name, f"$string({place(node.name, 'output', 'result').text})"

@@ -5,7 +5,6 @@ the output of the machine that a branch became. What a machine needs from the ou
 its input: ``$.input.tasks``, ``$.input.workflow``, ``$.input.variables``, ``$.input.execution``.
 """
 
-import json
 import re
 from typing import Any, Final
 
@@ -156,48 +155,6 @@ class Scope:
         if isinstance(given, dict | list):
             raise Untranslatable("a parameter that is a map or a list")
         return "null" if given is None else quoted(given)
-
-    def javascript(self, value: Any, at: tuple[Step, ...]) -> str:
-        """Return a JSON value with references as JavaScript that reads ``$``."""
-        if isinstance(value, dict):
-            fields = (
-                f"{json.dumps(key)}: {self.javascript(item, (*at, key))}"
-                for key, item in value.items()
-            )
-            return f"{{{', '.join(fields)}}}"
-        if isinstance(value, list):
-            return f"[{', '.join(self.javascript(v, (*at, i)) for i, v in enumerate(value))}]"
-        if not isinstance(value, str):
-            return json.dumps(value)
-        whole = _REFERENCE.fullmatch(value)
-        if whole and not value.startswith("$$"):
-            return self._read(whole.group(1), at)
-        pieces, position = ['""'], 0
-        for found in _REFERENCE.finditer(value):
-            pieces.append(json.dumps(value[position : found.start()]))
-            if found.group().startswith("$$"):
-                pieces.append(json.dumps(found.group()[1:]))
-            else:
-                pieces.append(f'({self._read(found.group(1), at)} ?? "")')
-            position = found.end()
-        pieces.append(json.dumps(value[position:]))
-        return " + ".join(pieces) if len(pieces) > 2 else json.dumps(value)
-
-    def _read(self, reference: str, at: tuple[Step, ...]) -> str:
-        found = self.value(reference, at)
-        if found.steps is not None:
-            return _javascript(found)
-        if found.fields is not None:
-            fields = (f"{json.dumps(n)}: {_javascript(v)}" for n, v in found.fields.items())
-            return f"{{{', '.join(fields)}}}"
-        if found != NOTHING:
-            message = f"'${{{reference[:120]}}}' is no plain path, as a script needs"
-            self.losses.changes(pointer(*at), message)
-        return "null"
-
-
-def _javascript(value: Value) -> str:
-    return "$" + "".join(f"?.[{json.dumps(step)}]" for step in value.steps or ())
 
 
 def _piece(text: str, *, is_first: bool) -> str:

@@ -78,6 +78,8 @@ class _Reader:
     def __init__(self, text: str, resolve: Callable[[Steps], str], *, is_guard: bool) -> None:
         self._resolve, self._is_guard, self._depth = resolve, is_guard, 0
         self._tokens: list[tuple[str, str]] = []
+        if len(text) > EXPRESSION_CHARACTERS_MAX:
+            raise Untranslatable("it is too long")
         position = 0
         while text[position:].strip():
             found = _TOKEN.match(text, position)

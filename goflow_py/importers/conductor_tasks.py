@@ -176,8 +176,8 @@ class Work:
         if not isinstance(text, str) or not text.strip():
             self._changes("inputParameters", f"'{field}' is missing")
             text = "null"
-        seen = self.scope.javascript(given, (*self.at, "inputParameters"))
-        return {"type": "script", "script": f"$['result'] = {called(text)}({seen});"}
+        seen = self.scope.template(given, (*self.at, "inputParameters"))
+        return {"type": "script", "input": seen, "script": called(text)}
 
     def _variables(self) -> dict[str, Any]:
         if self.scope.parent is not None:
@@ -278,11 +278,11 @@ class Work:
 
 
 def called(script: str) -> str:
-    """Return JavaScript for a function of ``$`` that gives what a script gives."""
+    """Return a script of ours whose ``result`` is what theirs gives for the input as its ``$``."""
     body = body_of(script)
     is_body = re.search(r"\breturn\b", body) is not None
     inner = body if is_body else f"return ({body.strip().rstrip(';').strip()});"
-    return f"(function ($) {{ {inner}\n}})"
+    return f"$['result'] = (function ($) {{ {inner}\n}})($.input);"
 
 
 def duration_of(text: Any) -> float | None:

@@ -84,3 +84,78 @@ def test_a_job_is_polled_until_it_is_ready(server: Server) -> None:
     states = path(server, now["id"])
     assert max(states.count(state) for state in states) > 1
     verified(server)
+
+
+@pytest.mark.parametrize("server", ["trip"], indirect=True)
+def test_a_trip_that_cannot_be_booked_is_given_back_newest_first(server: Server) -> None:
+    first = server.end_of(server.start("travel/trip", example("trip"))["id"])
+    assert (first["status"], first["output"]["car"]) == ("completed", "GF 11")
+    second = server.end_of(server.start("travel/trip", example("trip"))["id"])
+    assert (second["status"], second["error"]["code"]) == ("failed", "none_left")
+    attempts = server.get(second["id"], "/attempts")["items"]
+    undone = [
+        a["action"] for a in attempts if a["outcome"] == "success" and "cancel" in a["action"]
+    ]
+    assert undone == ["cancel_hotel", "cancel_flight"]
+    verified(server)
+
+
+@pytest.mark.parametrize("server", ["expense"], indirect=True)
+def test_an_expense_is_reviewed_by_a_person_when_it_is_large(server: Server) -> None:
+    small = server.end_of(server.start("finance/expense", example("expense"))["id"])
+    assert (small["status"], small["output"]["granted"]) == ("completed", True)
+    large = server.start("finance/expense", example("expense", amount=500))["id"]
+    task = until(lambda: inbox(server, assignedTo="mia"), "the review is in the inbox")[0]
+    claimed = post(server, f"/v1/tasks/{task['id']}:claim", worker="mia")
+    assert claimed["payload"]["input"]["amount"] == 500
+    form = server.client.post(
+        f"/v1/tasks/{task['id']}:complete", json={"token": claimed["token"], "output": {"yes": 1}}
+    )
+    assert form.status_code == 422
+    decision = {"granted": False, "comment": "too dear"}
+    post(server, f"/v1/tasks/{task['id']}:complete", token=claimed["token"], output=decision)
+    assert server.end_of(large)["output"] == decision
+    verified(server)
+
+
+@pytest.mark.parametrize("server", ["pizza"], indirect=True)
+def test_a_pizza_is_cooked_and_paid_at_the_same_time(server: Server) -> None:
+    paid = server.end_of(server.start("pizza/delivery", example("pizza"))["id"])
+    assert (paid["status"], paid["output"]["paid"]) == ("completed", 21)
+    unpaid = server.start("pizza/delivery", example("pizza", paid=0))["id"]
+    sent = post(server, f"/v1/executions/{unpaid}/events", name="paid", data={"amount": 5})
+    assert sent["respond"] == {"thanks": 5}
+    now = server.end_of(unpaid)
+    assert now["output"]["baked"] == {"pizzas": ["on the peel"] * 2, "minutes": 7}
+    verified(server)
+
+
+@pytest.mark.parametrize("server", ["album"], indirect=True)
+def test_an_album_has_all_photos_but_the_one_that_cannot_be_read(server: Server) -> None:
+    now = server.end_of(server.start("media/album", example("album"))["id"])
+    assert now["status"] == "completed", now["error"]
+    assert now["output"] == {"url": "https://albums.example.com/7", "photos": 4}
+    verified(server)
+
+
+@pytest.mark.parametrize("server", ["thumbnail"], indirect=True)
+def test_a_thumbnail_is_made_by_a_worker_that_fetches_its_work(server: Server) -> None:
+    waiting = server.start("media/thumbnail", example("thumbnail"))["id"]
+    polled = post(server, "/v1/tasks:poll", queues=["frames"], worker="w1", wait=5)
+    (task,) = polled["tasks"]
+    assert task["payload"]["input"]["second"] == 12
+    output = {"image": "s3://frames/12.png"}
+    post(server, f"/v1/tasks/{task['id']}:complete", token=task["token"], output=output)
+    assert server.end_of(waiting)["output"] == output
+    assert post(server, "/v1/tasks:poll", queues=["frames"], worker="w1")["tasks"] == []
+    verified(server)
+
+
+def inbox(server: Server, **which: str) -> Any:
+    return server.client.get("/v1/tasks", params=which).json()["items"]
+
+
+def post(server: Server, path: str, **body: Any) -> Any:
+    answer = server.client.post(path, json=body)
+    assert answer.status_code == 200, answer.text
+    return answer.json()

@@ -188,6 +188,8 @@ def test_what_steers_a_terminal_is_not_printed(stub: Stub) -> None:
          {"output": {"a": 1}, "event": "paid"}),
         (["goto", ID, "pay"], ":goto", {"state": "pay"}),
         (["replay", ID, "pay", "--only-there"], ":replay", {"from": "pay", "downstream": False}),
+        (["replay", ID, "pay", "--only-there", "--task", "a"], ":replay",
+         {"from": "pay", "downstream": False, "task": "a"}),
         (["send", ID, "paid", "-d", "[1]", "--id", "e1"], "/events",
          {"name": "paid", "data": [1], "id": "e1"}),
     ],

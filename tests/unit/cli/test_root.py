@@ -142,6 +142,44 @@ def test_what_is_no_blueprint_is_invalid(text: str) -> None:
     assert "refused" in said.out
 
 
+YAML = """\
+project: shop
+activity: order
+states: [ask]
+actions:
+  - {name: ask, type: wait, event: "on"}
+transitions:
+  - {current: init, event: start, next: ask}
+  - {current: ask, event: on, next: done}
+  - {current: ask, event: on, next: failed, when: input.late}
+"""
+
+
+@pytest.mark.parametrize("name", ["order.yaml", "order.YML"])
+def test_check_reads_yaml_by_the_name_of_the_file(tmp_path: Path, name: str) -> None:
+    file = tmp_path / name
+    file.write_text(YAML)
+    said = goflow("check", str(file))
+    assert said.code == 0
+    assert "shop/order" in said.out
+    file.write_text(YAML + "project: again\n")
+    said = goflow("check", str(file))
+    assert said.code == 3
+    assert 'the key "project" twice in one map at line 10, column 1' in said.out
+
+
+def test_check_reads_yaml_from_standard_input_when_it_is_not_json() -> None:
+    assert goflow("check", "-", stdin=YAML).code == 0
+    assert "not acceptable as YAML" in goflow("check", "-", stdin="a: &b 1").out
+    assert "not acceptable as JSON" in goflow("check", "-", stdin=" {a: 1}").out
+
+
+def test_a_report_of_yaml_names_no_line_that_it_does_not_know() -> None:
+    said = goflow("check", "--format", "github", "-", stdin=YAML.replace("[ask]", "[a, a]"))
+    assert said.code == 3
+    assert all(",line=1,col=1," in line for line in said.out.splitlines())
+
+
 def test_a_file_that_is_not_there_is_wrong_usage() -> None:
     said = goflow("check", "nowhere.json")
     assert said.code == 2

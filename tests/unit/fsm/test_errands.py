@@ -122,15 +122,6 @@ def test_the_setup_comes_behind_the_delay_of_the_row() -> None:
     assert player.open == ["payment"]
 
 
-def test_an_instant_setup_is_over_at_once() -> None:
-    document = subscribed()
-    document["actions"][1] = {"name": "subscribe", "type": "map", "value": {"id": 1}}
-    player = play(document)
-    assert player.open == ["payment"]
-    player.send("paid")
-    assert player.errands("teardown")[0].input["setup"] == {"id": 1}
-
-
 def test_a_failed_setup_is_the_error_of_the_state() -> None:
     player = play(subscribed())
     player.end_task("+setup", "error", code="refused")
@@ -145,6 +136,15 @@ def test_a_setup_whose_input_breaks_is_the_error_of_the_state() -> None:
     document["states"][2]["do"] = "unsubscribe"
     player = play(document, "none")
     assert (player.state, player.open) == ("broken", ["unsubscribe"])
+
+
+def test_a_setup_whose_failure_is_ignored_lets_the_work_begin() -> None:
+    document = subscribed()
+    document["actions"][1] |= {"input": "${ $number(input) }", "ignoreFailure": True}
+    assert play(document, "none").open == ["payment"]
+    player = play(document, "5")
+    player.end_task("+setup", "error")
+    assert player.open == ["payment"]
 
 
 def test_a_setup_that_breaks_for_ever_hits_the_limit_of_an_event() -> None:
@@ -224,6 +224,27 @@ def test_an_event_that_was_kept_is_taken_when_the_wait_is_open() -> None:
     assert player.execution.outputs["pay"]["output"] == 5
 
 
+def test_a_skip_passes_over_the_setup_and_the_work() -> None:
+    player = play(subscribed({"on": {"success": "ship"}})).begin("+setup")
+    player.control("skip", output=5)
+    assert (player.state, player.open) == ("ship", [])
+    assert player.execution.outputs["pay"] == {"output": 5}
+    assert len(player.errands("teardown")) == 1
+
+
+def test_a_retry_after_the_work_broke_behind_the_setup_keeps_the_setup() -> None:
+    tasks = [{"name": "unsubscribe"}, {"name": "payment", "when": "$number(data.n) = 1"}]
+    document = subscribed({"do": None, "tasks": tasks}, data={"n": "none"})
+    player = play(document)
+    player.end_task("+setup", output=5)
+    assert player.execution.error is not None
+    assert (player.status, player.execution.error["code"]) == ("failed", "expression")
+    player.control("data", patch={"n": "1"})
+    player.control("retry")
+    assert player.open == ["unsubscribe", "payment"]
+    assert player.execution.tasks["+setup"].facts["output"] == 5
+
+
 def test_a_second_visit_sets_up_anew() -> None:
     player = play(subscribed())
     player.end_task("+setup", "error")
@@ -274,15 +295,6 @@ def test_a_teardown_that_cannot_be_rendered_is_given_up_and_fails_nothing() -> N
     player.end_task("+setup")
     player.send("paid")
     assert (player.state, player.errands(), player.execution.error) == ("ship", [], None)
-
-
-def test_an_instant_teardown_is_over_at_once() -> None:
-    document = subscribed(data={"n": 0})
-    document["actions"][2] = {"name": "unsubscribe", "type": "map", "set": {"n": "$.result.setup"}}
-    player = play(document)
-    player.end_task("+setup", output=7)
-    player.send("paid")
-    assert (player.state, player.errands(), player.execution.data) == ("ship", [], {"n": 7})
 
 
 def test_there_is_no_teardown_when_the_setup_never_began() -> None:

@@ -388,7 +388,8 @@ def test_a_thousand_items_run_and_one_more_is_an_error() -> None:
 
 def test_the_lists_of_a_state_are_bounded_together() -> None:
     tasks = [{"name": f"a{i}", "do": "a", "each": "$.input"} for i in range(11)]
-    player = Player(graph(*tasks)).start(list(range(1_000)))
+    document = graph(*tasks, actions=[{"name": "a", "input": "$.index"}])
+    player = Player(document).start(list(range(1_000)))
     assert player.state == "broken"
     assert player.execution.error is not None
     assert (player.execution.error["code"], player.execution.error["task"]) == ("too_large", "a10")

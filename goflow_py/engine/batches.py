@@ -1,0 +1,391 @@
+"""Batches: one verb for many executions, in the background; a restart goes on where it was.
+
+What is next is stored before it is done, and each execution remembers the batch by an
+Idempotency-Key of its own: so nothing is done twice, and nothing is left out.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import orjson
+
+from goflow_py.clock import Clock, uuid7
+from goflow_py.domain import durations
+from goflow_py.domain.event import Control
+from goflow_py.domain.execution import Execution, decode
+from goflow_py.engine.executions import Executions
+from goflow_py.engine.memory import Memory
+from goflow_py.engine.requests import IDEMPOTENCY_SECONDS, Repeat
+from goflow_py.errors import Conflict, GoFlowError, Invalid, NotFound, Unavailable
+from goflow_py.ports import BatchRow, Filter, Name, Page, Store
+
+log = logging.getLogger(__name__)
+
+DELETE = "delete"
+AT_ONCE_MAX = 16
+"""Executions that all batches together work on at the same time."""
+PAGE_EXECUTIONS = 100
+"""Done between two savings of the progress."""
+COUNT_PAGE = 500
+BATCH_EXECUTIONS_MAX = 100_000
+BATCHES_OPEN_MAX = 100
+ERRORS_KEPT_MAX = 100
+IDS_SHOWN_MAX = 100
+AGAIN_SECONDS = 1.0
+TRIES_MAX = 60
+"""Of one execution, while the store takes nothing."""
+KEPT_MS = 30 * 86_400_000
+"""How long a batch is kept after its end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchRequest:
+    """What is to be done, and to which: all of a filter, or those that are named."""
+
+    action: str
+    """A verb, or ``delete``."""
+    project: str | None
+    """The caller's; None: all projects."""
+    filter: Filter | None = None
+    ids: Sequence[str] = ()
+    arguments: dict[str, Any] = field(default_factory=dict)
+    reason: str | None = None
+    principal: str | None = None
+
+    def as_json(self) -> bytes:
+        """Return the request for the store."""
+        return orjson.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, body: bytes) -> "BatchRequest":
+        """Return the request that was stored."""
+        fields = orjson.loads(body)
+        if fields["filter"] is not None:
+            fields["filter"] = Filter(**fields["filter"])
+        return cls(**fields)
+
+
+@dataclass(slots=True, kw_only=True)
+class Progress:
+    """How far a batch is."""
+
+    total: int = 0
+    done: int = 0
+    changed: int = 0
+    skipped: int = 0
+    failed: int = 0
+    errors: list[dict[str, Any]] = field(default_factory=list)
+    page: list[str] = field(default_factory=list)
+    """Whom it works on now."""
+    cursor: str | None = None
+    """Where the next page begins; None: at the beginning, or nowhere when *is_last*."""
+    is_last: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """Whom a batch would be for."""
+
+    total: int
+    ids: list[str]
+
+
+@dataclass(slots=True, eq=False)
+class _Running:
+    row: BatchRow
+    request: BatchRequest
+    progress: Progress
+    stops: bool = False
+    work: asyncio.Task[None] | None = None
+
+
+class Batches:
+    """Creates batches, carries them out, and shows how far they are."""
+
+    def __init__(
+        self, *, store: Store, memory: Memory, executions: Executions, clock: Clock
+    ) -> None:
+        self._store = store
+        self._memory = memory
+        self._executions = executions
+        self._clock = clock
+        self._running: dict[str, _Running] = {}
+        self._at_once = asyncio.Semaphore(AT_ONCE_MAX)
+
+    # ------------------------------------------------------------ doors
+
+    async def preview(self, request: BatchRequest) -> Preview:
+        """Return whom *request* is for; nothing is changed. Raises ``Invalid`` for too many."""
+        if request.filter is None:
+            return Preview(total=len(request.ids), ids=list(request.ids)[:IDS_SHOWN_MAX])
+        total, ids, cursor = 0, list[str](), None
+        while True:
+            page = await self._store.list(request.filter, limit=COUNT_PAGE, cursor=cursor)
+            found = _wanted(page, request.filter)
+            total += len(found)
+            ids += found[: IDS_SHOWN_MAX - len(ids)]
+            cursor = page.next
+            if total > BATCH_EXECUTIONS_MAX:
+                raise Invalid(
+                    f"more than {BATCH_EXECUTIONS_MAX} executions match; narrow the filter",
+                    code="too_many_executions",
+                )
+            if cursor is None:
+                return Preview(total=total, ids=ids)
+
+    async def create(
+        self, request: BatchRequest, repeat: Repeat | None = None
+    ) -> tuple[dict[str, Any], bool]:
+        """Begin a batch; return it as it is shown, and whether this request was a repeat.
+
+        Raises ``Invalid`` (too many executions), ``Conflict`` (too many batches).
+        """
+        now = self._clock.now_ms()
+        if request.filter is not None:
+            # What starts from now on is none of its business.
+            until = min(request.filter.until or now + 1, now + 1)
+            request = replace(request, filter=replace(request.filter, until=until))
+        number = uuid7(self._clock)
+        known = await self._known(request, repeat, number)
+        if known is not None:
+            found = await self._find(known)
+            if found is not None:
+                return _view(found, self._live(found)), True
+            number = known  # a crash came between the key and the batch
+        if len(self._running) >= BATCHES_OPEN_MAX:
+            raise Conflict(
+                f"{BATCHES_OPEN_MAX} batches run already; wait for one to end, or stop one",
+                code="too_many_batches",
+            )
+        progress = Progress(total=(await self.preview(request)).total)
+        row = BatchRow(
+            id=number,
+            project=request.project,
+            body=request.as_json(),
+            status="running",
+            progress=orjson.dumps(progress),
+            created_at=now,
+            updated_at=now,
+        )
+        await self._store.put_batch(row)
+        self._begin(row)
+        return _view(row, progress), known is not None
+
+    async def _known(self, request: BatchRequest, repeat: Repeat | None, number: str) -> str | None:
+        """Return the batch that the same request made before; else let it be *number*."""
+        if repeat is None:
+            return None
+        name = Name(
+            project=request.project or "",
+            kind="idem",
+            scope=repeat.scope,
+            name=repeat.key,
+            execution="",
+            digest=repeat.digest,
+            answer=number.encode(),
+            expires=self._clock.now_ms() + IDEMPOTENCY_SECONDS * 1000,
+        )
+        taken = await self._store.put_name(name)
+        if taken is None:
+            return None
+        repeat.check(taken)
+        return taken.answer.decode()
+
+    async def get(self, number: str, *, project: str | None) -> dict[str, Any]:
+        """Return a batch, and how far it is. Raises ``NotFound``, also for another project's."""
+        row = await self._row(number, project)
+        return _view(row, self._live(row))
+
+    async def page(self, *, project: str | None, limit: int, cursor: str | None) -> Page:
+        """Return batches, newest first."""
+        page = await self._store.batches(project=project, limit=limit, cursor=cursor)
+        items = [_view(row, self._live(row)) for row in page.items]
+        return Page(items=items, next=page.next)
+
+    async def cancel(self, number: str, *, project: str | None) -> None:
+        """Stop a batch: what it has done stays done. Raises ``NotFound``."""
+        await self._row(number, project)
+        running = self._running.get(number)
+        if running is not None and running.work is not None:
+            running.stops = True
+            await asyncio.shield(running.work)
+
+    async def _row(self, number: str, project: str | None) -> BatchRow:
+        row = await self._find(number)
+        if row is None or project not in (None, row.project):
+            raise NotFound(f"there is no batch {number[:64]}")
+        return row
+
+    async def _find(self, number: str) -> BatchRow | None:
+        running = self._running.get(number)
+        return running.row if running is not None else await self._store.batch(number)
+
+    def _live(self, row: BatchRow) -> Progress:
+        running = self._running.get(row.id)
+        return running.progress if running is not None else Progress(**orjson.loads(row.progress))
+
+    # ------------------------------------------------------------ node
+
+    async def recover(self) -> None:
+        """Go on with every batch that ran when the server ended."""
+        for row in await self._store.open_batches():
+            self._begin(row)
+
+    async def stop(self) -> None:
+        """Leave all batches as they are; the next start goes on with them."""
+        works = [running.work for running in self._running.values() if running.work is not None]
+        for work in works:
+            work.cancel()
+        await asyncio.gather(*works, return_exceptions=True)
+
+    async def sweep(self, *, before: int, limit: int) -> int:
+        """Forget batches that ended long before a time; return how many."""
+        return await self._store.sweep_batches(before=before - KEPT_MS, limit=limit)
+
+    def _begin(self, row: BatchRow) -> None:
+        running = _Running(
+            row, BatchRequest.from_json(row.body), Progress(**orjson.loads(row.progress))
+        )
+        self._running[row.id] = running
+        running.work = asyncio.get_running_loop().create_task(self._run(running))
+
+    # ------------------------------------------------------------ work
+
+    async def _run(self, running: _Running) -> None:
+        progress = running.progress
+        try:
+            while not running.stops and (progress.page or await self._next_page(running)):
+                async with asyncio.TaskGroup() as group:
+                    for execution in list(progress.page):
+                        group.create_task(self._do(running, execution))
+                if not running.stops:
+                    progress.page = []
+            if not running.stops:
+                progress.total = progress.done
+            await self._save(running, "cancelled" if running.stops else "done")
+        except Exception:
+            # It stays as it is stored: the next start goes on with it.
+            log.exception("a batch broke off", extra={"batch": running.row.id})
+        finally:
+            del self._running[running.row.id]
+
+    async def _next_page(self, running: _Running) -> bool:
+        """Note whom to work on next; False: nobody is left."""
+        progress, request = running.progress, running.request
+        while not progress.page and not progress.is_last:
+            if request.filter is None:
+                start = int(progress.cursor or 0)
+                progress.page = list(request.ids[start : start + PAGE_EXECUTIONS])
+                after = start + len(progress.page)
+                progress.cursor = str(after) if after < len(request.ids) else None
+            else:
+                page = await self._patiently(
+                    self._store.list,
+                    request.filter,
+                    limit=PAGE_EXECUTIONS,
+                    cursor=progress.cursor,
+                )
+                progress.page = _wanted(page, request.filter)
+                progress.cursor = page.next
+            progress.is_last = progress.cursor is None
+        if progress.page:
+            await self._save(running, "running")
+        return bool(progress.page)
+
+    async def _save(self, running: _Running, status: str) -> None:
+        running.row = replace(
+            running.row,
+            status=status,
+            progress=orjson.dumps(running.progress),
+            updated_at=self._clock.now_ms(),
+        )
+        await self._patiently(self._store.put_batch, running.row)
+
+    async def _do(self, running: _Running, execution: str) -> None:
+        """Do to one execution what is to be done, and count what became of it."""
+        progress = running.progress
+        async with self._at_once:
+            if running.stops:
+                return
+            try:
+                changed = await self._patiently(self._change, running, execution)
+            except GoFlowError as refusal:
+                if isinstance(refusal, Conflict):
+                    progress.skipped += 1
+                else:
+                    progress.failed += 1
+                if len(progress.errors) < ERRORS_KEPT_MAX:
+                    error = {"execution": execution, "code": refusal.reason}
+                    progress.errors.append({**error, "message": refusal.detail})
+            else:
+                progress.changed += changed
+                progress.skipped += not changed
+            progress.done += 1
+
+    async def _change(self, running: _Running, execution: str) -> bool:
+        request = running.request
+        try:
+            before = await self._memory.read(execution)
+        except NotFound:
+            if request.action == DELETE and request.filter is not None:
+                return True  # it matched a while ago: a crash came before this was counted
+            raise
+        if request.project not in (None, before.project):
+            raise NotFound(f"there is no execution {execution}")
+        if request.action == DELETE:
+            await self._executions.delete(execution)
+            return True
+        command = Control(
+            verb=request.action,
+            reason=request.reason,
+            principal=request.principal,
+            arguments=request.arguments,
+        )
+        number = running.row.id
+        repeat = Repeat(key=execution, scope=f"batch {number}", digest=number)
+        after, replayed = await self._executions.control(execution, command, repeat=repeat)
+        return replayed or after.seq != before.seq
+
+    async def _patiently(self, act: Any, *given: Any, **named: Any) -> Any:
+        """Await *act*; while the store takes nothing, ask again, a bounded number of times."""
+        for _ in range(TRIES_MAX - 1):
+            try:
+                return await act(*given, **named)
+            except Unavailable:
+                await self._clock.sleep(AGAIN_SECONDS)
+        return await act(*given, **named)
+
+
+def _wanted(page: Page, which: Filter) -> list[str]:
+    """Return the ids of those that a filter means: a parent's verb reaches its children itself."""
+    found = [decode(body) for body in page.items]
+    return [execution.id for execution in found if not _is_left_to_parent(execution, which)]
+
+
+def _is_left_to_parent(execution: Execution, which: Filter) -> bool:
+    if execution.machine is not None:
+        return True
+    return execution.parent is not None and which.activity is None
+
+
+def _view(row: BatchRow, progress: Progress) -> dict[str, Any]:
+    request = BatchRequest.from_json(row.body)
+    return {
+        "id": row.id,
+        "project": row.project,
+        "action": request.action,
+        "status": row.status,
+        "reason": request.reason,
+        "principal": request.principal,
+        "total": progress.total,
+        "done": progress.done,
+        "changed": progress.changed,
+        "skipped": progress.skipped,
+        "failed": progress.failed,
+        "errors": progress.errors,
+        "createdAt": durations.rfc3339(row.created_at),
+        "updatedAt": durations.rfc3339(row.updated_at),
+    }

@@ -1,0 +1,266 @@
+"""Events that came before anybody accepted them: kept, and sent as soon as somebody does.
+
+Each has an id, and is sent under it: what a crash makes it send again is applied once.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakValueDictionary
+
+import orjson
+
+from goflow_py.clock import Clock, uuid7
+from goflow_py.domain.event import Outside
+from goflow_py.domain.execution import Execution
+from goflow_py.engine.addressing import with_key
+from goflow_py.engine.executions import Executions
+from goflow_py.engine.memory import Memory
+from goflow_py.engine.requests import IDEMPOTENCY_SECONDS, Match
+from goflow_py.engine.waker import Waker
+from goflow_py.errors import Conflict, GoFlowError, PreconditionFailed, Unavailable
+from goflow_py.ports import EarlyRow, Name, Store
+
+EARLY_EVENTS_MAX = 1_000
+"""Kept for one business key."""
+ANY_PROJECT = ""
+"""The project of an event whose sender named none, and may send to all of them."""
+_ROOT = "#"
+"""What begins the id of an execution, where a business key is looked at otherwise."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EarlyEvent:
+    """An event, and whom it is for."""
+
+    project: str
+    """``ANY_PROJECT``: of whichever."""
+    activity: str | None
+    key: str
+    event: Outside
+    until: int
+    """Kept until then."""
+    once: str | None = None
+    """What makes a repeated request the same one."""
+
+
+class Early:
+    """Keeps early events, and brings them to who accepts them."""
+
+    def __init__(
+        self, *, store: Store, memory: Memory, executions: Executions, clock: Clock
+    ) -> None:
+        self._store = store
+        self._memory = memory
+        self._executions = executions
+        self._clock = clock
+        self._places: set[str] = set()
+        """``project/key`` of all that is kept."""
+        self._doubtful: set[str] = set()
+        """Places of which a crash may have kept what was applied already."""
+        self._asked: set[str] = set()
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._waker = Waker(clock, self._look)
+
+    async def load(self) -> None:
+        """Read what is kept, and try it all: somebody may accept it now."""
+        for project, key in await self._store.early_keys(now=self._clock.now_ms()):
+            place = _place(project, key)
+            self._places.add(place)
+            self._doubtful.add(place)
+            self._ask(place)
+
+    async def stop(self) -> None:
+        """Send nothing any more."""
+        await self._waker.stop()
+
+    async def tidy(self) -> None:
+        """Forget the keys whose events have expired."""
+        kept = await self._store.early_keys(now=self._clock.now_ms())
+        for place in self._places - {_place(project, key) for project, key in kept}:
+            self._ask(place)
+
+    # ------------------------------------------------------------ keeping
+
+    async def keep(self, early: EarlyEvent) -> None:
+        """Keep an event until somebody accepts it. Raises ``Conflict`` when too many are kept."""
+        place = _place(early.project, early.key)
+        async with self._lock(place):
+            if not await self._was_applied(early):
+                await self._refuse_too_many(early)
+                await self._store.put_early(self._row(early))
+                self._places.add(place)
+        self._ask(place)
+
+    async def _was_applied(self, early: EarlyEvent) -> bool:
+        if early.once is None:
+            return False
+        found = await self._store.name(early.project, "idem", _scope(early.key), early.once)
+        return found is not None
+
+    async def _refuse_too_many(self, early: EarlyEvent) -> None:
+        if await self._store.count_early(early.project, early.key) < EARLY_EVENTS_MAX:
+            return
+        rows = await self._rows(early.project, early.key)
+        if len(rows) >= EARLY_EVENTS_MAX and not any(row.id == early.once for row in rows):
+            raise Conflict(
+                f"{EARLY_EVENTS_MAX} events are stored for the key '{early.key}' already; "
+                "send it again later",
+                code="too_many_stored",
+            )
+
+    def _row(self, early: EarlyEvent) -> EarlyRow:
+        event = early.event
+        body = {
+            "data": event.data,
+            "principal": event.principal,
+            "roles": None if event.roles is None else sorted(event.roles),
+            "once": early.once is not None,
+        }
+        return EarlyRow(
+            project=early.project,
+            activity=early.activity,
+            key=early.key,
+            name=event.name,
+            body=orjson.dumps(body),
+            id=early.once or uuid7(self._clock),
+            created_at=self._clock.now_ms(),
+            expires_at=early.until,
+        )
+
+    # ------------------------------------------------------------ sending
+
+    def committed(self, execution: Execution) -> None:
+        """Note that an execution moved: it may accept now what it did not before."""
+        if not self._places or execution.ended:
+            return
+        if execution.key is not None:
+            for project in (execution.project, ANY_PROJECT):
+                place = _place(project, execution.key)
+                if place in self._places:
+                    self._ask(place)
+        elif execution.machine is not None and execution.root is not None:
+            # An event for the first of the family is passed on to its machines.
+            self._ask(_ROOT + execution.root)
+
+    def _ask(self, what: str) -> None:
+        if what not in self._asked:
+            self._asked.add(what)
+            self._waker.wake(what)
+
+    async def _look(self, what: str) -> None:
+        self._asked.discard(what)
+        if what.startswith(_ROOT):
+            root = await self._memory.read(what.removeprefix(_ROOT))
+            if root.key is not None:
+                self.committed(root)
+            return
+        async with self._lock(what):
+            try:
+                await self._bring(what)
+            except PreconditionFailed:
+                self._ask(what)  # somebody else was faster: what it accepts is another question now
+            except Unavailable:
+                # One may have been applied that is still kept.
+                self._doubtful.add(what)
+                raise
+
+    async def _bring(self, place: str) -> None:
+        """Offer all that is kept for a key, in the order in which it came."""
+        project, _, key = place.partition("/")
+        rows = await self._rows(project, key)
+        if not rows:
+            self._places.discard(place)
+        doubtful = place in self._doubtful
+        found = await with_key(self._store, key, project=project or None, ended_too=doubtful)
+        if doubtful:
+            rows = await self._without_applied(rows, found)
+            self._doubtful.discard(place)
+        targets = {one.id: one for one in reversed(found) if not one.ended}
+        number = 0
+        while targets and number < len(rows):
+            taker = await self._offer(rows[number], targets)
+            if taker is None:
+                number += 1
+                continue
+            await self._forget(rows.pop(number))
+            if targets[taker.id].visit != taker.visit:
+                number = 0  # it may accept now what it did not before
+            targets[taker.id] = taker
+
+    async def _without_applied(
+        self, rows: list[EarlyRow], found: list[Execution]
+    ) -> list[EarlyRow]:
+        """Forget what somebody took before a crash; return the rest."""
+        left = []
+        for row in rows:
+            if any([await self._has(execution, row) for execution in found]):
+                await self._forget(row)
+            else:
+                left.append(row)
+        return left
+
+    async def _has(self, execution: Execution, row: EarlyRow) -> bool:
+        name = await self._store.name(execution.project, "event", execution.id, row.id)
+        return name is not None
+
+    async def _offer(self, row: EarlyRow, targets: dict[str, Execution]) -> Execution | None:
+        """Offer an event to all that have its key, oldest first; return who took it.
+
+        Raises ``PreconditionFailed`` when one moved on meanwhile: it may have accepted others.
+        """
+        event = _event(row)
+        for execution in targets.values():
+            if row.activity not in (None, execution.activity):
+                continue
+            seen = Match(revision=execution.seq)
+            try:
+                return (await self._executions.send(execution.id, event, match=seen)).execution
+            except (PreconditionFailed, Unavailable):
+                raise
+            except GoFlowError:
+                continue  # not now, or not this one
+        return None
+
+    async def _rows(self, project: str, key: str) -> list[EarlyRow]:
+        now = self._clock.now_ms()
+        return await self._store.early(project, key, now=now, limit=EARLY_EVENTS_MAX)
+
+    async def _forget(self, row: EarlyRow) -> None:
+        if orjson.loads(row.body)["once"]:
+            name = Name(
+                project=row.project,
+                kind="idem",
+                scope=_scope(row.key),
+                name=row.id,
+                execution="",
+                expires=self._clock.now_ms() + IDEMPOTENCY_SECONDS * 1000,
+            )
+            await self._store.put_name(name)
+        await self._store.delete_early([row.number])
+
+    def _lock(self, place: str) -> asyncio.Lock:
+        lock = self._locks.get(place)
+        if lock is None:
+            lock = self._locks[place] = asyncio.Lock()
+        return lock
+
+
+def _place(project: str, key: str) -> str:
+    return f"{project}/{key}"
+
+
+def _scope(key: str) -> str:
+    return f"early {key}"
+
+
+def _event(row: EarlyRow) -> Outside:
+    body: dict[str, Any] = orjson.loads(row.body)
+    roles = body["roles"]
+    return Outside(
+        name=row.name,
+        data=body["data"],
+        id=row.id,
+        principal=body["principal"],
+        roles=None if roles is None else frozenset(roles),
+    )

@@ -1,0 +1,268 @@
+"""One verb for many executions: durable, bounded, each once."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from goflow_py.domain.execution import Execution
+from goflow_py.engine.batches import (
+    AT_ONCE_MAX,
+    ERRORS_KEPT_MAX,
+    KEPT_MS,
+    PAGE_EXECUTIONS,
+    BatchRequest,
+)
+from goflow_py.engine.requests import Repeat
+from goflow_py.errors import Invalid, NotFound, Unavailable
+from goflow_py.ports import Filter
+from goflow_py.testing import FakeClock, answer
+from tests.unit.engine.conftest import Engine
+from tests.unit.engine.test_families import WAITS
+from tests.unit.engine.test_recovery import Crash
+
+WAITING = {
+    "states": [{"name": "wait", "on": {"go": "done"}}, {"name": "other", "on": {"go": "done"}}],
+    "transitions": [{"current": "init", "event": "start", "next": "wait"}],
+}
+ALL = Filter(project="p")
+
+
+async def many(engine: Engine, count: int) -> list[Execution]:
+    await engine.upload(WAITING, [])
+    return [await engine.start() for _ in range(count)]
+
+
+def request(action: str = "pause", **more: Any) -> BatchRequest:
+    given = {"project": None, "filter": None if "ids" in more else ALL, **more}
+    return BatchRequest(action=action, **given)
+
+
+async def finished(engine: Engine, batch: str) -> dict[str, Any]:
+    """Return a batch that nothing is left to do of."""
+    running = engine.it.batches._running.get(batch)
+    if running is not None and running.work is not None:
+        await running.work
+    return await engine.it.batches.get(batch, project=None)
+
+
+async def run(engine: Engine, wanted: BatchRequest) -> dict[str, Any]:
+    shown, _ = await engine.it.batches.create(wanted)
+    return await finished(engine, shown["id"])
+
+
+def counts(batch: dict[str, Any]) -> tuple[int, int, int, int, int]:
+    total, done, changed = batch["total"], batch["done"], batch["changed"]
+    return total, done, changed, batch["skipped"], batch["failed"]
+
+
+async def test_a_verb_reaches_every_execution_of_a_filter_with_its_reason(engine: Engine) -> None:
+    found = await many(engine, PAGE_EXECUTIONS + 5)
+    await engine.control(found[0], "pause")
+    batch = await run(engine, request(reason="lunch", principal="anna"))
+    assert (batch["status"], counts(batch)) == ("done", (105, 105, 104, 1, 0))
+    assert {(await engine.read(one)).status for one in found} == {"paused"}
+    [control] = [e for e in await engine.entries(found[1]) if e["type"] == "control"]
+    assert (control["reason"], control["principal"]) == ("lunch", "anna")
+
+
+@pytest.mark.parametrize(
+    ("action", "arguments", "status", "state"),
+    [
+        ("cancel", {}, "cancelled", "wait"),
+        ("terminate", {}, "cancelled", "wait"),
+        ("skip", {"event": "go", "output": 1}, "completed", "done"),
+        ("goto", {"state": "other"}, "waiting", "other"),
+        ("replay", {"from": "wait"}, "waiting", "wait"),
+        ("data", {"patch": {"x": 1}}, "waiting", "wait"),
+    ],
+)
+async def test_every_verb_can_be_a_batch(
+    engine: Engine, action: str, arguments: dict[str, Any], status: str, state: str
+) -> None:
+    [one] = await many(engine, 1)
+    batch = await run(engine, request(action, arguments=arguments))
+    assert counts(batch) == (1, 1, 1, 0, 0), batch
+    found = await engine.read(one)
+    assert (found.status, found.state) == (status, state)
+
+
+async def test_failed_executions_are_retried_while_they_leave_the_filter(engine: Engine) -> None:
+    document = {
+        "states": ["call"],
+        "transitions": [{"current": "init", "event": "start", "next": "call"}],
+    }
+    await engine.upload(document, [{"name": "call", "workerEndpoint": "w"}])
+    engine.transport.script = lambda *_: answer(status=400)
+    found = [await engine.start() for _ in range(PAGE_EXECUTIONS * 2 + 1)]
+    await engine.advance(1)
+    engine.transport.script = lambda *_: answer()
+    batch = await run(engine, request("retry", filter=Filter(project="p", status=["failed"])))
+    assert counts(batch) == (201, 201, 201, 0, 0)
+    await engine.advance(1)
+    assert {(await engine.read(one)).status for one in found} == {"completed"}
+
+
+async def test_a_batch_deletes_what_has_ended_and_says_what_has_not(engine: Engine) -> None:
+    one, two = await many(engine, 2)
+    await engine.control(one, "cancel")
+    batch = await run(engine, request("delete"))
+    assert counts(batch) == (2, 2, 1, 1, 0)
+    [error] = batch["errors"]
+    assert (error["execution"], error["code"]) == (two.id, "not_ended")
+    with pytest.raises(NotFound):
+        await engine.read(one)
+
+
+async def test_named_executions_of_another_project_do_not_exist(engine: Engine) -> None:
+    [one] = await many(engine, 1)
+    batch = await run(engine, request(project="q", ids=[one.id]))
+    assert counts(batch) == (1, 1, 0, 0, 1)
+    assert batch["errors"][0]["code"] == "not_found"
+    assert (await engine.read(one)).status == "waiting"
+    with pytest.raises(NotFound):
+        await engine.it.batches.get(batch["id"], project="p")
+    with pytest.raises(NotFound):
+        await engine.it.batches.cancel(batch["id"], project="p")
+    page = await engine.it.batches.page(project="p", limit=10, cursor=None)
+    assert page.items == []
+
+
+async def test_so_many_errors_are_kept_and_all_are_counted(engine: Engine) -> None:
+    ids = [f"00000000-0000-7000-8000-{number:012}" for number in range(ERRORS_KEPT_MAX + 20)]
+    batch = await run(engine, request(ids=ids))
+    assert (batch["failed"], len(batch["errors"])) == (120, ERRORS_KEPT_MAX)
+
+
+async def test_a_preview_counts_and_changes_nothing(engine: Engine) -> None:
+    found = await many(engine, 120)
+    preview = await engine.it.batches.preview(request("cancel"))
+    assert preview.total == 120
+    assert preview.ids == [one.id for one in reversed(found)][:100]
+    assert {(await engine.read(one)).status for one in found} == {"waiting"}
+
+
+async def test_machines_are_left_to_their_parents(engine: Engine) -> None:
+    document = {
+        "states": [{"name": "s", "do": "m"}],
+        "transitions": [{"current": "init", "event": "start", "next": "s"}],
+        "actions": [{"name": "m", "type": "activity", "machine": "m"}],
+        "machines": {"m": WAITS},
+    }
+    await engine.upload(document, [])
+    parent = await engine.start()
+    batch = await run(engine, request("cancel"))
+    assert counts(batch) == (1, 1, 1, 0, 0)
+    assert (await engine.read(parent)).status == "cancelled"
+
+
+async def test_never_more_than_a_few_are_worked_on_at_once(engine: Engine) -> None:
+    await many(engine, 60)
+    control, now, most = engine.it.executions.control, 0, 0
+
+    async def counted(*given: Any, **named: Any) -> Any:
+        nonlocal now, most
+        now += 1
+        most = max(most, now)
+        try:
+            return await control(*given, **named)
+        finally:
+            now -= 1
+
+    engine.it.executions.control = counted  # type: ignore[method-assign]
+    await run(engine, request())
+    assert most == AT_ONCE_MAX
+
+
+async def test_a_batch_that_is_stopped_leaves_the_rest_alone(engine: Engine) -> None:
+    found = await many(engine, 150)
+    control, reached = engine.it.executions.control, asyncio.Event()
+    goes_on = asyncio.Event()
+
+    async def held(*given: Any, **named: Any) -> Any:
+        reached.set()
+        await goes_on.wait()
+        return await control(*given, **named)
+
+    engine.it.executions.control = held  # type: ignore[method-assign]
+    shown, _ = await engine.it.batches.create(request())
+    await reached.wait()
+    stopping = asyncio.ensure_future(engine.it.batches.cancel(shown["id"], project=None))
+    await engine.advance(0)
+    goes_on.set()
+    await stopping
+    batch = await engine.it.batches.get(shown["id"], project=None)
+    assert (batch["status"], batch["done"], batch["total"]) == ("cancelled", AT_ONCE_MAX, 150)
+    paused = [one for one in found if (await engine.read(one)).status == "paused"]
+    assert len(paused) == AT_ONCE_MAX
+    await engine.it.batches.cancel(shown["id"], project=None)
+
+
+async def test_a_batch_goes_on_after_a_crash_and_does_nothing_twice(
+    make_engine: Callable[..., Any], clock: FakeClock
+) -> None:
+    crash = Crash(make_engine, clock)
+    engine = await crash.begin(WAITING, [])
+    found = [await engine.start() for _ in range(PAGE_EXECUTIONS + 20)]
+    control, seen, reached = engine.it.executions.control, 0, asyncio.Event()
+
+    async def few(*given: Any, **named: Any) -> Any:
+        nonlocal seen
+        seen += 1
+        if seen > 40:
+            reached.set()
+            await asyncio.get_running_loop().create_future()
+        return await control(*given, **named)
+
+    engine.it.executions.control = few
+    wanted = request("replay", arguments={"from": "wait"})
+    shown, _ = await engine.it.batches.create(wanted)
+    await reached.wait()
+    engine = await crash.crash()
+    batch = await finished(engine, shown["id"])
+    assert (batch["status"], counts(batch)) == ("done", (120, 120, 120, 0, 0))
+    assert {(await engine.read(one)).visit for one in found} == {2}
+    await engine.verify()
+
+
+async def test_a_store_that_takes_nothing_for_a_while_loses_nobody(engine: Engine) -> None:
+    found = await many(engine, 3)
+    control, refusals = engine.it.executions.control, 5
+
+    async def sometimes(*given: Any, **named: Any) -> Any:
+        nonlocal refusals
+        if refusals:
+            refusals -= 1
+            raise Unavailable("the disk is full")
+        return await control(*given, **named)
+
+    engine.it.executions.control = sometimes  # type: ignore[method-assign]
+    shown, _ = await engine.it.batches.create(request())
+    await engine.advance(10)
+    batch = await finished(engine, shown["id"])
+    assert counts(batch) == (3, 3, 3, 0, 0)
+    assert {(await engine.read(one)).status for one in found} == {"paused"}
+
+
+async def test_the_same_request_makes_one_batch(engine: Engine) -> None:
+    await many(engine, 2)
+    repeat = Repeat(key="k", scope="POST /v1/batches", digest="d")
+    first, was_first = await engine.it.batches.create(request(), repeat)
+    again, replayed = await engine.it.batches.create(request(), repeat)
+    assert (again["id"], was_first, replayed) == (first["id"], False, True)
+    with pytest.raises(Invalid, match="another body"):
+        await engine.it.batches.create(request(), Repeat(key="k", scope=repeat.scope, digest="e"))
+    await finished(engine, first["id"])
+    later, _ = await engine.it.batches.create(request(), repeat)
+    assert (later["id"], later["status"]) == (first["id"], "done")
+
+
+async def test_batches_are_forgotten_a_month_after_their_end(engine: Engine) -> None:
+    await many(engine, 1)
+    batch = await run(engine, request())
+    now = engine.clock.now_ms()
+    assert await engine.it.batches.sweep(before=now + KEPT_MS, limit=10) == 0
+    assert await engine.it.batches.sweep(before=now + KEPT_MS + 1, limit=10) == 1
+    with pytest.raises(NotFound):
+        await engine.it.batches.get(batch["id"], project=None)
