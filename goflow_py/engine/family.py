@@ -143,7 +143,7 @@ class Family:
                 before, member.children = member.children, set(now)
                 for child in sorted(before - now.keys()):
                     await self._drop(member, child)
-                for child in now.keys() - before:
+                for child in [child for child in now if child not in before]:
                     await self._bear(member, now[child])
                 told = True
             told = await self._reach_down(member) or told
@@ -180,7 +180,8 @@ class Family:
         is_terminated = member.draft.after.ended and error.get("code") == "terminated"
         self._carry_out(relative, "terminate" if is_terminated else "cancel")
 
-    def _carry_out(self, member: Member, verb: str, **arguments: object) -> None:
+    def _carry_out(self, member: Member, verb: str, **arguments: object) -> bool:
+        """Carry out *verb* on a relative; tell whether it changed anything."""
         command = Control(
             verb=verb,
             reason="so did its parent",
@@ -191,9 +192,10 @@ class Family:
             changed = control(step.compiled, step.draft, command)
         except GoFlowError:
             step.draft.roll_back(mark)  # it ended, or was cancelled, by itself meanwhile
-            return
+            return False
         if changed and verb == "resume":
             take_held(step.compiled, step.draft, self._dispatcher, step.workers)
+        return changed
 
     # ------------------------------------------------------------ births
 
@@ -206,8 +208,8 @@ class Family:
                 relative = await self._relative(task.child)
             except NotFound:
                 relative = None
-            if relative is not None and relative.draft.after.status is Status.FAILED:
-                self._carry_out(relative, "retry")
+            failed = relative is not None and relative.draft.after.status is Status.FAILED
+            if failed and relative is not None and self._carry_out(relative, "retry"):
                 return
             task = self._another(member, task)
         born = await conceive(self._catalog, member.step, task)

@@ -1,21 +1,30 @@
 """What is known of a blueprint version without running it: rows, graph, differences, bounds."""
 
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import Any
 
 import orjson
 
+from goflow_py.domain.blueprint import Blueprint
 from goflow_py.domain.workers import Worker
 from goflow_py.engine.backoff import RetryDefaults
 from goflow_py.engine.catalog import Catalog
 from goflow_py.errors import NotFound
 from goflow_py.fsm.bound import BackOff, bound_of
+from goflow_py.fsm.check import Checked
+from goflow_py.fsm.check_machines import activities, unknown_activity
 from goflow_py.fsm.collection import without_collection
 from goflow_py.fsm.compile import Compiled
 from goflow_py.fsm.diagram import graph
-from goflow_py.fsm.paths import accepted, paths_of
-from goflow_py.fsm.table import diff, rows_view
+from goflow_py.fsm.findings import Finding
+from goflow_py.fsm.graph import Paths, paths_of
+from goflow_py.fsm.paths import accepted
+from goflow_py.fsm.table import diff, machine_rows, rows_view
 from goflow_py.ports import BlueprintRow, Store
+
+ACTIVITIES_LOOKED_UP_MAX = 200
+"""Of one blueprint; whether there are others is not looked at."""
 
 
 class Proofs:
@@ -26,25 +35,49 @@ class Proofs:
         self._catalog = catalog
         self._retry = retry
 
-    def of(self, compiled: Compiled, workers: Iterable[Worker]) -> dict[str, Any]:
+    def of(self, checked: Checked, workers: Iterable[Worker]) -> dict[str, Any]:
         """Return the events that each state accepts, and the longest that an execution takes."""
+        paths = checked.paths or paths_of(checked.compiled)
+        return self._of(paths, workers, checked.machines)
+
+    @without_collection()
+    def _of(
+        self, paths: Paths, workers: Iterable[Worker], machines: Mapping[str, Paths]
+    ) -> dict[str, Any]:
         back_off = BackOff(interval=self._retry.interval, max_interval=self._retry.max_interval)
-        with without_collection():
-            bound = bound_of(paths_of(compiled), workers, back_off)
-            return {"accepts": accepted(compiled), "bound": bound.as_json()}
+        bound = bound_of(paths, workers, back_off, machines)
+        return {"accepts": accepted(paths.compiled), "bound": bound.as_json()}
 
     async def of_version(self, row: BlueprintRow) -> dict[str, Any]:
         """Return the same for a stored version."""
         groups = await self._catalog.workers(row.project, row.activity)
         workers = [worker for group in groups.values() for worker in group]
-        return self.of(await self._compiled(row), workers)
+        compiled = await self._compiled(row)
+        with without_collection():
+            paths = paths_of(compiled)
+        return self._of(paths, workers, {})
+
+    async def unknown_activities(self, blueprint: Blueprint) -> list[Finding]:
+        """Warn of children whose activity has no blueprint yet; the one itself is being stored."""
+        found: list[Finding] = []
+        children = islice(activities(blueprint), ACTIVITIES_LOOKED_UP_MAX)
+        for pointer, activity, version in children:
+            if activity == blueprint.activity and version is None:
+                continue
+            if await self._store.blueprint(blueprint.project, activity, version) is None:
+                found.append(unknown_activity(pointer, activity, version))
+        return found
 
     async def rows(self, row: BlueprintRow) -> list[dict[str, Any]]:
         """Return the compiled table."""
         return rows_view(await self._compiled(row))
 
+    async def machine_rows(self, row: BlueprintRow) -> dict[str, list[dict[str, Any]]]:
+        """Return the compiled tables of the private machines."""
+        return machine_rows(await self._compiled(row))
+
     async def graph(self, row: BlueprintRow) -> dict[str, Any]:
-        """Return the graph that a screen draws."""
+        """Return the graph that a screen draws, with those of the machines."""
         return graph(await self._compiled(row))
 
     async def diff(

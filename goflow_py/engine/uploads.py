@@ -28,7 +28,7 @@ from goflow_py.engine.submissions import (
     workers_body,
 )
 from goflow_py.errors import Invalid, NotFound
-from goflow_py.fsm.check import check
+from goflow_py.fsm.check import examine
 from goflow_py.fsm.check_workers import check_workers, endpoint_problem
 from goflow_py.fsm.findings import Finding
 from goflow_py.ports import BlueprintRow, Name, Page, Store, Taken, Upload
@@ -107,19 +107,20 @@ class Uploads:
         name = (blueprint.project, blueprint.activity)
         stored = [w for group in (await self._catalog.workers(*name)).values() for w in group]
         in_force = stored if workers is None else workers
-        compiled, found = check(
+        checked = examine(
             blueprint,
             workers=in_force,
             workers_in_body=workers is not None,
             is_resolved=lambda alias: self._catalog.resolve(alias) is not None,
         )
-        findings = [*read.findings, *found]
+        children = await self._proofs.unknown_activities(blueprint)
+        findings = [*read.findings, *checked.findings, *children]
         refuse_errors(findings, strict=strict)
         normal = blueprint.model_copy(update={"workers": None})
         names = sorted({worker.name for worker in in_force})
         document, digest = normalised(normal, names)
         shown = [finding.as_json() for finding in findings]
-        proof = self._proofs.of(compiled, in_force)
+        proof = self._proofs.of(checked, in_force)
         if dry_run:
             latest = await self._store.blueprint(*name, None)
             same = latest is not None and latest.digest == digest

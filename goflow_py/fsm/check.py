@@ -93,7 +93,7 @@ def examine(
     for part in _parts(blueprint, compiled):
         looked = _look_at(part, is_resolved, is_whole=is_whole)
         findings += looked.findings
-        used |= _used(part.compiled)
+        used |= looked.used
         called[part.name] = looked.called
         if looked.paths is not None:
             paths[part.name] = looked.paths
@@ -167,8 +167,10 @@ class _Looked:
     """What was found in one part."""
 
     findings: list[Finding]
+    used: set[str]
+    """The actions that anything in it names."""
     called: set[str]
-    """The actions that its reached states use."""
+    """Those of them that states use which can be reached."""
     paths: Paths | None = None
 
 
@@ -184,7 +186,8 @@ def _look_at(part: _Part, is_resolved: Callable[[str], bool], *, is_whole: bool)
         *_endpoints(document, is_resolved),
         *(warning("doubtful_expression", *doubt) for doubt in compiled.doubts),
     ]
-    called, paths = _used(compiled), None
+    used = called = _used(compiled)
+    paths = None
     if is_whole and not any(finding.severity == "error" for finding in findings):
         # These walk the table, which has to be whole.
         paths = paths_of(compiled)
@@ -194,7 +197,8 @@ def _look_at(part: _Part, is_resolved: Callable[[str], bool], *, is_whole: bool)
         called = paths.reached | _around(compiled, paths.before)
         called |= compensating(compiled.actions, called)
     placed = (part.place(finding) for finding in findings)
-    return _Looked([finding for finding in placed if finding is not None], called, paths)
+    known = [finding for finding in placed if finding is not None]
+    return _Looked(known, used, called, paths)
 
 
 def _used(compiled: Compiled) -> set[str]:

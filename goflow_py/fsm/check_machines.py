@@ -15,6 +15,8 @@ from goflow_py.fsm.rows import CompiledState, CompiledTask
 
 def started_by(compiled: Compiled, actions: Iterable[str]) -> list[str]:
     """Return the machines that *actions* start."""
+    if not compiled.machines:
+        return []
     found = (machine_of(compiled.actions.get(name)) for name in actions)
     return list(dict.fromkeys(name for name in found if name and name in compiled.machines))
 

@@ -46,10 +46,11 @@ def _has(compiled: Compiled, state: CompiledState, event: str) -> bool:
 
 
 def _may_succeed(compiled: Compiled, state: CompiledState, single: list[CompiledAction]) -> bool:
-    kinds = {action.kind for action in single}
+    if state.graph:
+        return True
     awaits_all = all(_has(compiled, state, event) for one in single for event in awaited(one))
-    others = kinds - {"switch"} - ({"wait"} if awaits_all else set())
-    return bool(state.graph) or bool(others)
+    others = {action.kind for action in single} - {"switch"}
+    return bool(others - {"wait"} if awaits_all else others)
 
 
 # ---------------------------------------------------------------- failures
@@ -59,9 +60,12 @@ def _may_fail(compiled: Compiled, state: CompiledState, single: list[CompiledAct
     """Tell whether ``error`` can be raised, whatever the blueprint's own expressions do."""
     if state.subscribe is not None and state.subscribe.setup is not None:
         single = [*single, compiled.actions[state.subscribe.setup]]
-    if any(_fails(action) for action in single):
-        return True
-    graph = state.graph or ()
+    for action in single:
+        if _fails(action):
+            return True
+    if state.graph is None:
+        return False
+    graph = state.graph
     sound = [task for task in graph if not _task_fails(compiled, task)]
     if state.join is None:
         return len(sound) < len(graph)
@@ -91,15 +95,20 @@ def _is_patient(action: CompiledAction) -> bool:
 
 def _may_time_out(state: CompiledState, single: list[CompiledAction]) -> bool:
     """Tell whether ``timeout`` is raised; where ``error`` is as well, that warning says enough."""
-    if any(timer.event == TIMEOUT for timer in state.timers):
+    if state.timers and any(timer.event == TIMEOUT for timer in state.timers):
         return True
-    limited = [action for action in single if action.model.timeout is not None]
-    return any(action.kind in ("wait", "delay") or _is_patient(action) for action in limited)
+    for action in single:
+        if action.kind in ("wait", "delay") or _is_patient(action):
+            if action.model.timeout is not None:
+                return True
+    return False
 
 
 def _parked(paths: Paths) -> Iterator[Finding]:
     """Tell where a row for ``error`` is nearly never taken: the work waits for a retry instead."""
     compiled = paths.compiled
+    if not any(_is_patient(action) for action in compiled.actions.values()):
+        return
     for state in compiled.states.values():
         work = [compiled.actions[name] for name in paths.work[state.name]]
         if not work or not all(_is_patient(action) for action in work):
@@ -125,6 +134,8 @@ def _parked(paths: Paths) -> Iterator[Finding]:
 def _nothing_to_undo(paths: Paths) -> Iterator[Finding]:
     """Warn of states that undo what was done, where nothing before them can be undone."""
     actions = paths.compiled.actions
+    if all(action.kind != "undo" for action in actions.values()):
+        return
     undoing = [
         name for name in paths.before if any(actions[w].kind == "undo" for w in paths.work[name])
     ]

@@ -1,7 +1,7 @@
 """What an upload proves of tasks, machines, and the work around a state."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 
 from goflow_py.domain.actions import (
     ActivityAction,
@@ -202,7 +202,7 @@ def endpoints_of(blueprint: Blueprint) -> Iterator[tuple[str, str]]:
             yield f"/actions/{i}/endpoint", action.endpoint
 
 
-def compensating(actions: Mapping[str, CompiledAction], used: Iterable[str]) -> set[str]:
+def compensating(actions: Mapping[str, CompiledAction], used: Container[str]) -> set[str]:
     """Return the actions that can be asked to undo those *used*."""
-    undos = (actions[name].model.undo for name in used if name in actions)
-    return {name for name in undos if name is not None}
+    undos = {name: undo for name, action in actions.items() if (undo := action.model.undo)}
+    return {undo for name, undo in undos.items() if name in used}

@@ -39,7 +39,7 @@ def zero_work_cycles(compiled: Compiled) -> Iterator[Cycle]:
     """Yield cycles of rows that are taken at once: first those that nothing can end."""
     edges: Edges = {}
     for state in compiled.states:
-        for edge in _instant_edges(compiled, state):
+        for edge in () if _is_busy(compiled, state) else _instant_edges(compiled, state):
             known = edges.get((state, edge.target))
             if known is None or known.guarded:
                 edges[state, edge.target] = edge
@@ -69,6 +69,17 @@ def _find_cycle(edges: Edges) -> tuple[str, ...]:
     except CycleError as error:
         return tuple(error.args[1])
     return ()
+
+
+def _is_busy(compiled: Compiled, state: str) -> bool:
+    """Tell of most states, soon, that only real work leads on."""
+    work = compiled.states[state].work
+    return (
+        work is not None
+        and compiled.actions[work].kind not in AT_ONCE
+        and (state, START) not in compiled.table
+        and (state, ALWAYS) not in compiled.table
+    )
 
 
 def _instant_edges(compiled: Compiled, state: str) -> Iterator[_Edge]:

@@ -1,25 +1,34 @@
 """A blueprint as a graph to be drawn, and where an execution went in it: JSON, Mermaid, DOT."""
 
-import re
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
-from goflow_py.domain.execution import Execution
+from goflow_py.domain.actions import ActivityAction
+from goflow_py.domain.execution import Execution, Task
 from goflow_py.domain.history import Entry
-from goflow_py.domain.names import CONTINUE, INIT, RESERVED_STATES
+from goflow_py.domain.names import CANCELLED, CONTINUE, ERROR, INIT, RESERVED_STATES
 from goflow_py.fsm.compile import Compiled
+from goflow_py.fsm.diagram_texts import dot, mermaid
 from goflow_py.fsm.graph import Edge, edges_of, works_of
 from goflow_py.fsm.paths import accepted
-from goflow_py.fsm.rows import CompiledState, CompiledTimer
+from goflow_py.fsm.rows import SKIPPED, CompiledState, CompiledTimer
+from goflow_py.fsm.table import graph_view
 
 Json = dict[str, Any]
 
 
 def graph(compiled: Compiled) -> Json:
-    """Return nodes and edges. A node's id is its state's name; an edge's, its place in the table.
+    """Return nodes and edges, and the same of every private machine by its name.
 
-    The four reserved states are there when the blueprint declares them or something leads there.
+    A node's id is its state's name; an edge's, its place in the table. The four reserved states are
+    there when the blueprint declares them or something leads there.
     """
+    machines = {name: _part(machine) for name, machine in compiled.machines.items()}
+    return {**_part(compiled), "machines": machines}
+
+
+def _part(compiled: Compiled) -> Json:
     works = works_of(compiled)
     work, edges = works.open, edges_of(compiled, works.single)
     accepts = accepted(compiled)
@@ -45,7 +54,7 @@ def graph(compiled: Compiled) -> Json:
 def _node(
     compiled: Compiled, state: CompiledState, work: Iterable[str], accepts: list[str]
 ) -> Json:
-    done = [{"action": name, "type": compiled.actions[name].kind} for name in work]
+    done = [_work(compiled, name) for name in work]
     node: Json = {
         "id": state.name,
         "kind": _kind(state, done),
@@ -61,8 +70,26 @@ def _node(
         "stage": state.stage,
         "businessStatus": state.business_status,
         "maxVisits": state.max_visits,
+        "setup": state.subscribe.setup if state.subscribe is not None else None,
+        "teardown": state.subscribe.teardown if state.subscribe is not None else None,
     }
-    return {**node, **{name: value for name, value in more.items() if value is not None}}
+    node |= {name: value for name, value in more.items() if value is not None}
+    tasks = graph_view(state)
+    for task in tasks.get("tasks", ()):
+        task |= _work(compiled, task["action"])
+    return {**node, **tasks}
+
+
+def _work(compiled: Compiled, name: str) -> Json:
+    """Return an action with its type, and what a child of it runs."""
+    action = compiled.actions.get(name)
+    if action is None:
+        return {"action": name, "type": None}
+    found: Json = {"action": name, "type": action.kind}
+    if isinstance(action.model, ActivityAction):
+        model = action.model
+        found |= {"activity": model.activity} if model.activity else {"machine": model.machine}
+    return found
 
 
 def _kind(state: CompiledState, work: list[Json]) -> str:
@@ -72,8 +99,12 @@ def _kind(state: CompiledState, work: list[Json]) -> str:
     if state.final:
         return "final"
     if work:
-        return "branch" if all(one["type"] == "switch" for one in work) else "work"
-    return "wait" if state.waits else "pass"
+        return "branch" if _branches(state, work) else "work"
+    return "wait" if state.waits and state.graph is None else "pass"
+
+
+def _branches(state: CompiledState, work: list[Json]) -> bool:
+    return state.graph is None and all(one["type"] == "switch" for one in work)
 
 
 def _timer(timer: CompiledTimer) -> Json:
@@ -108,7 +139,10 @@ def _edge(edge: Edge) -> Json:
 
 
 def walked(drawn: Json, execution: Execution, entries: Iterable[Entry]) -> Json:
-    """Return the graph with the path that an execution took, its visits, and where it is."""
+    """Return the graph with the path that an execution took, its visits, and where it is.
+
+    The state in which it is has the status of each task of this visit, and the ids of children.
+    """
     steps = [_step(entry) for entry in entries if entry["type"] == "transition"]
     edges: dict[tuple[str, str, str, str], str] = {}
     for edge in drawn["edges"]:
@@ -131,6 +165,7 @@ def walked(drawn: Json, execution: Execution, entries: Iterable[Entry]) -> Json:
                 **node,
                 "visits": visits.get(node["id"], 0),
                 "current": node["id"] == execution.state,
+                **(_now(node, execution) if node["id"] == execution.state else {}),
             }
             for node in drawn["nodes"]
         ],
@@ -138,97 +173,42 @@ def walked(drawn: Json, execution: Execution, entries: Iterable[Entry]) -> Json:
     }
 
 
+def _now(node: Json, execution: Execution) -> Json:
+    """Return what is known of the work of the current visit."""
+    tasks = execution.tasks
+    children = [{"task": task.name, "id": task.child} for task in tasks.values() if task.child]
+    found: Json = {"children": children} if children else {}
+    if "tasks" in node:
+        found["tasks"] = [_task_now(task, execution) for task in node["tasks"]]
+    return found
+
+
+def _task_now(drawn: Json, execution: Execution) -> Json:
+    task = execution.tasks.get(drawn["name"])
+    if task is None or task.single:
+        return {**drawn, "status": "pending"}
+    found = {**drawn, "status": _status(task)}
+    if task.child is not None:
+        found["child"] = task.child
+    prefix = f"{task.name}["
+    items = [one for name, one in execution.tasks.items() if name.startswith(prefix)]
+    if "each" in drawn and task.kind != SKIPPED:
+        counts = Counter(_status(one) for one in items)
+        found["items"] = {"all": len(task.input or ()), **counts}
+    return found
+
+
+def _status(task: Task) -> str:
+    if task.outcome is None:
+        return "open"
+    if task.kind == SKIPPED:
+        return "skipped"
+    return {ERROR: "failed", CANCELLED: "cancelled"}.get(task.outcome, "ended")
+
+
 def _step(entry: Entry) -> Json:
     names = ("seq", "at", "visit", "from", "event", "action", "to", "entered")
     return {name: entry[name] for name in names}
 
 
-# ---------------------------------------------------------------- texts
-
-_PLAIN = re.compile(r"[^A-Za-z0-9 _.,()=+*/'|?\[\]-]")
-LABEL_CHARACTERS_MAX = 120
-
-
-def mermaid(drawn: Json) -> str:
-    """Return a graph as a Mermaid ``stateDiagram-v2``."""
-    ids = {node["id"]: f"s{number}" for number, node in enumerate(drawn["nodes"])}
-    lines = ["stateDiagram-v2"]
-    lines += [
-        f'    state "{_entities(_title(node))}" as {ids[node["id"]]}' for node in drawn["nodes"]
-    ]
-    lines.append(f"    [*] --> {ids[drawn['initial']]}")
-    for edge in drawn["edges"]:
-        label = _entities(_label(edge))
-        lines.append(f"    {ids[edge['from']]} --> {ids[edge['to']]} : {label}")
-    lines += [f"    {ids[node['id']]} --> [*]" for node in drawn["nodes"] if node["final"]]
-    if "current" in drawn:
-        lines.append("    classDef visited stroke-width:3px")
-        lines.append("    classDef current stroke-width:3px,fill:#fc6")
-        for node in drawn["nodes"]:
-            if node["current"] or node["visits"]:
-                style = "current" if node["current"] else "visited"
-                lines.append(f"    class {ids[node['id']]} {style}")
-    return "\n".join(lines) + "\n"
-
-
-def _entities(text: str) -> str:
-    """Write what Mermaid may read as its own as numbers of characters."""
-    return _PLAIN.sub(lambda found: f"#{ord(found.group())};", text)
-
-
-def dot(drawn: Json) -> str:
-    """Return a graph in the language of Graphviz."""
-    lines = [
-        f"digraph {_quoted(drawn['project'] + '/' + drawn['activity'])} {{",
-        "    rankdir=TB;",
-        "    node [shape=box, style=rounded];",
-    ]
-    for node in drawn["nodes"]:
-        look = {"label": _title(node), **_SHAPES.get(node["kind"], {}), **_state_style(node)}
-        lines.append(f"    {_quoted(node['id'])} [{_attributes(look)}];")
-    for edge in drawn["edges"]:
-        ends = f"{_quoted(edge['from'])} -> {_quoted(edge['to'])}"
-        look = {"label": _label(edge)}
-        if edge.get("taken"):
-            look |= {"penwidth": "3"}
-        lines.append(f"    {ends} [{_attributes(look)}];")
-    return "\n".join([*lines, "}"]) + "\n"
-
-
-_SHAPES: Mapping[str, Mapping[str, str]] = {
-    "initial": {"shape": "circle"},
-    "final": {"peripheries": "2"},
-    "branch": {"shape": "diamond"},
-}
-
-
-def _state_style(node: Json) -> dict[str, str]:
-    if node.get("current"):
-        return {"penwidth": "3", "style": "rounded,filled", "fillcolor": "#ffcc66"}
-    return {"penwidth": "3"} if node.get("visits") else {}
-
-
-def _attributes(look: Mapping[str, str]) -> str:
-    return ", ".join(f"{name}={_quoted(value)}" for name, value in look.items())
-
-
-def _quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return '"' + re.sub(r"[\x00-\x1f\x7f]+", " ", escaped) + '"'
-
-
-def _title(node: Json) -> str:
-    visits = node.get("visits", 0)
-    return f"{node['id']} ({visits})" if visits > 1 else str(node["id"])
-
-
-def _label(edge: Json) -> str:
-    """Return ``event [guard] / action``, on one line."""
-    label = str(edge["event"])
-    if "guard" in edge:
-        label += f" [{' '.join(edge['guard'].split())}]"
-    if edge["action"] != CONTINUE:
-        label += f" / {edge['action']}"
-    taken = edge.get("taken", 0)
-    shown = label if len(label) <= LABEL_CHARACTERS_MAX else f"{label[:LABEL_CHARACTERS_MAX]}..."
-    return f"{shown} ({taken})" if taken > 1 else shown
+__all__ = ["dot", "graph", "mermaid", "walked"]

@@ -49,7 +49,8 @@ def fork(compiled: Compiled, draft: Draft, original: Execution, command: Control
             digest.noted = {"start": True}
         else:
             draft.happens(VERB, None)
-            digest.enter(original.state, event=VERB)
+            # With the action of the row that led there, too: that was its work.
+            digest.enter(original.state, event=VERB, action=original.entered_with)
         digest.settle()
     except MicrostepLimit:
         raise Conflict(

@@ -17,8 +17,8 @@ def rows_view(compiled: Compiled) -> list[Json]:
     """Return every row that can fire, state by state, in the order of trying.
 
     Rows of ``*`` stand in each state that they are for. What the language does without a row has a
-    ``rule``: R3, a state's own work on ``start``; R4, ``success`` on to ``done``. Where that work is
-    a graph, the row has its ``tasks`` and the action ``null``.
+    ``rule``: R3, a state's own work on ``start``; R4, ``success`` on to ``done``. That of a graph
+    has its ``tasks``, and the action ``null``.
     """
     edges = edges_of(compiled, works_of(compiled).single)
     found: list[Json] = []

@@ -1,5 +1,6 @@
 """Events by business key that come before anybody accepts them, and events between executions."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -69,6 +70,28 @@ async def test_stored_events_survive_a_restart(serve: Serve) -> None:
 
 def _order() -> dict[str, Any]:
     return activity("order", {"type": "wait", "event": "go"}, key="${ input.order }")
+
+
+async def test_a_stored_event_stays_in_the_project_of_its_sender(
+    serve: Serve, tmp_path: Path
+) -> None:
+    file = tmp_path / "admin.key"
+    async with serve(host="0.0.0.0", bootstrap_key_file=file) as (_, api):
+        admin = api.with_key(file.read_text().strip())
+        body = {"project": "other", "scopes": ["execution:event"]}
+        other = api.with_key((await admin.good("POST", "/v1/keys", body))["key"])
+        (await other("POST", "/v1/events", EARLY)).problem(404, "no_match")
+        own = {name: value for name, value in EARLY.items() if name != "project"}
+        assert (await other("POST", "/v1/events", own)).status == 202
+        await admin.good("POST", "/v1/blueprints", _order())
+        await start(admin, "order", {"order": "o-1"})
+        mine = await admin.good("POST", "/v1/events", {**EARLY, "name": "paid"})
+        assert len(mine["matched"]) == 1
+        history = await admin.good(
+            "GET", f"/v1/executions/{mine['matched'][0]['id']}/history?limit=500"
+        )
+        applied = [e["name"] for e in history["items"] if e["type"] == "eventApplied"]
+        assert applied == ["paid"]
 
 
 async def test_an_execution_tells_another_by_its_business_key(shop: Api) -> None:

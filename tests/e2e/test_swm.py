@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 import pytest
 
-from tests.e2e.conftest import Api
+from tests.e2e.conftest import Api, Serve
 
 pytestmark = pytest.mark.e2e
 
@@ -133,3 +133,30 @@ async def test_only_stages_have_an_instance_and_only_these_views_exist(shop: Api
     place = f"/v1/executions/{started['id']}"
     (await shop("GET", f"{place}?view=swm")).problem(422, "no_swm_view")
     (await shop("GET", f"{place}?view=other")).problem(400, "bad_parameter")
+
+
+async def test_a_key_sends_what_its_scopes_allow_within_its_project(
+    serve: Serve, tmp_path: Path
+) -> None:
+    file = tmp_path / "admin.key"
+    async with serve(host="0.0.0.0", bootstrap_key_file=file) as (_, api):
+        admin = api.with_key(file.read_text().strip())
+        made = await admin("POST", "/v1/blueprints?format=swm", raw=PIZZA)
+        assert made.status == 201
+        tells, other = [
+            api.with_key((await admin.good("POST", "/v1/keys", {"scopes": scopes, **whose}))["key"])
+            for scopes, whose in (
+                (["execution:event"], {"project": "ITALIAN"}),
+                (["execution:event", "execution:start"], {"project": "CHINESE"}),
+            )
+        ]
+        start = event("StartWorkflow")
+        problem = (await tells("POST", "/v1/events", start)).problem(403, "scope")
+        assert problem["scopes"] == ["execution:start"]
+        (await other("POST", "/v1/events", start)).problem(404, "no_match")
+        await say(admin, "StartWorkflow")
+        done = event("TaskCompleted", "ORDER", "confirm_order")
+        (await other("POST", "/v1/events", done)).problem(404, "no_match")
+        again = event("TaskPending", "ORDER", "confirm_order")
+        (await tells("POST", "/v1/events", again)).problem(403, "scope")
+        assert (await tells("POST", "/v1/events", done)).status == 202

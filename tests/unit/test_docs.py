@@ -166,6 +166,15 @@ def test_every_finding_is_in_the_language_and_no_other() -> None:
     assert shown == known
 
 
+def test_every_error_code_that_is_named_exists() -> None:
+    section = text_of(LANGUAGE).partition("\n## Errors")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (`[^|]+`) \|", section, re.MULTILINE)
+    codes = {code for row in rows for code in re.findall(r"`([a-z_]+)`", row)}
+    sources = " ".join(text_of(path) for path in (ROOT / "goflow_py").rglob("*.py"))
+    assert len(codes) > 25
+    assert [code for code in sorted(codes) if f'"{code}"' not in sources] == []
+
+
 @pytest.mark.parametrize("model", reference.MODELS, ids=lambda model: model.__name__)
 def test_every_field_of_a_document_is_in_the_language(model: type[BaseModel]) -> None:
     text = text_of(LANGUAGE)

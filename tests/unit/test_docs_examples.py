@@ -6,7 +6,7 @@ in which the workers get them. A play that leaves out a call, an answer or an en
 
 | line | means |
 |---|---|
-| ``start [ACTIVITY] [as KEY] INPUT`` | an execution starts, of the blueprint above by default |
+| ``start [ACTIVITY] INPUT`` | an execution starts, of the blueprint above by default |
 | ``call ACTION INPUT [answers ANSWER]`` | the next call is this one |
 | ``answer ACTION ANSWER`` | a call that was seen is answered |
 | ``callback ACTION BODY`` | the outcome of an ``async`` call that was accepted with 202 |
@@ -15,13 +15,14 @@ in which the workers get them. A play that leaves out a call, an answer or an en
 | ``poll QUEUE as WHO gets INPUT``, ``claim QUEUE as WHO gets INPUT`` | queued work is taken |
 | ``complete QUEUE ANSWER``, ``fail QUEUE CODE [again]`` | and ended |
 | ``after DURATION`` | time passes |
-| ``retry``, ``cancel``, ``skip [OUTPUT]``, ``goto STATE``, ``replay STATE``, ... | the verbs |
+| ``retry``, ``cancel``, ``pause``, ``resume``, ``skip [OUTPUT]``, ``replay STATE`` | the verbs |
+| ``patch DATA`` | variables are changed by hand |
 | ``state NAME [STATUS]``, ``awaits EVENT ...``, ``look at ACTIVITY`` | where it is |
 | ``ends STATUS [OUTPUT or CODE]`` | how it ended |
 | ``warns ACTIVITY CODE ...`` | what the upload of one of the blueprints warns of |
 
 An ``ANSWER`` is JSON, a status with or without a body, ``event LABEL`` with or without one,
-``nothing`` or ``silence``.
+or ``nothing``.
 """
 
 import asyncio
@@ -38,7 +39,6 @@ from goflow_py.domain import durations
 from goflow_py.domain.event import Control, Outside
 from goflow_py.domain.execution import Execution
 from goflow_py.engine.auditor import verify
-from goflow_py.engine.backoff import RetryDefaults
 from goflow_py.engine.callbacks import CallbackBody
 from goflow_py.engine.orchestrator import EngineOptions, Orchestrator
 from goflow_py.engine.outcomes import refused
@@ -58,9 +58,9 @@ PAGES = (GUIDE, ROOT / "docs/language.md", ROOT / "README.md")
 FENCE = re.compile(r"^```(json|yaml|text)\n(.*?)^```$|^## ([^\n]+)$", re.MULTILINE | re.DOTALL)
 WARNS = "warns "
 SETTLING_TURNS = 5
-VERBS = frozenset(
-    {"retry", "cancel", "terminate", "pause", "resume", "skip", "goto", "replay", "patch"}
-)
+LEASE_SECONDS = 30 * 86_400.0
+"""Of the node: a play of days would else be spent with its heartbeats."""
+VERBS = frozenset({"retry", "cancel", "pause", "resume", "skip", "replay", "patch"})
 
 
 # ---------------------------------------------------------------- what a page has
@@ -177,7 +177,7 @@ class Stage:
             transport=self.workers,
             clock=self.clock,
             options=EngineOptions(
-                token_key=b"k" * 32, fallback_url="http://mock", retry=RetryDefaults()
+                token_key=b"k" * 32, fallback_url="http://mock", lease_seconds=LEASE_SECONDS
             ),
             scripts=Scripts(),
         )
@@ -293,11 +293,10 @@ class Play:
     # ------------------------------------------------------------ what is done
 
     async def on_start(self, line: Line) -> None:
-        if not line.has_value and not line.takes("as"):
+        if not line.has_value:
             self.stage.activity = line.word()
-        key = line.word() if not line.has_value else None
         project, _, activity = self.stage.activity.partition("/")
-        request = StartRequest(input=line.value(), key=key)
+        request = StartRequest(input=line.value())
         done = await self.stage.engine.executions.start(project, activity, request)
         self.stage.executions[self.stage.activity] = done.execution.id
         self.stage.has_ended = False
@@ -320,9 +319,7 @@ class Play:
 
     async def _control(self, verb: str, line: Line) -> None:
         arguments: dict[str, Any] = {}
-        if verb == "goto":
-            arguments["state"] = line.word()
-        elif verb == "replay":
+        if verb == "replay":
             arguments["from"] = line.word()
         elif verb == "skip":
             arguments["output"] = line.optional()

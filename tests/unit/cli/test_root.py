@@ -132,7 +132,7 @@ def test_check_reads_standard_input_and_points_to_what_is_wrong() -> None:
 def test_check_takes_a_folder_without_the_scripts_of_mocks() -> None:
     said = goflow("check", "--json", str(ROOT / "blueprints"))
     assert said.code == 0
-    assert len(said.json) == 4
+    assert len(said.json) == 9
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"states": 1}', "\x00"])

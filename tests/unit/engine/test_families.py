@@ -99,3 +99,31 @@ async def test_a_failed_child_is_retried_not_started_again(engine: Engine) -> No
     assert (found.state, found.tasks) == ("after", {})
     assert child is not None
     assert (await engine.it.owner.memory.read(child)).status == "completed"
+
+
+async def test_a_child_that_a_row_led_to_failed_is_replaced_when_the_parent_is_retried(
+    engine: Engine,
+) -> None:
+    lost = machine({"name": "wait", "on": {"lose": "failed", "win": "done"}})
+    await engine.upload(parent({"a": lost}, [{"name": "a"}]), [])
+    execution = await engine.start()
+    first = next(iter(execution.children()))
+    await engine.send(execution, "lose")
+    assert (await engine.read(execution)).status == "failed"
+    await engine.control(execution, "retry")
+    (second,) = (await engine.read(execution)).children()
+    assert second != first
+    await engine.send(execution, "win")
+    assert (await engine.read(execution)).state == "after"
+
+
+async def test_children_are_born_in_the_order_of_their_tasks(engine: Engine) -> None:
+    names = [f"m{number}" for number in range(8)]
+    machines = {name: {**machine("call"), "actions": [{"name": "call"}]} for name in names}
+    document = parent(machines, [{"name": name} for name in names])
+    for action in document["actions"]:
+        action["input"] = action["name"]
+    await engine.upload(document, [{"name": "call", "workerEndpoint": "w"}])
+    await engine.start()
+    await engine.advance(1)
+    assert [body["input"] for body in engine.transport.bodies] == names

@@ -1,4 +1,4 @@
-"""A pizza order: a cart loop, a day to decide, payment in parallel with cooking, in either order."""
+"""A pizza order: a cart loop, a day to decide, payment beside cooking, in either order."""
 
 from typing import Any
 

@@ -11,7 +11,7 @@ import pytest
 from workers_mock import Script
 
 BLUEPRINTS = Path(__file__).parents[3] / "blueprints"
-OURS = ("approval", "order", "polling")
+OURS = ("album", "approval", "expense", "order", "pizza", "polling", "thumbnail", "trip")
 SEED_SHA256 = "590987981119da2cfa9a0e671883370b8d0858a61ad0a89498851c7399679be8"
 
 
@@ -23,8 +23,9 @@ def workers(name: str) -> set[str]:
     text = (BLUEPRINTS / f"{name}.json").read_text()
     if name == "inquiry":
         _, _, text = text.partition("]\n}\n")
-    found = json.loads(text)["workers"]
-    return {f"{worker['workerEndpoint']}/{worker['name']}" for worker in found}
+    found = json.loads(text)
+    told = {f"{one['endpoint']}/*" for one in found.get("actions", ()) if "endpoint" in one}
+    return told | {f"{one['workerEndpoint']}/{one['name']}" for one in found["workers"]}
 
 
 def test_the_seed_is_kept_byte_for_byte() -> None:
