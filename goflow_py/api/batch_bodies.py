@@ -3,14 +3,13 @@
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from goflow_py.api.answers import Answer, Object
 from goflow_py.api.bodies import (
     LABELS_MAX,
     Body,
     GotoBody,
-    Moment,
     PatchBody,
     Reason,
     ReasonBody,
@@ -20,6 +19,7 @@ from goflow_py.api.bodies import (
     Text,
     UuidText,
 )
+from goflow_py.domain.durations import timestamp_ms
 from goflow_py.domain.model import Name
 
 BATCH_IDS_MAX = 10_000
@@ -28,6 +28,17 @@ Action = Literal[
     "pause", "resume", "cancel", "terminate", "retry", "skip", "goto", "replay", "data", "delete"
 ]
 Statuses = Literal["running", "waiting", "paused", "completed", "failed", "cancelled"]
+
+
+def _time(value: Any) -> Any:
+    if not isinstance(value, str):
+        raise ValueError("give a time as RFC 3339")
+    return timestamp_ms(value)
+
+
+Moment = Annotated[
+    int, BeforeValidator(_time), WithJsonSchema({"type": "string", "format": "date-time"})
+]
 
 
 class BatchFilter(Body):

@@ -15,6 +15,22 @@ from goflow_py.cli.words import moment, shown
 batch = typer.Typer(cls=Group, help="One verb for many executions.", no_args_is_help=True)
 
 BatchId = Annotated[str, typer.Argument(metavar="BATCH", help="The batch's id.")]
+Action = Annotated[
+    str,
+    typer.Argument(
+        metavar="ACTION",
+        help="pause, resume, cancel, terminate, retry, skip, goto, replay, data or delete.",
+    ),
+]
+Ids = Annotated[list[str] | None, typer.Option("--id", help="This execution. Repeatable.")]
+Everything = Annotated[
+    bool, typer.Option("--all", help="All executions; else something has to be asked.")
+]
+Arguments = Annotated[
+    str | None,
+    typer.Option("--arguments", "-a", metavar="JSON|@FILE|-", help="What the verb needs."),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only count, and say which they are.")]
 COUNTS = ("total", "done", "changed", "skipped", "failed")
 
 
@@ -22,13 +38,7 @@ COUNTS = ("total", "done", "changed", "skipped", "failed")
 @remote
 async def run(
     session: Session,
-    action: Annotated[
-        str,
-        typer.Argument(
-            metavar="ACTION",
-            help="pause, resume, cancel, terminate, retry, skip, goto, replay, data or delete.",
-        ),
-    ],
+    action: Action,
     name: Name = None,
     status: Statuses = None,
     state: State = None,
@@ -37,19 +47,10 @@ async def run(
     since: Since = None,
     until: Until = None,
     text: Part = None,
-    execution: Annotated[
-        list[str] | None, typer.Option("--id", help="This execution. Repeatable.")
-    ] = None,
-    everything: Annotated[
-        bool, typer.Option("--all", help="All executions; else something has to be asked.")
-    ] = False,
-    arguments: Annotated[
-        str | None,
-        typer.Option("--arguments", "-a", metavar="JSON|@FILE|-", help="What the verb needs."),
-    ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only count, and say which they are.")
-    ] = False,
+    execution: Ids = None,
+    everything: Everything = False,
+    arguments: Arguments = None,
+    dry_run: DryRun = False,
     reason: Reason = None,
 ) -> None:
     """Carry out a verb over all executions that are meant, in the background."""
@@ -62,23 +63,20 @@ async def run(
         "q": text,
         **_times(since, until),
     }
-    which = {field: value for field, value in which.items() if value is not None}
+    which = _given(which)
     if bool(which) + bool(execution) + everything != 1:
         raise typer.BadParameter("say whose executions, or --id, or --all; one of these")
     body: dict[str, Any] = {"action": action, "reason": reason, "dryRun": dry_run or None}
     body |= {"ids": execution} if execution else {"filter": which}
     if arguments is not None:
         body["arguments"] = json_of(arguments, "--arguments")
-    answer = await session.client.post(
-        "/v1/batches", {field: value for field, value in body.items() if value is not None}
-    )
-    if session.shown_as_json(answer.body):
-        return
-    if dry_run:
-        _show_preview(answer.body)
-    else:
-        show(shown(answer.body["id"]))
-        say(f"{answer.body['total']} executions; goflow batch show {shown(answer.body['id'])}")
+    answer = await session.client.post("/v1/batches", _given(body))
+    if not session.shown_as_json(answer.body):
+        _show_made(answer.body)
+
+
+def _given(fields: dict[str, Any]) -> dict[str, Any]:
+    return {field: value for field, value in fields.items() if value is not None}
 
 
 def _names(name: str | None) -> dict[str, Any]:
@@ -96,7 +94,11 @@ def _times(since: str | None, until: str | None) -> dict[str, Any]:
     }
 
 
-def _show_preview(body: dict[str, Any]) -> None:
+def _show_made(body: dict[str, Any]) -> None:
+    if "ids" not in body:
+        show(shown(body["id"]))
+        say(f"{body['total']} executions; goflow batch show {shown(body['id'])}")
+        return
     for execution in body["ids"]:
         show(shown(execution))
     left = body["total"] - len(body["ids"])

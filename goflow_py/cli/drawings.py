@@ -115,7 +115,7 @@ def _lines(found: Mapping[str, Any]) -> Iterator[str]:
             yield f"{end:<4} version {found[end]['version']}: {counts or 'nothing runs on it'}"
     yield from _part(found)
     yield from _named("worker", found["workers"])
-    machines = found.get("machines") or {"added": (), "removed": (), "changed": ()}
+    machines = found["machines"]
     yield from _named("machine", machines)
     for machine in machines["changed"]:
         yield from (f"    {line}" for line in _part(machine))
@@ -124,7 +124,7 @@ def _lines(found: Mapping[str, Any]) -> Iterator[str]:
 def _part(found: Mapping[str, Any]) -> Iterator[str]:
     """Yield what differs in a blueprint, or in one of its machines."""
     yield from _named("state", found["states"])
-    yield from _named("task", found.get("tasks") or {"added": (), "removed": ()})
+    yield from _named("task", found["tasks"])
     yield from _named("action", found["actions"])
     for mark, part in (("-", "removed"), ("+", "added")):
         yield from (f"{mark} row     {_row(row)}" for row in found["rows"][part])

@@ -146,7 +146,8 @@ class Batches:
         now = self._clock.now_ms()
         if request.filter is not None:
             # What starts from now on is none of its business.
-            until = min(request.filter.until or now + 1, now + 1)
+            given = request.filter.until
+            until = now + 1 if given is None else min(given, now + 1)
             request = replace(request, filter=replace(request.filter, until=until))
         number = uuid7(self._clock)
         known = await self._known(request, repeat, number)

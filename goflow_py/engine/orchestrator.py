@@ -123,6 +123,7 @@ class Orchestrator:
             retention_seconds=options.retention_seconds,
         )
         self._open_doors()
+        self._open_doors_to_many()
         self.lost = asyncio.Event()
         """Set when this node may write nothing any more: the process has to end."""
         self._loops: list[asyncio.Task[None]] = []
@@ -143,6 +144,26 @@ class Orchestrator:
         self.doers.emit = Emitter(
             store=self.store, owner=self.owner, executions=self.executions
         ).emit
+        self.callbacks = Callbacks(
+            store=self.store,
+            owner=self.owner,
+            dispatcher=self.dispatcher,
+            token_key=self._options.token_key,
+        )
+        self.claims = Claims(
+            store=self.store,
+            catalog=self.catalog,
+            owner=self.owner,
+            dispatcher=self.dispatcher,
+            token_key=self._options.token_key,
+        )
+        self.polls = Polls(
+            store=self.store, claims=self.claims, queues=self.queues, clock=self.clock
+        )
+        self.tracking = Tracking(store=self.store, catalog=self.catalog, owner=self.owner)
+
+    def _open_doors_to_many(self) -> None:
+        """Make the use cases that find, or make, further executions by themselves."""
         self.early = Early(
             store=self.store,
             memory=self.owner.memory,
@@ -166,23 +187,6 @@ class Orchestrator:
             executions=self.executions,
             dispatcher=self.dispatcher,
         )
-        self.callbacks = Callbacks(
-            store=self.store,
-            owner=self.owner,
-            dispatcher=self.dispatcher,
-            token_key=self._options.token_key,
-        )
-        self.claims = Claims(
-            store=self.store,
-            catalog=self.catalog,
-            owner=self.owner,
-            dispatcher=self.dispatcher,
-            token_key=self._options.token_key,
-        )
-        self.polls = Polls(
-            store=self.store, claims=self.claims, queues=self.queues, clock=self.clock
-        )
-        self.tracking = Tracking(store=self.store, catalog=self.catalog, owner=self.owner)
 
     async def start(self) -> None:
         """Open the store, own its shards, and take up all that was running."""

@@ -37,6 +37,8 @@ from goflow_py.fsm.work_times import (
 )
 
 CYCLE_SHOWN_MAX = 20
+NESTING_MAX = 16
+"""Machines in machines; deeper ones are not looked at, and not started either."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +117,8 @@ class _Family:
         compiled = self._compiled.machines.get(name)
         if compiled is None:
             return 0.0  # it is an error at once
+        if len(self._open) >= NESTING_MAX:
+            return Unbounded(f"machines are nested more than {NESTING_MAX} deep")
         if name not in self._machines:
             self._open.append(name)
             bound = self.bound(self._paths.get(name) or paths_of(compiled))

@@ -109,8 +109,12 @@ def examine(
             Finding(code="open_events", severity="info", pointer="/events", message=message)
         )
     order = {"error": 0, "warning": 1, "info": 2}
-    findings.sort(key=lambda finding: order[finding.severity])
-    return Checked(compiled=compiled, findings=findings, paths=root, machines=paths)
+    # What is said of an action that several machines share is the same, but for the path.
+    once: dict[tuple[str, str, str], Finding] = {}
+    for one in findings:
+        once.setdefault((one.code, one.pointer, one.message), one)
+    found = sorted(once.values(), key=lambda finding: order[finding.severity])
+    return Checked(compiled=compiled, findings=found, paths=root, machines=paths)
 
 
 def _takes_events(compiled: Compiled) -> bool:
@@ -138,7 +142,17 @@ class _Part:
     name: str = ""
     """The machine's."""
     own_actions: int = ROWS_MAX
-    """How many of the actions are its own: the others were checked with the blueprint."""
+    """How many of the actions are its own: the others are the blueprint's."""
+    shared: Mapping[str, int] = field(default_factory=dict)
+    """The places of the blueprint's actions."""
+
+    @property
+    def written(self) -> Blueprint:
+        """Return the document with its own actions alone."""
+        if not self.name:
+            return self.document
+        own = self.document.actions[: self.own_actions]
+        return self.document.model_copy(update={"actions": own})
 
     @property
     def prefix(self) -> str:
@@ -147,19 +161,24 @@ class _Part:
 
     def place(self, finding: Finding) -> Finding | None:
         """Return *finding* with its pointer into the whole blueprint; None for one said before."""
+        if not self.prefix:
+            return finding
         parts = finding.pointer.split("/")
-        if self.prefix and parts[1:2] == ["events"]:
+        if parts[1:2] == ["events"]:
             return None
-        if parts[1:2] == ["actions"] and len(parts) > 2 and int(parts[2]) >= self.own_actions:
-            return None
-        return replace(finding, pointer=self.prefix + finding.pointer) if self.prefix else finding
+        if parts[1:2] == ["actions"] and int(parts[2]) >= self.own_actions:
+            # One of the blueprint's, as it is used in this machine.
+            parts[2] = str(self.shared[self.document.actions[int(parts[2])].name])
+            return replace(finding, pointer="/".join(parts))
+        return replace(finding, pointer=self.prefix + finding.pointer)
 
 
 def _parts(blueprint: Blueprint, compiled: Compiled) -> Iterator[_Part]:
     yield _Part(blueprint, compiled)
+    shared = {action.name: place for place, action in enumerate(blueprint.actions)}
     for name, machine in compiled.machines.items():
         own = len(blueprint.machines[name].actions)
-        yield _Part(machine_document(blueprint, name), machine, name, own)
+        yield _Part(machine_document(blueprint, name), machine, name, own, shared)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +194,7 @@ class _Looked:
 
 
 def _look_at(part: _Part, is_resolved: Callable[[str], bool], *, is_whole: bool) -> _Looked:
-    document, compiled = part.document, part.compiled
+    document, compiled = part.written, part.compiled
     findings = [
         *_names(document, compiled),
         *_finals(document),

@@ -174,7 +174,8 @@ def _counts(compiled: Compiled, task: CompiledTask) -> bool:
 def _edges(compiled: Compiled, state: str, rows: Iterable[CompiledRow]) -> Iterator[_Edge]:
     """Yield the rows that move on at once: to another state, with no delay and no real work."""
     for row in rows:
-        moves = row.next is not None and (row.next != state or row.event == SUCCESS)
+        # What ends work enters anew, also the same state; an `always` or `start` row does not.
+        moves = row.next is not None and (row.next != state or row.event not in (ALWAYS, START))
         work = compiled.actions.get(row.action) if row.action is not None else None
         at_once = row.delay is None and (row.action is None or (work and work.kind in AT_ONCE))
         if moves and at_once and row.next is not None:

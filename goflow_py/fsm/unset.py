@@ -68,12 +68,14 @@ def _reasons(
     paths: Paths, use: _Use, reached: Sequence[str], nearest: str, order: "_Order"
 ) -> Iterator[str]:
     """Yield why names that *use* reads are set by nothing."""
-    states, parts = paths.compiled.states, order.bits(reached, onward=use.onward)
+    states, parts = paths.compiled.states, order.bits(reached)
     seen = ROOTS if use.reader is None else ROOTS | use.reader.sees
     for root in sorted(use.roots - seen):
         why = _why_unset(paths, root, nearest)
         if why is None and not (use.later and root in reached):
-            if not order.may_precede(root, parts):
+            if not order.may_precede(root, parts) and not (
+                use.onward and order.may_follow(root, reached)
+            ):
                 why = f"'{root}.output' is read, and nothing sets it before '{nearest}'"
         if why is not None:
             yield why
@@ -103,18 +105,23 @@ class _Order:
     behind: list[int] = field(default_factory=list)
     """Of each part: the parts that can come behind it, itself only when it is a cycle."""
 
-    def bits(self, states: Iterable[str], *, onward: bool = False) -> int:
-        """Return the parts of *states*; *onward*, also those that can come behind them."""
+    def bits(self, states: Iterable[str]) -> int:
+        """Return the parts of *states*."""
         bits = 0
         for state in states:
             bits |= 1 << self.part[state]
-            if onward:
-                bits |= self.behind[self.part[state]]
         return bits
 
     def may_precede(self, first: str, seconds: int) -> bool:
         """Tell whether a path leads from *first* into one of the parts *seconds*."""
         return first in self.part and bool(self.behind[self.part[first]] & seconds)
+
+    def may_follow(self, second: str, firsts: Iterable[str]) -> bool:
+        """Tell whether a path leads from one of *firsts* to *second*."""
+        if second not in self.part:
+            return False
+        bit = 1 << self.part[second]
+        return any(self.behind[self.part[first]] & bit for first in firsts)
 
 
 def _order(paths: Paths) -> _Order:
@@ -237,9 +244,11 @@ def _uses_of_actions(paths: Paths) -> Iterator[_Use]:
             yield from _uses_of_task(task, state, compiled, tasks)
     places = _places(paths)
     for number, model in enumerate(compiled.blueprint.actions):
+        if model.name not in places and model.name not in tasks:
+            continue
         action, pointer = compiled.actions[model.name], f"/actions/{number}"
         parts = _parts_of_action(action)
-        states = tuple(places.get(model.name, ()))
+        states = places.get(model.name, ())
         yield from _use(pointer, parts, states)
         if action.output is not None:
             yield from _use(f"{pointer}/output", [action.output], states, later=True)
@@ -307,6 +316,8 @@ def _uses_around(paths: Paths) -> Iterator[_Use]:
     if not torn and not undone:
         return
     for number, model in enumerate(compiled.blueprint.actions):
+        if model.name not in torn and model.name not in undone:
+            continue
         action, pointer = compiled.actions[model.name], f"/actions/{number}"
         parts = [*_parts_of_action(action), action.output]
         yield from _use(pointer, parts, torn.get(model.name, ()), later=True)

@@ -65,7 +65,7 @@ WRONG_BODIES: list[tuple[str, str, Any, int]] = [
     ("PATCH", f"{NOBODY}/data", [1], 422),
     ("PATCH", f"{NOBODY}/data", {}, 404),
     ("POST", "/v1/events", {"name": "go"}, 422),
-    ("POST", "/v1/events", {"name": "go", "key": "k", "ttl": 5}, 422),
+    ("POST", "/v1/events", {"name": "go", "key": "k", "ttl": "8d"}, 422),
     ("POST", "/v1/events", {"business_ref_no": "x", "event_name": "y"}, 422),
     ("POST", "/v1/events", {"name": "go", "key": "nobody"}, 404),
     ("PUT", "/v1/endpoints/a", {"url": 1}, 422),

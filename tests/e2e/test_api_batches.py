@@ -81,6 +81,8 @@ async def test_a_batch_deletes_what_has_ended(shop: Api) -> None:
         ({"action": "explode", "filter": {}}, "/action"),
         ({"action": "pause", "filter": {"stat": "x"}}, "/filter/stat"),
         ({"action": "pause", "filter": {"status": ["gone"]}}, "/filter/status/0"),
+        ({"action": "pause", "filter": {"until": 0}}, "/filter/until"),
+        ({"action": "pause", "filter": {"since": "then"}}, "/filter/since"),
         ({"action": "goto", "filter": {}}, "/arguments/state"),
         ({"action": "goto", "filter": {}, "arguments": {"state": 5}}, "/arguments/state"),
         ({"action": "pause", "filter": {}, "arguments": {"x": 1}}, "/arguments/x"),

@@ -73,3 +73,74 @@ async def test_the_schema_is_one_and_takes_what_an_upload_takes(shop: Api) -> No
     judge = Draft202012Validator(schema)
     assert judge.is_valid(activity("order", {"type": "wait", "event": "go"}))
     assert not judge.is_valid({"project": "p", "activity": "a", "stats": []})
+
+
+MACHINE = {
+    "states": [{"name": "unpaid", "on": {"pay": "done"}}],
+    "transitions": [{"current": "init", "event": "start", "next": "unpaid"}],
+}
+PARALLEL = {
+    "project": "shop",
+    "activity": "parallel",
+    "states": [
+        {
+            "name": "both",
+            "tasks": [{"name": "payment"}, {"name": "note"}, {"name": "ask", "needs": ["note"]}],
+            "on": {"success": "done"},
+        }
+    ],
+    "actions": [
+        {"name": "payment", "type": "activity", "machine": "payment"},
+        {"name": "note", "type": "map", "value": 1},
+        {"name": "ask", "type": "wait", "event": "yes", "timeout": 60},
+    ],
+    "transitions": [{"current": "init", "event": "start", "next": "both"}],
+    "machines": {"payment": MACHINE},
+}
+
+
+async def test_a_graph_with_a_machine_is_proved_and_drawn_while_it_runs(shop: Api) -> None:
+    told = await shop.good("POST", "/v1/blueprints", PARALLEL)
+    assert told["accepts"] == {"both": ["pay", "yes"]}
+    assert "in machine 'payment'" in told["bound"]["because"]
+    known = await shop.good("GET", "/v1/blueprints/shop/parallel/findings")
+    assert (known["accepts"], known["bound"]) == (told["accepts"], told["bound"])
+    execution = await start(shop, "parallel", {})
+    drawn = await shop.good("GET", f"/v1/executions/{execution['id']}/graph")
+    node = next(node for node in drawn["nodes"] if node["current"])
+    (child,) = execution["children"]
+    assert node["children"] == [{"task": "payment", "id": child}]
+    assert [(task["name"], task["status"]) for task in node["tasks"]] == [
+        ("payment", "open"),
+        ("note", "ended"),
+        ("ask", "open"),
+    ]
+    assert [node["id"] for node in drawn["machines"]["payment"]["nodes"]] == [
+        "init",
+        "unpaid",
+        "done",
+    ]
+    inner = await shop.good("GET", f"/v1/executions/{child}/graph")
+    assert inner["current"] == "unpaid"
+    bounded = {**PARALLEL, "machines": {"payment": {**MACHINE, "timeout": 90}}}
+    told = await shop.good("POST", "/v1/blueprints", bounded)
+    assert told["bound"]["seconds"] == 90
+    changes = await shop.good("GET", "/v1/blueprints/shop/parallel/diff")
+    assert [one["name"] for one in changes["machines"]["changed"]] == ["payment"]
+
+
+async def test_a_child_whose_activity_is_not_there_yet_is_a_warning(shop: Api) -> None:
+    work = {"name": "later", "type": "activity", "activity": "not_yet"}
+    told = await shop.good("POST", "/v1/blueprints", activity("parent", work))
+    found = [one for one in told["findings"] if one["code"] == "unknown_activity"]
+    assert [(one["severity"], one["pointer"]) for one in found] == [
+        ("warning", "/actions/0/activity")
+    ]
+    strict = await shop("POST", "/v1/blueprints?strict=1", activity("parent", work))
+    assert "unknown_activity" in {one["code"] for one in strict.problem(422)["findings"]}
+    await shop.good("POST", "/v1/blueprints", activity("not_yet", {"type": "wait", "event": "go"}))
+    told = await shop.good("POST", "/v1/blueprints", activity("parent", work))
+    assert "unknown_activity" not in {one["code"] for one in told["findings"]}
+    pinned = activity("parent", {**work, "version": 7})
+    told = await shop.good("POST", "/v1/blueprints", pinned)
+    assert "unknown_activity" in {one["code"] for one in told["findings"]}

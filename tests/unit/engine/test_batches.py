@@ -143,6 +143,18 @@ async def test_a_preview_counts_and_changes_nothing(engine: Engine) -> None:
     assert {(await engine.read(one)).status for one in found} == {"waiting"}
 
 
+async def test_what_starts_after_the_batch_is_none_of_its_business(engine: Engine) -> None:
+    await many(engine, 2)
+    await engine.advance(1)
+    shown, _ = await engine.it.batches.create(request())
+    await engine.advance(0)
+    late = await engine.start()
+    batch = await finished(engine, shown["id"])
+    assert (batch["changed"], (await engine.read(late)).status) == (2, "waiting")
+    batch = await run(engine, request(filter=Filter(project="p", until=0)))
+    assert counts(batch) == (0, 0, 0, 0, 0)
+
+
 async def test_machines_are_left_to_their_parents(engine: Engine) -> None:
     document = {
         "states": [{"name": "s", "do": "m"}],

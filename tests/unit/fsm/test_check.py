@@ -8,12 +8,18 @@ from pydantic import ValidationError
 from goflow_py.domain.blueprint import Blueprint
 from goflow_py.engine.submissions import validate_document
 from goflow_py.fsm.check import check
+from goflow_py.fsm.findings import Finding
 
 START = {"current": "init", "event": "start", "next": "a"}
 GO = {"current": "a", "event": "go", "next": "done"}
 
 
 def findings(document: dict[str, Any], *, resolved: bool = True) -> list[tuple[str, str, str]]:
+    found = everything(document, resolved=resolved)
+    return [(finding.severity, finding.code, finding.pointer) for finding in found]
+
+
+def everything(document: dict[str, Any], *, resolved: bool = True) -> list[Finding]:
     document = {
         "project": "p",
         "activity": "a",
@@ -28,11 +34,24 @@ def findings(document: dict[str, Any], *, resolved: bool = True) -> list[tuple[s
         workers_in_body=blueprint.workers is not None,
         is_resolved=lambda _: resolved,
     )
-    return [(finding.severity, finding.code, finding.pointer) for finding in found]
+    return found
 
 
 def worker(**fields: Any) -> dict[str, Any]:
     return {"name": "a", "workerEndpoint": "http://h/x", **fields}
+
+
+def call(name: str, **more: Any) -> dict[str, Any]:
+    return {"name": name, "do": "call", **more}
+
+
+def graph(*tasks: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """Return the state 'a' with that work."""
+    return {"name": "a", "tasks": list(tasks), **more}
+
+
+CALL = {"name": "call"}
+MACHINE: dict[str, Any] = {"states": ["a"], "transitions": [START]}
 
 
 @pytest.mark.parametrize(
@@ -126,6 +145,26 @@ def worker(**fields: Any) -> dict[str, Any]:
             "zero_work_cycle",
             "/transitions/1",
         ),
+        (
+            {"actions": [{"name": "a", "type": "emit", "event": "success", "key": "k"}]},
+            "reserved_event",
+            "/actions/0/event",
+        ),
+        (
+            {"actions": [{"name": "a", "type": "wait", "events": ["x", "timeout"]}]},
+            "reserved_event",
+            "/actions/0",
+        ),
+        (
+            {"states": [{"name": "a", "tasks": [], "join": 1}]},
+            "join_out_of_reach",
+            "/states/0/join",
+        ),
+        (
+            {"states": [{"name": "a", "tasks": [{"name": "t", "each": "$.input", "as": "input"}]}]},
+            "reserved_name",
+            "/states/0/tasks/0/as",
+        ),
     ],
 )
 def test_each_error_is_found_where_it_is(document: dict[str, Any], code: str, pointer: str) -> None:
@@ -154,6 +193,13 @@ def test_each_error_is_found_where_it_is(document: dict[str, Any], code: str, po
             },
             "guarded_cycle",
         ),
+        ({"states": [graph(call("t", when="data.x"), join="any")]}, "join_may_be_out_of_reach"),
+        (
+            {"states": [graph(call("t", when="data.x"), call("u"), join=2)]},
+            "join_may_be_out_of_reach",
+        ),
+        ({"machines": {"m": MACHINE}}, "machine_never_used"),
+        ({"actions": [{"name": "a", "type": "undo"}]}, "nothing_to_undo"),
     ],
 )
 def test_each_warning_is_found(document: dict[str, Any], code: str) -> None:
@@ -227,3 +273,224 @@ def test_rows_of_any_state_are_counted_once_for_each_state() -> None:
     rows = [{"current": "*", "event": f"e{n}", "next": "s0"} for n in range(21)]
     document = {"states": states, "transitions": [{**START, "next": "s0"}, *rows]}
     assert ("error", "too_many_rows", "/transitions") in findings(document)
+
+
+# ---------------------------------------------------------------- graphs of tasks
+
+PATIENT = {"name": "call", "type": "pull", "whenFailed": "wait"}
+
+
+@pytest.mark.parametrize(
+    ("state", "action", "codes"),
+    [
+        (graph(call("t")), CALL, {"unmatched_success", "unmatched_error"}),
+        (graph(call("t", ignoreFailure=True)), CALL, {"unmatched_success"}),
+        (graph(call("t")), {**CALL, "ignoreFailure": True}, {"unmatched_success"}),
+        (
+            graph(call("t", ignoreFailure=False)),
+            {**CALL, "ignoreFailure": True},
+            {"unmatched_success", "unmatched_error"},
+        ),
+        (graph(call("t")), PATIENT, {"unmatched_success"}),
+        (
+            graph(call("t")),
+            {**PATIENT, "timeout": 5},
+            {"unmatched_success", "unmatched_error"},
+        ),
+        (graph(call("t")), {**CALL, "type": "map"}, {"unmatched_success"}),
+        (
+            graph(call("t", when="data.x"), join="any"),
+            {**CALL, "type": "map"},
+            {"unmatched_success", "unmatched_error"},
+        ),
+        (
+            graph(call("t")),
+            {**CALL, "type": "wait", "event": "go", "timeout": 5},
+            {"unmatched_success", "unmatched_error"},
+        ),
+        (
+            graph(call("t"), timeout=5),
+            {**CALL, "type": "map"},
+            {"unmatched_success", "unmatched_timeout"},
+        ),
+        (graph(), CALL, set()),
+        (graph(call("t"), on={"always": "done"}), CALL, set()),
+        (graph(call("t"), on={"success": "done", "error": "done"}), CALL, set()),
+        (
+            {"name": "a", "do": "call"},
+            {**CALL, "type": "wait", "event": "go", "timeout": 5},
+            {"unmatched_success", "unmatched_timeout"},
+        ),
+        (
+            {"name": "a", "subscribe": {"setup": "call"}, "do": "note", "on": {"success": "done"}},
+            CALL,
+            {"unmatched_error"},
+        ),
+    ],
+)
+def test_a_graph_raises_only_what_it_can(
+    state: dict[str, Any], action: dict[str, Any], codes: set[str]
+) -> None:
+    document = {"states": [state], "actions": [action, {"name": "note", "type": "map"}]}
+    found = findings(document)
+    assert not [one for one in found if one[0] == "error"]
+    assert {code for _, code, _ in found if code.startswith("unmatched")} == codes
+
+
+def test_the_name_of_items_is_checked_only_where_there_are_items() -> None:
+    document = {"states": [graph(call("t")), "item"], "actions": [CALL]}
+    assert "reserved_name" not in [code for _, code, _ in findings(document)]
+
+
+def test_a_row_for_the_error_of_work_that_waits_for_a_retry_is_pointed_out() -> None:
+    state = graph(call("t"), on={"success": "done", "error": "failed"})
+    found = findings({"states": [state], "actions": [PATIENT]})
+    assert ("info", "parked_work", "/states/0/on/error") in found
+    for other in ({"timeout": 5}, {"whenFailed": "error"}):
+        found = findings({"states": [state], "actions": [{**PATIENT, **other}]})
+        assert "parked_work" not in [code for _, code, _ in found]
+
+
+def test_a_join_that_its_unguarded_tasks_reach_is_no_finding() -> None:
+    state = graph(call("t", when="data.x"), call("u"), join="any")
+    found = findings({"states": [state], "actions": [CALL]})
+    assert "join_may_be_out_of_reach" not in [code for _, code, _ in found]
+
+
+def test_what_can_be_undone_before_is_something_to_undo() -> None:
+    document = {
+        "states": [
+            {"name": "a", "do": "call", "on": {"error": "back"}},
+            {"name": "back", "do": "u"},
+        ],
+        "actions": [{**CALL, "undo": "call"}, {"name": "u", "type": "undo"}],
+    }
+    assert "nothing_to_undo" not in [code for _, code, _ in findings(document)]
+    after = {**document, "states": [{"name": "a", "do": "u", "on": {"success": "b"}}, "b"]}
+    after["actions"] = [{"name": "u", "type": "undo"}, {"name": "b", "undo": "b"}]
+    assert ("warning", "nothing_to_undo", "/states/0") in findings(after)
+
+
+# ---------------------------------------------------------------- machines
+
+
+def starts(*machines: str) -> list[dict[str, Any]]:
+    return [{"name": name, "type": "activity", "machine": name} for name in machines]
+
+
+def machine(state: Any, **more: Any) -> dict[str, Any]:
+    return {"states": [state], "transitions": [START], **more}
+
+
+def test_findings_of_a_machine_point_into_it_also_when_the_blueprint_has_warnings() -> None:
+    document = {
+        "states": [{"name": "a", "do": "m"}, "lost"],
+        "actions": starts("m"),
+        "machines": {"m": {**MACHINE, "states": ["a", "b"], "actions": []}},
+    }
+    found = findings(document)
+    assert ("warning", "unreachable_state", "/states/1") in found
+    assert ("warning", "unreachable_state", "/machines/m/states/1") in found
+
+
+def test_what_a_machine_does_with_a_shared_action_is_said_once_of_that_action() -> None:
+    document = {
+        "states": [{"name": "a", "tasks": [{"name": "m"}, {"name": "n"}]}],
+        "actions": [*starts("m", "n"), {"name": "x", "type": "map", "value": "$.nowhere.output"}],
+        "machines": {name: machine({"name": "a", "do": "x"}) for name in "mn"},
+    }
+    found = [one for one in findings(document) if one[1] == "unset_data"]
+    assert found == [("warning", "unset_data", "/actions/2")]
+
+
+@pytest.mark.parametrize(
+    ("machines", "path"),
+    [
+        ({"m": machine({"name": "a", "do": "m"})}, ("m", "m")),
+        ({"m": machine(graph({"name": "m"}))}, ("m", "m")),
+        ({"m": machine(graph(call("t"), {"name": "m"}, join=2), actions=[CALL])}, ("m", "m")),
+        ({"m": machine({"name": "a", "do": "n"}), "n": machine({"name": "a", "do": "m"})},
+         ("m", "n", "m")),
+        ({"m": machine(graph({"name": "m", "each": [1, 2]}))}, ("m", "m")),
+        (
+            {"m": machine({"name": "a", "do": "m", "on": {"error": "a", "success": "done"}})},
+            ("m", "m"),
+        ),
+    ],
+)  # fmt: skip
+def test_machines_that_must_start_themselves_are_refused(
+    machines: dict[str, Any], path: tuple[str, ...]
+) -> None:
+    document = {
+        "states": [{"name": "a", "do": "m"}],
+        "actions": starts("m", "n")[: len(machines)],
+        "machines": machines,
+    }
+    found = [one for one in everything(document) if one.code == "endless_machines"]
+    assert [(one.severity, one.pointer, one.path) for one in found] == [
+        ("error", "/machines/m", path)
+    ]
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        graph({"name": "m", "when": "input.n > 0"}),
+        graph({"name": "m", "each": "$.input.rest"}),
+        graph({"name": "m", "each": []}),
+        graph(call("t"), {"name": "m"}, join="any"),
+        graph(call("t"), {"name": "m"}, on={"error": "done", "success": "done"}),
+        {"name": "a", "do": "m", "on": {"stop": "done"}},
+        {"name": "a", "do": "m", "timeout": {"delay": 5, "next": "done"}},
+        {"name": "a", "on": {"more": {"action": "m", "next": "a"}, "stop": "done"}},
+        {"name": "a", "do": "m", "on": {"always": {"next": "done", "when": "input.n = 0"}}},
+        {"name": "a", "do": "limited"},
+    ],
+)
+def test_a_recursion_with_a_way_out_is_allowed(state: dict[str, Any]) -> None:
+    limited = {"name": "limited", "type": "activity", "machine": "m", "timeout": 9}
+    document = {
+        "states": [{"name": "a", "do": "m"}],
+        "actions": [*starts("m"), limited, CALL],
+        "machines": {"m": machine(state)},
+    }
+    assert [code for severity, code, _ in findings(document) if severity == "error"] == []
+
+
+def test_a_machine_that_waits_for_ever_is_no_recursion() -> None:
+    loop = {"name": "a", "on": {"go": "a"}}
+    document = {
+        "states": [{"name": "a", "do": "m"}],
+        "actions": starts("m", "n"),
+        "machines": {"m": machine({"name": "a", "do": "n"}), "n": machine(loop)},
+    }
+    assert "endless_machines" not in [code for _, code, _ in findings(document)]
+
+
+def test_workers_of_a_machine_that_nothing_starts_are_never_called() -> None:
+    document = {
+        "states": [{"name": "b", "do": "b"}],
+        "transitions": [{**START, "next": "b"}],
+        "actions": starts("m", "n")[1:] + starts("m"),
+        "machines": {"m": MACHINE, "n": MACHINE},
+        "workers": [worker(), worker(name="b")],
+    }
+    found = findings(document)
+    assert ("warning", "machine_never_used", "/machines/m") in found
+    assert ("warning", "worker_never_called", "/workers/0") in found
+    used = {**document, "actions": [{"name": "b", "type": "activity", "machine": "m"}]}
+    found = findings(used)
+    assert ("warning", "machine_never_used", "/machines/n") in found
+    assert ("warning", "machine_never_used", "/machines/m") not in found
+    assert ("warning", "worker_never_called", "/workers/0") not in found
+
+
+def test_a_deep_nest_of_machines_is_looked_at_without_recursion() -> None:
+    names = [f"m{number}" for number in range(200)]
+    nested = [machine({"name": "a", "do": name}) for name in names[1:]]
+    document = {
+        "states": [{"name": "a", "do": "m0"}],
+        "actions": starts(*names),
+        "machines": dict(zip(names, [*nested, machine("a")], strict=True)),
+    }
+    assert [code for severity, code, _ in findings(document) if severity == "error"] == []

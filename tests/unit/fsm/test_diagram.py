@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from goflow_py.domain.blueprint import Blueprint
 from goflow_py.fsm.compile import Compiled, compile_blueprint
 from goflow_py.fsm.diagram import dot, graph, mermaid, walked
-from goflow_py.fsm.table import diff, rows_view
+from goflow_py.fsm.table import diff, machine_rows, rows_view
 from tests.player import Player
 
 START = {"current": "init", "event": "start", "action": "a", "next": "a"}
@@ -91,17 +91,171 @@ def test_an_execution_shows_its_path_its_visits_and_where_it_is() -> None:
     assert "fillcolor" in dot(drawn)
 
 
+# ---------------------------------------------------------------- tasks and machines
+
+CHILD: dict[str, Any] = {
+    "states": [{"name": "w", "on": {"pay": "done"}}],
+    "transitions": [{"current": "init", "event": "start", "next": "w"}],
+}
+WHOLE: dict[str, Any] = {
+    "states": [
+        {
+            "name": "a",
+            "tasks": [
+                {"name": "call"},
+                {"name": "more", "do": "call", "needs": ["call"], "each": "$.input.items"},
+                {"name": "maybe", "do": "call", "when": "input.n > 1", "ignoreFailure": True},
+                {"name": "child", "needs": ["call", "maybe"]},
+            ],
+            "join": 2,
+            "subscribe": {"setup": "call"},
+        },
+        {"name": "b", "do": "child"},
+    ],
+    "actions": [{"name": "call"}, {"name": "child", "type": "activity", "machine": "m"}],
+    "transitions": [
+        {"current": "init", "event": "start", "next": "a"},
+        {"current": "a", "event": "success", "next": "b"},
+    ],
+    "machines": {"m": CHILD},
+}
+
+
+def test_a_graph_of_tasks_is_drawn_in_its_state_and_a_machine_beside_the_blueprint() -> None:
+    drawn = graph(compiled_of(WHOLE))
+    nodes = {node["id"]: node for node in drawn["nodes"]}
+    assert (nodes["a"]["kind"], nodes["a"]["join"], nodes["a"]["setup"]) == ("work", 2, "call")
+    assert nodes["a"]["tasks"] == [
+        {"name": "call", "action": "call", "type": "sync", "needs": []},
+        {
+            "name": "more",
+            "action": "call",
+            "type": "sync",
+            "needs": ["call"],
+            "each": "$.input.items",
+            "as": "item",
+        },
+        {
+            "name": "maybe",
+            "action": "call",
+            "type": "sync",
+            "needs": [],
+            "when": "input.n > 1",
+            "ignoreFailure": True,
+        },
+        {
+            "name": "child",
+            "action": "child",
+            "type": "activity",
+            "machine": "m",
+            "needs": ["call", "maybe"],
+        },
+    ]
+    assert nodes["a"]["accepts"] == ["pay"]
+    assert "tasks" not in nodes["b"]
+    assert nodes["b"]["work"] == [{"action": "child", "type": "activity", "machine": "m"}]
+    inner = drawn["machines"]["m"]
+    assert [node["id"] for node in inner["nodes"]] == ["init", "w", "done"]
+    assert [edge["id"] for edge in inner["edges"]] == ["init/start/0", "w/pay/0"]
+
+
+def test_a_box_holds_the_tasks_and_a_line_leads_to_the_machine() -> None:
+    drawn = graph(compiled_of(WHOLE))
+    text = mermaid(drawn)
+    assert 'state "a, 2 of 4" as s1\n' in text
+    box = text.partition("    state s1 {\n")[2].partition("\n    }\n")[0]
+    assert [line.strip() for line in box.splitlines()] == [
+        'state "call" as s1t0',
+        'state "more / call * each" as s1t1',
+        'state "maybe / call [input.n #62; 1]" as s1t2',
+        'state "child" as s1t3',
+        "s1t0 --> s1t1",
+        "s1t0 --> s1t3",
+        "s1t2 --> s1t3",
+    ]
+    assert "    state m0 {\n" in text
+    assert "    s1 --> m0 : child\n" in text
+    assert "    s2 --> m0 : child\n" in text
+    lines = dot(drawn).splitlines()
+    assert '    subgraph "cluster_a" {' in lines
+    assert '        "a/call" -> "a/child" [style="solid"];' in lines
+    assert '    "a/child" -> "/m/init" [style="dashed", label="runs"];' in lines
+    assert '    "b" -> "/m/init" [style="dashed", label="runs"];' in lines
+
+
+def test_an_execution_shows_how_its_tasks_stand_and_its_children() -> None:
+    tasks = [
+        *(task for task in WHOLE["states"][0]["tasks"] if task["name"] != "child"),
+        {"name": "bad", "do": "call", "ignoreFailure": False},
+        {"name": "late", "do": "call", "needs": ["bad", "more"]},
+        {"name": "kid", "do": "child"},
+    ]
+    state = {"name": "a", "tasks": tasks, "join": 5}
+    player = Player({**WHOLE, "states": [state, "b"]}, workers=("call",))
+    player.start({"n": 1, "items": [1, 2]})
+    player.end_task("call")
+    player.end_task("more[1]")
+    task = player.execution.tasks["kid"]
+    task.facts = {**task.facts, "child": "id-of-the-child"}
+    drawn = walked(graph(player.compiled), player.execution, player.entries)
+    node = next(node for node in drawn["nodes"] if node["current"])
+    shown = {task["name"]: task for task in node["tasks"]}
+    assert {name: task["status"] for name, task in shown.items()} == {
+        "call": "ended",
+        "more": "open",
+        "maybe": "skipped",
+        "bad": "open",
+        "late": "pending",
+        "kid": "open",
+    }
+    assert shown["more"]["items"] == {"all": 2, "open": 1, "ended": 1}
+    assert shown["kid"]["child"] == "id-of-the-child"
+    assert node["children"] == [{"task": "kid", "id": "id-of-the-child"}]
+    assert "call, ended" in mermaid(drawn)
+    assert 'label="maybe / call [input.n > 1], skipped", style="rounded,dashed"' in dot(drawn)
+    assert all(
+        "status" not in t for n in drawn["nodes"] if not n["current"] for t in n.get("tasks", ())
+    )
+
+
+def test_a_failed_graph_shows_which_task_failed_and_which_were_cancelled() -> None:
+    player = Player(
+        {
+            **WHOLE,
+            "states": [{"name": "a", "tasks": [{"name": "call"}, {"name": "x", "do": "call"}]}],
+        }
+        | {"transitions": WHOLE["transitions"][:1]},
+        workers=("call",),
+    ).start()
+    player.end_task("x", "error")
+    drawn = walked(graph(player.compiled), player.execution, player.entries)
+    node = next(node for node in drawn["nodes"] if node["current"])
+    assert {task["name"]: task["status"] for task in node["tasks"]} == {
+        "call": "cancelled",
+        "x": "failed",
+    }
+
+
+def test_a_row_that_cannot_fire_in_a_graph_is_not_drawn() -> None:
+    state = {"name": "a", "tasks": [{"name": "call"}], "on": {"label": "done", "success": "done"}}
+    rows = WHOLE["transitions"][:1]
+    drawn = graph(compiled_of({**WHOLE, "states": [state], "events": {}, "transitions": rows}))
+    assert [edge["id"] for edge in drawn["edges"]] == ["init/start/0", "a/success/0"]
+
+
 # ---------------------------------------------------------------- texts
 
 MERMAID_LINE = re.compile(
     r"stateDiagram-v2"
-    r'|    state "(?:[^"#;:<>{}\n]|#\d+;)*" as s\d+'
-    r"|    (?:\[\*\]|s\d+) --> (?:\[\*\]|s\d+)(?: : (?:[^\"#;:<>{}%\n]|#\d+;)+)?"
+    r'| +state "(?:[^"#;:<>{}\n]|#\d+;)*" as [smt\d]+'
+    r"| +state [smt\d]+ \{| +\}"
+    r"| +(?:\[\*\]|[smt\d]+) --> (?:\[\*\]|[smt\d]+)(?: : (?:[^\"#;:<>{}%\n]|#\d+;)+)?"
     r"|    classDef \w+ [\w:,#-]+|    class s\d+ \w+"
 )
 DOT_LINE = re.compile(
-    r'digraph "(?:[^"\\]|\\.)*" \{|    rankdir=TB;|    node \[shape=box, style=rounded\];|\}'
-    r'|    "(?:[^"\\]|\\.)*"(?: -> "(?:[^"\\]|\\.)*")? \[(?:\w+="(?:[^"\\]|\\.)*"(?:, )?)+\];'
+    r'digraph "(?:[^"\\]|\\.)*" \{|    rankdir=TB;|    node \[shape=box, style=rounded\];| *\}'
+    r'| +subgraph "(?:[^"\\]|\\.)*" \{| +label="(?:[^"\\]|\\.)*";'
+    r'| +"(?:[^"\\]|\\.)*"(?: -> "(?:[^"\\]|\\.)*")? \[(?:\w+="(?:[^"\\]|\\.)*"(?:, )?)+\];'
 )
 HARD = "event.data = 'a\"b; #35 --> [*] %% <script>{x}\\\\n:: é'"
 
@@ -133,6 +287,24 @@ def _literal(text: str) -> str:
     return "'" + re.sub(r"['\\\x00-\x1f]", "_", text) + "'"
 
 
+@pytest.mark.parametrize("guard", [HARD, "event.data\n= 1", "'\\\\'"])
+def test_what_users_write_in_tasks_and_machines_cannot_break_them_either(guard: str) -> None:
+    tasks = [{"name": "x:y", "do": "call", "when": guard}, {"name": "m-1.2", "needs": ["x:y"]}]
+    document = {
+        "states": [{"name": "a", "tasks": tasks}],
+        "actions": [{"name": "call"}, {"name": "m-1.2", "type": "activity", "machine": "m:1"}],
+        "transitions": WHOLE["transitions"][:1],
+        "machines": {"m:1": {**CHILD, "states": [{"name": "w", "tasks": tasks}]}},
+    }
+    drawn = graph(compiled_of(document))
+    for text, pattern in ((mermaid(drawn), MERMAID_LINE), (dot(drawn), DOT_LINE)):
+        lines = text.removesuffix("\n").split("\n")
+        assert [line for line in lines if not pattern.fullmatch(line)] == []
+        assert sum(line.endswith("{") for line in lines) == sum(
+            line.strip() == "}" for line in lines
+        )
+
+
 def held(document: dict[str, Any]) -> None:
     drawn = graph(compiled_of(document))
     lines = mermaid(drawn).removesuffix("\n").split("\n")
@@ -160,6 +332,14 @@ def test_the_rows_are_those_that_are_written_and_those_of_the_rules() -> None:
         **START,
         "source": "/transitions/0",
     }
+
+
+def test_the_row_of_a_graph_shows_its_tasks_and_machines_have_rows_of_their_own() -> None:
+    compiled = compiled_of(WHOLE)
+    own = next(row for row in rows_view(compiled) if row["id"] == "a/start/own")
+    assert (own["action"], own["next"], own["join"]) == (None, "a", 2)
+    assert [task["name"] for task in own["tasks"]] == ["call", "more", "maybe", "child"]
+    assert [row["id"] for row in machine_rows(compiled)["m"]] == ["init/start/0", "w/pay/0"]
 
 
 def changed(**fields: Any) -> dict[str, Any]:
@@ -202,3 +382,35 @@ def test_rows_in_another_order_of_trying_are_a_change_and_moved_ones_are_not() -
     other = compiled_of({**DOCUMENT, "transitions": [*base, second, first]})
     assert diff(one, moved, workers=([], []))["rows"]["changed"] == []
     assert len(diff(one, other, workers=([], []))["rows"]["changed"]) == 1
+
+
+def test_tasks_and_machines_differ_by_their_names() -> None:
+    first, *tasks = WHOLE["states"][0]["tasks"]
+    states = [
+        {
+            **WHOLE["states"][0],
+            "tasks": [{**first, "when": "input.x"}, *tasks[:-1], {"name": "new", "do": "call"}],
+        },
+        WHOLE["states"][1],
+    ]
+    machine = {
+        **CHILD,
+        "timeout": 5,
+        "states": [*CHILD["states"], "extra"],
+        "actions": [{"name": "own"}],
+    }
+    new = {**WHOLE, "states": states, "machines": {"m": machine, "n": CHILD}}
+    found = diff(compiled_of(WHOLE), compiled_of(new), workers=([], []))
+    assert found["tasks"]["added"] == ["a/new"]
+    assert found["tasks"]["removed"] == ["a/child"]
+    assert [one["name"] for one in found["tasks"]["changed"]] == ["a/call"]
+    assert found["machines"]["added"] == ["n"]
+    (changed_one,) = found["machines"]["changed"]
+    assert changed_one["name"] == "m"
+    assert changed_one["states"]["added"] == ["extra"]
+    assert changed_one["actions"]["added"] == ["own"]
+    assert set(changed_one["fields"]) == {"timeout"}
+    assert found["fields"] == []
+    same = diff(compiled_of(WHOLE), compiled_of(WHOLE), workers=([], []))
+    assert same["machines"] == {"added": [], "removed": [], "changed": []}
+    assert same["tasks"] == {"added": [], "removed": [], "changed": []}

@@ -52,6 +52,20 @@ def shown(document: dict[str, Any], code: str) -> list[tuple[str, tuple[str, ...
 
 
 AB = ["a", "b"]
+CALL = {"name": "call"}
+MAP = {"name": "map", "type": "map", "value": 1}
+
+
+def graph(*tasks: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """Return the state 'a' with that work."""
+    return {"name": "a", "tasks": list(tasks), **more}
+
+
+def of_call(text: str, *tasks: dict[str, Any]) -> dict[str, Any]:
+    """Return a document whose action 'call' reads *text*."""
+    return {"states": [graph(*tasks)], "actions": [{**CALL, "input": text}, {"name": "u"}, MAP]}
+
+
 SWITCH = {"name": "a", "type": "switch", "expression": "data.n"}
 
 
@@ -151,6 +165,96 @@ SWITCH = {"name": "a", "type": "switch", "expression": "data.n"}
             "/states/0",
             ("init", "a"),
         ),
+        ("unset_data", of_call("$.a.u.output", {"name": "call"}), "/actions/0", ("init", "a")),
+        (
+            "unset_data",
+            of_call("$.a.u.output", {"name": "call"}, {"name": "u"}),
+            "/actions/0",
+            ("init", "a"),
+        ),
+        (
+            "unset_data",
+            of_call("$.a.x.output", {"name": "u"}, {"name": "call", "needs": ["u"]}),
+            "/actions/0",
+            ("init", "a"),
+        ),
+        (
+            "unset_data",
+            of_call(
+                "$.a.u.output",
+                {"name": "first", "do": "u"},
+                {"name": "u"},
+                {"name": "call", "needs": ["first"]},
+            ),
+            "/actions/0",
+            ("init", "a"),
+        ),
+        ("unset_data", of_call("$.item.x", {"name": "call"}), "/actions/0", ("init", "a")),
+        (
+            "unset_data",
+            of_call("$.item.x", {"name": "call", "each": "$.input", "as": "one"}),
+            "/actions/0",
+            ("init", "a"),
+        ),
+        (
+            "unset_data",
+            of_call("x", {"name": "call", "each": "$.item"}),
+            "/states/0/tasks/0/each",
+            ("init", "a"),
+        ),
+        (
+            "unset_data",
+            of_call("x", {"name": "call", "when": "a.output.u"}),
+            "/states/0/tasks/0/when",
+            ("init", "a"),
+        ),
+        (
+            "unset_data",
+            {
+                "states": [{"name": "a", "do": "map", "subscribe": {"setup": "call"}}],
+                "actions": [{**CALL, "input": "$.a.output"}, MAP],
+            },
+            "/actions/0",
+            ("init", "a"),
+        ),
+        (
+            "unset_data",
+            {
+                "states": [{"name": "a", "do": "map"}, {"name": "b", "do": "u"}],
+                "actions": [
+                    {**CALL, "input": "$.b.output"},
+                    {**MAP, "undo": "call"},
+                    {"name": "u"},
+                ],
+                "transitions": [
+                    row("init", "start", "b"),
+                    row("b", "success", "done"),
+                    row("init", "other", "a"),
+                ],
+            },
+            "/actions/0",
+            ("init", "a"),
+        ),
+        (
+            "row_never_tried",
+            {"states": [graph({"name": "call"}, on={"label": "done"})], "events": {}}
+            | {"actions": [CALL]},
+            "/states/0/on/label",
+            (),
+        ),
+        (
+            "row_never_tried",
+            {"states": [graph({"name": "call"}, on={"timeout": "done"})], "actions": [CALL]},
+            "/states/0/on/timeout",
+            (),
+        ),
+        (
+            "unreachable_state",
+            {"states": [graph({"name": "call"}, on={"label": "b"}), "b"], "events": {}}
+            | {"actions": [CALL]},
+            "/states/1",
+            ("b",),
+        ),
     ],
 )
 def test_each_finding_has_its_place_and_the_shortest_path(
@@ -224,6 +328,86 @@ def test_each_finding_has_its_place_and_the_shortest_path(
             },
         ),
         ("unset_data", {"actions": [{"name": "a", "output": "$.result.x"}]}),
+        (
+            "unset_data",
+            of_call("$.a.u.output", {"name": "u"}, {"name": "call", "needs": ["u"]}),
+        ),
+        (
+            "unset_data",
+            of_call(
+                "$.a.u.output",
+                {"name": "call", "needs": ["map"]},
+                {"name": "map", "needs": ["u"]},
+                {"name": "u"},
+            ),
+        ),
+        ("unset_data", of_call("$.a.map.output", {"name": "map"}, {"name": "call"})),
+        (
+            "unset_data",
+            of_call(
+                "${[one, index, a.call.output]}", {"name": "call", "each": "$.input", "as": "one"}
+            ),
+        ),
+        (
+            "unset_data",
+            of_call(
+                "$.item",
+                {"name": "u"},
+                {"name": "call", "needs": ["u"], "when": "a.u.output", "each": "$.a.u.output"},
+            ),
+        ),
+        (
+            "unset_data",
+            {
+                "states": [graph({"name": "call"}, on={"success": "b"}), "b"],
+                "actions": [CALL, {**MAP, "name": "b", "value": ["$.a.call.output", "$.a.output"]}],
+            },
+        ),
+        (
+            "unset_data",
+            {
+                "states": [{"name": "a", "do": "map", "subscribe": {"teardown": "call"}}],
+                "actions": [{**CALL, "input": ["$.a.output", "$.result.setup"]}, MAP],
+            },
+        ),
+        (
+            "unset_data",
+            {
+                "states": [{"name": "a", "do": "map", "on": {"success": "b"}}, "b"],
+                "actions": [
+                    {**CALL, "input": ["$.b.output", "$.a.output", "$.result.output"]},
+                    {**MAP, "undo": "call"},
+                    {**MAP, "name": "b"},
+                ],
+            },
+        ),
+        (
+            "row_never_tried",
+            {
+                "states": [
+                    graph({"name": "call"}, on={"go": "done", "timeout": "done"}, timeout=5)
+                ],
+                "actions": [CALL],
+            },
+        ),
+        (
+            "row_never_tried",
+            {
+                "states": [graph({"name": "call"}, on={"label": "done"})],
+                "events": {},
+                "actions": [CALL],
+                "transitions": [{**START, "action": "call"}],
+            },
+        ),
+        (
+            "no_default_row",
+            {
+                "states": [graph({"name": "w"}, on={"go": {"when": "event.data", "next": "done"}})],
+                "actions": [{"name": "w", "type": "wait", "event": "go"}],
+            },
+        ),
+        ("dead_end", {"states": [graph({"name": "call"})], "actions": [CALL]}),
+        ("dead_end", {"states": [graph()]}),
     ],
 )
 def test_what_is_well_is_not_reported(code: str, document: dict[str, Any]) -> None:
@@ -255,6 +439,35 @@ def test_the_events_that_each_state_accepts() -> None:
     )
     compiled = compile_blueprint(blueprint, workers=())
     assert accepted(compiled) == {"a": ["go"], "b": ["go", "stop"]}
+
+
+def test_a_state_accepts_what_the_waits_of_its_graph_and_its_machines_accept() -> None:
+    inner = {"states": [{"name": "w", "on": {"deep": "done"}}]}
+    machine = {
+        "states": [{"name": "w", "on": {"pay": "x"}}, {"name": "x", "do": "inner"}],
+        "transitions": [row("init", "start", "w")],
+    }
+    blueprint = Blueprint.model_validate(
+        {
+            "project": "p",
+            "activity": "a",
+            "states": [graph({"name": "wait"}, {"name": "m"}, on={"stop": "done"})],
+            "actions": [
+                {"name": "wait", "type": "wait", "event": "go"},
+                {"name": "m", "type": "activity", "machine": "m"},
+                {"name": "inner", "type": "activity", "machine": "inner"},
+                {"name": "again", "type": "activity", "machine": "m"},
+            ],
+            "transitions": [START],
+            "machines": {
+                "m": machine,
+                "inner": {**inner, "transitions": [row("init", "start", "w")]},
+            },
+        }
+    )
+    compiled = compile_blueprint(blueprint, workers=())
+    assert accepted(compiled) == {"a": ["stop", "go", "pay", "deep"]}
+    assert accepted(compiled.machines["m"]) == {"w": ["pay"], "x": ["deep"]}
 
 
 # ---------------------------------------------------------------- against brute force
