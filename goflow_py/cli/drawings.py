@@ -115,16 +115,20 @@ def _lines(found: Mapping[str, Any]) -> Iterator[str]:
             yield f"{end:<4} version {found[end]['version']}: {counts or 'nothing runs on it'}"
     yield from _part(found)
     yield from _named("worker", found["workers"])
-    machines = found["machines"]
+    machines = found.get("machines", _NOTHING)
     yield from _named("machine", machines)
     for machine in machines["changed"]:
         yield from (f"    {line}" for line in _part(machine))
 
 
+_NOTHING: Mapping[str, Any] = {"added": (), "removed": (), "changed": ()}
+"""What a server tells that does not know of a part."""
+
+
 def _part(found: Mapping[str, Any]) -> Iterator[str]:
     """Yield what differs in a blueprint, or in one of its machines."""
     yield from _named("state", found["states"])
-    yield from _named("task", found["tasks"])
+    yield from _named("task", found.get("tasks", _NOTHING))
     yield from _named("action", found["actions"])
     for mark, part in (("-", "removed"), ("+", "added")):
         yield from (f"{mark} row     {_row(row)}" for row in found["rows"][part])

@@ -111,7 +111,8 @@ def may_wait(compiled: Compiled, task: Task) -> bool:
     """Tell whether a definite no only parks the task."""
     action = compiled.actions.get(task.action)
     model = action.model if action is not None else None
-    return isinstance(model, QueuedAction) and model.when_failed == "wait"
+    waits = isinstance(model, QueuedAction) and model.when_failed == "wait"
+    return waits and not task.ignores_failure
 
 
 def end_errand(compiled: Compiled, draft: Draft, task: Task, verdict: Success | Definite) -> None:

@@ -23,6 +23,7 @@ from goflow_py.engine.verdict import Definite, Success
 from goflow_py.errors import Conflict, NotFound, PreconditionFailed
 from goflow_py.fsm import timers
 from goflow_py.fsm.compile import Compiled
+from goflow_py.fsm.work import is_parked
 from goflow_py.importers.names import slug
 from goflow_py.ports import Name, Store
 
@@ -67,6 +68,7 @@ class _Target:
     stage: Stage
     task: str
     """Its name in the blueprint."""
+    compiled: Compiled
 
 
 class Swm:
@@ -274,7 +276,9 @@ def _find(execution: Execution, compiled: Compiled, event: SwmEvent) -> _Target:
             code="no_task",
             tasks=list(stage.tasks),
         )
-    return _Target(execution=execution, stages=found, stage=stage, task=task.name)
+    return _Target(
+        execution=execution, stages=found, stage=stage, task=task.name, compiled=compiled
+    )
 
 
 def _open_task(execution: Execution, target: _Target) -> Task:
@@ -301,6 +305,8 @@ def _verb(target: _Target, event: SwmEvent) -> tuple[str, dict[str, Any]]:
     task = execution.tasks.get(target.task) if execution.state == state else None
     if execution.state != state or (task is not None and task.ended_well):
         return "replay", {"from": state}
+    if task is not None and is_parked(target.compiled.actions[task.action], task):
+        return "retry", {"task": task.name}
     if execution.status is Status.FAILED:
         return "retry", {}
     raise _not_now(target, "the task is still to be done", execution)

@@ -58,6 +58,10 @@ class _Walk:
                 self.tasks[self.state] = {}
             case "taskScheduled" if not entry.get("errand"):
                 self._here[entry["task"]] = _Progress("SCHEDULED", None, entry["at"])
+            case "attemptEnded" if entry.get("counts"):
+                # It failed for good: it has one attempt, and waits for a TaskPending.
+                reason = (entry.get("error") or {}).get("message")
+                self._here[entry["task"]] = _Progress("FAILED", reason, entry["at"])
             case "taskEnded":
                 self._ended(entry)
             case _:

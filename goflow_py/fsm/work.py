@@ -279,6 +279,7 @@ def is_parked(action: CompiledAction, task: Task) -> bool:
     return (
         isinstance(model, QueuedAction)
         and model.when_failed == "wait"
+        and not task.ignores_failure
         and task.call is None
         and task.outcome is None
         and sum(task.used.values()) > model.retry_count

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, Final, Literal
 
-from pydantic import Field
+from pydantic import Field, ModelWrapValidatorHandler, PrivateAttr, model_validator
 
 from goflow_py.domain import documents
 from goflow_py.importers.names import ACTIONS_TAKEN, STATES_TAKEN, TASKS_TAKEN, Names, meta_of
@@ -40,6 +40,20 @@ class Task(Foreign):
     business_status: str | None = None
     assigned_to: str | None = None
     ignore_task_failure: bool | None = None
+    _fields: list[str] = PrivateAttr(default_factory=list)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _remember_order(cls, value: Any, handler: ModelWrapValidatorHandler["Task"]) -> "Task":
+        task = handler(value)
+        if isinstance(value, dict):
+            task._fields = [name for name in value if name not in OF_A_RUNNING_TASK]
+        return task
+
+    @property
+    def fields(self) -> list[str]:
+        """Return the names of its fields in the order in which they were written."""
+        return self._fields
 
     @property
     def extras(self) -> dict[str, Any]:
@@ -76,7 +90,7 @@ def import_document(document: Any, *, project: str | None, activity: str | None)
     blueprint: dict[str, Any] = {
         "project": our_name(project, workflow.component_name, field="project", what=WHAT),
         "activity": our_name(activity, workflow.workflow_name, field="activity", what=WHAT),
-        "states": [_state(stage, names, actions) for stage in stages],
+        "states": [_state(stage, place, names, actions) for place, stage in enumerate(stages)],
         "actions": actions.documents,
         "transitions": list(_transitions(stages, names)),
     }
@@ -149,6 +163,8 @@ class _Actions:
                 action["assignedTo"] = literal(task.assigned_to)
         else:
             action |= {"lease": LEASE_SECONDS, "retryCount": 0}
+        # A task that fails stops nothing else: it waits for a TaskPending.
+        action["whenFailed"] = "wait"
         meta = meta_of(task.task_name, name)
         if task.task_queue and self._queues.meta(task.task_queue):
             meta["task_queue"] = task.task_queue
@@ -164,7 +180,7 @@ class _Actions:
         return self._known[key]
 
 
-def _state(stage: Stage, names: Names, actions: _Actions) -> dict[str, Any]:
+def _state(stage: Stage, place: int, names: Names, actions: _Actions) -> dict[str, Any]:
     tasks = stage.tasks or []
     task_names = Names((task.task_name for task in tasks), taken=TASKS_TAKEN)
     state: dict[str, Any] = {
@@ -175,6 +191,11 @@ def _state(stage: Stage, names: Names, actions: _Actions) -> dict[str, Any]:
     }
     extras = {k: v for k, v in (stage.model_extra or {}).items() if k != "status"}
     meta = extras | names.meta(stage.stage_name)
+    # For the view as an instance, which shows both as they were written.
+    if tasks:
+        meta["fields"] = {task.task_name: task.fields for task in tasks}
+    if stage.stage_order is not None and stage.stage_order != place:
+        meta["stage_order"] = stage.stage_order
     if meta:
         state["meta"] = meta
     return state
