@@ -121,6 +121,8 @@ class Diff(Answer):
     states: Object
     actions: Object
     rows: Object
+    tasks: Object
+    machines: Object
     workers: Object
     fields_: Annotated[list[str], Field(alias="fields")]
 
@@ -151,6 +153,12 @@ class Items(Answer):
     """A whole list."""
 
     items: list[Object]
+
+
+class Rows(Items):
+    """The rows of a blueprint, and those of its machines by name."""
+
+    machines: Object
 
 
 class Workers(Answer):

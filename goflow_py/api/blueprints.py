@@ -141,13 +141,14 @@ async def findings(call: Call) -> web.Response:
     f"{ACTIVITY}/rows",
     READ,
     query=VersionQuery,
-    answers={200: answers.Items},
+    answers={200: answers.Rows},
     errors=(404,),
 )
 async def rows(call: Call) -> web.Response:
     """Return the compiled table, state by state, in the order of trying."""
     row = await _row(call, call.query(VersionQuery).version)
-    return answer({"items": await call.door.orchestrator.proofs.rows(row)})
+    proofs = call.door.orchestrator.proofs
+    return answer({"items": await proofs.rows(row), "machines": await proofs.machine_rows(row)})
 
 
 @op(

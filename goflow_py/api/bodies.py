@@ -74,6 +74,12 @@ class StartBody(Body):
     delay: Duration = 0.0
 
 
+TaskPath = Annotated[
+    str, StringConstraints(max_length=1_000, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.:/\[\]-]*$")
+]
+"""A task as ``awaiting`` names it: ``pay``, ``quote[2]``, ``outer/inner``."""
+
+
 class EventBody(Body):
     """An event for one execution."""
 
@@ -81,7 +87,7 @@ class EventBody(Body):
     data: Any = None
     id: Key | None = None
     """The sender's own: the same one twice is applied once."""
-    task: Name | None = None
+    task: TaskPath | None = None
 
 
 class KeyedEventBody(Body):

@@ -17,6 +17,7 @@ from goflow_py.domain.workers import Worker
 STATES_MAX = 5_000
 ROWS_MAX = 20_000
 WORKERS_AN_ACTION_MAX = 50
+MACHINES_MAX = 200
 
 
 class EventDeclaration(Model):
@@ -96,7 +97,9 @@ class Blueprint(Model):
     """Template of the business key, over ``input`` and ``data``."""
     retain: Seconds | None = None
     """How long an ended execution is kept; default: the server's ``retention_days``."""
-    machines: dict[Name, Machine] = Field(default_factory=dict)
+    machines: Annotated[dict[Name, Machine], Field(max_length=MACHINES_MAX)] = Field(
+        default_factory=dict
+    )
     """Private machines, for actions of type ``activity``."""
     meta: dict[str, Any] = Field(default_factory=dict)
     """Anything."""

@@ -9,8 +9,8 @@ type                      fields
 ``started``               project, activity, version, input, data, key, labels, traceparent; of a
                           child: parent, root, depth, machine
 ``transition``            from, event, action, to, visit, entered; data, businessStatus
-``taskScheduled``         task, action, kind, single, visit, input; missing, errand, and the facts of
-                          ``execution.FACTS``
+``taskScheduled``         task, action, kind, single, visit, input; missing, errand, and the facts
+                          of ``execution.FACTS``
 ``attemptStarted``        task, attempt, worker, priority, visit; skipped, child, accepted (from the
                           beginning: a child, or who claimed it)
 ``attemptAccepted``       task, attempt, httpStatus

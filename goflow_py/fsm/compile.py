@@ -81,6 +81,8 @@ def compile_blueprint(
     What does not parse goes to *report*; the result is then good for further checks only.
     """
     names = frozenset(workers)
+    whole = _compile(blueprint, names, version, report)
+    shared = {action.name: whole.actions[action.name] for action in blueprint.actions}
     machines: dict[str, Compiled] = {}
     for name in blueprint.machines:
         under = f"/machines/{escape(name)}"
@@ -90,10 +92,11 @@ def compile_blueprint(
                 names,
                 version,
                 _below(under, report, len(blueprint.machines[name].actions)),
+                shared,
             ),
             machines=machines,
         )
-    return replace(_compile(blueprint, names, version, report), machines=machines)
+    return replace(whole, machines=machines)
 
 
 def machine_document(blueprint: Blueprint, name: str) -> Blueprint:
@@ -134,12 +137,20 @@ def _below(prefix: str, report: Report, own_actions: int) -> Report:
 
 
 def _compile(
-    blueprint: Blueprint, worker_names: frozenset[str], version: int, report: Report
+    blueprint: Blueprint,
+    worker_names: frozenset[str],
+    version: int,
+    report: Report,
+    shared: Mapping[str, CompiledAction] | None = None,
 ) -> Compiled:
+    """Compile a blueprint, or a machine; *shared* are the actions that were compiled with it."""
+    known = shared or {}
     parse = Parser(report)
     objects = _all_states(blueprint)
     actions = {
-        action.name: parse.action(action, f"/actions/{i}")
+        action.name: known[action.name]
+        if action.name in known and known[action.name].model is action
+        else parse.action(action, f"/actions/{i}")
         for i, action in enumerate(blueprint.actions)
     }
     rows = tuple(_rows(blueprint, parse))

@@ -173,10 +173,12 @@ def _counts(compiled: Compiled, task: CompiledTask) -> bool:
 
 def _edges(compiled: Compiled, state: str, rows: Iterable[CompiledRow]) -> Iterator[_Edge]:
     """Yield the rows that move on at once: to another state, with no delay and no real work."""
+    guarded = False
     for row in rows:
+        guarded = guarded or row.when is not None  # a row before it may be taken instead
         # What ends work enters anew, also the same state; an `always` or `start` row does not.
         moves = row.next is not None and (row.next != state or row.event not in (ALWAYS, START))
         work = compiled.actions.get(row.action) if row.action is not None else None
         at_once = row.delay is None and (row.action is None or (work and work.kind in AT_ONCE))
         if moves and at_once and row.next is not None:
-            yield _Edge(target=row.next, guarded=row.when is not None, source=row.source)
+            yield _Edge(target=row.next, guarded=guarded, source=row.source)

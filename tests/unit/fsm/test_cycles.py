@@ -97,3 +97,17 @@ def test_a_cycle_that_data_can_keep_going_is_pointed_out(
     player = Player(document, workers=("call",)).start(value)
     assert player.execution.error is not None
     assert player.execution.error["code"] == "microstep_limit"
+
+
+def test_a_guarded_row_before_it_may_end_a_loop_so_it_is_only_a_warning() -> None:
+    rows = [{"when": "data.n = 5", "next": "done"}, {"next": "l"}]
+    player = Player(
+        {
+            "states": [{"name": "l", "on": {"success": rows}}],
+            "actions": [{"name": "l", "type": "map", "set": {"n": "${data.n + 1}"}}],
+            "transitions": [{"current": "init", "event": "start", "next": "l"}],
+            "data": {"n": 0},
+        }
+    )
+    assert [cycle.guarded for cycle in zero_work_cycles(player.compiled)] == [True]
+    assert player.start().status == "completed"
