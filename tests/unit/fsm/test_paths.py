@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from goflow_py.domain.blueprint import Blueprint
 from goflow_py.domain.names import RESERVED_STATES
-from goflow_py.fsm import paths as paths_module
 from goflow_py.fsm.check import check
 from goflow_py.fsm.compile import compile_blueprint
 from goflow_py.fsm.findings import Finding
+from goflow_py.fsm.graph import Paths
 from goflow_py.fsm.paths import (
     FINDINGS_A_CODE_MAX,
     accepted,
@@ -495,7 +495,7 @@ random_tables: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
 )
 
 
-def built(table: dict[str, Any]) -> paths_module.Paths:
+def built(table: dict[str, Any]) -> Paths:
     states = [{"name": n, "final": "failed"} if n == table["final"] else n for n in NAMES]
     blueprint = Blueprint.model_validate(
         {
@@ -508,7 +508,7 @@ def built(table: dict[str, Any]) -> paths_module.Paths:
     return paths_of(compile_blueprint(blueprint, workers=table["workers"]))
 
 
-def steps_of(paths: paths_module.Paths) -> set[tuple[str, str]]:
+def steps_of(paths: Paths) -> set[tuple[str, str]]:
     """Return every step that the table allows, found without the graph that is tested."""
     compiled, steps = paths.compiled, set()
     for (current, _), rows in compiled.table.items():

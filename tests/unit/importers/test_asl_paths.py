@@ -8,17 +8,18 @@ from goflow_py.expression import compile_template
 from goflow_py.importers.asl_intrinsics import intrinsic
 from goflow_py.importers.asl_paths import Untranslatable, Value, follow, place
 
+LINES: list[dict[str, Any]] = [
+    {"sku": "pen", "price": 3, "sizes": ["s"]},
+    {"sku": "ink", "price": 9, "sizes": ["m", "l"]},
+    {"sku": "pad", "price": 5},
+]
 BASKET = {
     "id": "b-17",
     "total": 42,
     "nothing": None,
     "tags": ["new"],
     "it's": {"a-b": {"1": True}},
-    "lines": [
-        {"sku": "pen", "price": 3, "sizes": ["s"]},
-        {"sku": "ink", "price": 9, "sizes": ["m", "l"]},
-        {"sku": "pad", "price": 5},
-    ],
+    "lines": LINES,
     "limit": 4,
     "grid": [[1, 2], [3], [4]],
 }
@@ -105,8 +106,8 @@ def test_a_path_that_has_no_counterpart_says_so(path: str) -> None:
         ("States.Base64Decode(States.Base64Encode('päd'))", "päd"),
         (
             "States.JsonMerge($.lines[0], $.lines[2], false)",
-            {**BASKET["lines"][0], **BASKET["lines"][2]},
-        ),  # type: ignore[dict-item, index]
+            {**LINES[0], **LINES[2]},
+        ),
         ("States.MathAdd($.total, -2)", 40),
         ("States.StringSplit('a,b', ',')", ["a", "b"]),
         ("States.StringSplit('This.is+a,test=text', '.+,=')", ["This", "is", "a", "test", "text"]),
