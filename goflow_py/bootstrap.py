@@ -163,6 +163,7 @@ def _options(settings: Settings, url: str, mock: str | None, clock: Clock) -> En
             interval=settings.retry_interval, max_interval=settings.retry_max_interval
         ),
         calls_in_flight_max=settings.calls_in_flight_max,
+        checks_roles=not is_loopback(settings.host),
         lease_seconds=SINGLE_NODE_LEASE_SECONDS,
         retention_seconds=settings.retention_days * 86_400,
         secret=Secrets(settings.secrets_dir, os.environ).secret,

@@ -60,6 +60,7 @@ FACTS = (
     "child",  # id of its newest child execution
     "replaces",  # [state, task] whose output its own replaces
     "undoes",  # number of the piece of work that it compensates
+    "unknown",  # an attempt may have done the work, and nobody knows
     "target",  # what it adds to its worker's URL; whom its event is for
 )
 """What only some tasks have: fields of ``taskScheduled``, kept as they are."""
@@ -123,6 +124,11 @@ class Task:
     def child(self) -> str | None:
         """Return the id of its newest child execution."""
         return self.facts.get("child")
+
+    @property
+    def is_unknown(self) -> bool:
+        """Tell whether an attempt ended so that nobody knows whether it did the work."""
+        return "unknown" in self.facts
 
     @property
     def undoes(self) -> int | None:

@@ -10,6 +10,7 @@ from goflow_py.engine.checker import Breach
 from goflow_py.engine.checker import verify as verify_one
 from goflow_py.errors import NotFound
 from goflow_py.fsm.compile import Compiled
+from goflow_py.fsm.work import timer_task
 from goflow_py.ports import Filter, RecordRow, Store
 
 HEADS_PAGE = 200
@@ -88,6 +89,27 @@ async def _verify_one(
     if head.machine is not None:
         compiled = compiled.machines[head.machine]
     report.breaches += verify_one(head, records, compiled)
+    report.breaches += await _children(store, head)
+
+
+async def _children(store: Store, head: Execution) -> list[Breach]:
+    """S15: whoever waits for a child has one that is open, and knows its parent."""
+    found = []
+    timed = {timer_task(timer) for timer in head.timers}
+    for task in [] if head.paused or head.ended else head.open_tasks():
+        if task.kind == "activity" and task.call is None and task.name not in timed:
+            message = f"the task '{task.name}' has no child, and no time for one"
+            found.append(Breach(rule="S15", execution=head.id, seq=head.seq, message=message))
+    for child in head.children():
+        body = await store.head(child)
+        known = None if body is None else decode(body)
+        if known is not None and not known.ended and (known.parent or {}).get("id") == head.id:
+            continue
+        again = await store.head(head.id)
+        if again is not None and child in decode(again).children():
+            message = f"it waits for the child {child}, which is gone or has ended"
+            found.append(Breach(rule="S15", execution=head.id, seq=head.seq, message=message))
+    return found
 
 
 async def _snapshot(store: Store, execution: str) -> tuple[Execution, list[RecordRow]] | None:

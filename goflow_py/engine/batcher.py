@@ -40,10 +40,11 @@ class Batcher:
         """Tell whether new work from outside has to be refused for now."""
         return len(self._pending) >= QUEUE_WRITES_MAX
 
-    async def write(self, write: Write) -> Verdict:
-        """Return once *write* is durable, or refused. Raises ``Unavailable``: nothing was written.
+    def submit(self, write: Write) -> asyncio.Future[Verdict]:
+        """Return what is done once *write* is durable, or refused.
 
-        A caller that is cancelled takes nothing back: the write is committed all the same.
+        The future, and the call, raise ``Unavailable``: nothing was written. Shield it: a caller
+        that goes away takes nothing back, the write is committed all the same.
         """
         if self._stopping:
             raise Unavailable("the server is about to end; try again", code="draining")
@@ -52,7 +53,7 @@ class Batcher:
         future: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
         self._pending.append((write, future))
         self._some.set()
-        return await future
+        return future
 
     async def _run(self) -> None:
         while not self._stopping or self._pending:

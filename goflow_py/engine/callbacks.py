@@ -62,7 +62,7 @@ class Callbacks:
         _, applied = await self._owner.apply(address.execution, act)
         if applied:
             return "applied"
-        await self._late.judge(address)
+        await self._late.judge(address, verdict)
         return "duplicate"
 
     async def heartbeat(self, token: str) -> None:

@@ -258,6 +258,10 @@ def _fold(head: Execution, folded: Execution) -> Iterator[Breach]:
 
 def _wakes(head: Execution, compiled: Compiled) -> Iterator[Breach]:
     """S15: an open execution has runnable work, an open attempt, a timer, or a declared wait."""
+    for name in head.errands:
+        if not head.paused and not any(timer_task(timer) == name for timer in head.timers):
+            message = f"nothing will ever look after the errand '{name}'"
+            yield Breach(rule="S15", execution=head.id, seq=head.seq, message=message)
     if head.ended or head.paused:
         return
     calls = any(task.kind in HELD_BY_SOMEBODY for task in head.open_tasks())

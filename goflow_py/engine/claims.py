@@ -178,7 +178,7 @@ class Claims:
         _, applied = await self._owner.apply(address.execution, act)
         if applied:
             return "applied"
-        await self._late.judge(address)
+        await self._late.judge(address, verdict)
         return "duplicate"
 
     async def heartbeat(

@@ -90,15 +90,27 @@ class Dispatcher:
             return
         self.slots.leave_queue(draft.after.id)
         for number in range(ROUNDS_MAX + 1):
-            due = [task for task in _open_work(draft) if _is_due(draft, task)]
+            due = [task.name for task in _open_work(draft) if _is_due(draft, task)]
             if number == ROUNDS_MAX:
                 # Work that ends without a call led to more such work, again and again.
-                for task in due:
-                    attempts.wait_for_worker(draft, task, draft.now + PACE_MS)
+                self.put_off(draft)
                 return
-            moved = [self._dispatch_one(compiled, draft, task, workers) for task in due]
-            if not any(moved):
+            moved = False
+            for name in due:
+                # One before it may have decided the join, or left the state.
+                task = draft.after.work(name)
+                if task is not None and _is_due(draft, task):
+                    moved = self._dispatch_one(compiled, draft, task, workers) or moved
+            if not moved:
                 return
+
+    def put_off(self, draft: Draft) -> None:
+        """Give due work a timer that finds it again: nothing begins now."""
+        if draft.after.paused:
+            return
+        for task in _open_work(draft):
+            if task.kind in PUSHED and _is_due(draft, task):
+                attempts.wait_for_worker(draft, task, draft.now + PACE_MS)
 
     def _dispatch_one(self, compiled: Compiled, draft: Draft, task: Task, workers: Workers) -> bool:
         """Tell whether the state may have new work now: the task ended, and the machine went on."""
@@ -121,6 +133,8 @@ class Dispatcher:
                 return False
             case NoSlot():
                 self.slots.queue(draft.after.id, task.action, choice.workers)
+                if f"task:{task.name}:watch" not in draft.after.timers:
+                    self._watch(draft, task, choice.workers[0])
                 return False
             case NoneLeft():
                 attempts.give_up(compiled, draft, task, choice.code, choice.message)
@@ -146,7 +160,8 @@ class Dispatcher:
                 defaults=self._defaults,
             )
         ]
-        if not left and work.is_parked(compiled.actions[task.action], task):
+        action = None if task.kind == NOTIFY else compiled.actions[task.action]
+        if not left and action is not None and work.is_parked(action, task):
             return Claimable()
         if not left:
             return NoneLeft(code="unreachable", message="every worker failed")
@@ -155,7 +170,7 @@ class Dispatcher:
         now = self._clock.monotonic()
         up = [w for w in left if self._breaker(task.action, w).lets_through(now)]
         if not up:
-            model = compiled.actions[task.action].model
+            model = None if action is None else action.model
             when_open = model.when_open if isinstance(model, CallAction) else "call"
             if when_open == "fail":
                 return NoneLeft(code="unreachable", message="every worker's circuit is open")
@@ -291,6 +306,6 @@ def _open_work(draft: Draft) -> list[Task]:
 
 def _is_due(draft: Draft, task: Task) -> bool:
     """Tell whether *task* needs an attempt now: it has none, and no time for the next one."""
-    if task.call is not None or f"task:{task.name}:retry" in draft.after.timers:
+    if not task.open or task.call is not None or f"task:{task.name}:retry" in draft.after.timers:
         return False
     return task.kind in PUSHED or (task.kind in QUEUED and bool(task.used))

@@ -26,6 +26,8 @@ class Emitter:
     store: Store
     owner: Owner
     executions: Executions
+    roles: frozenset[str] | None = None
+    """Of the events that executions send; None: not checked."""
 
     async def emit(self, execution: Execution, task: Task, model: EmitAction) -> Verdict:
         """Send the event of *task* to whom it names; the output says who took it."""
@@ -35,6 +37,7 @@ class Emitter:
             data=emitted(task),
             id=idempotency_key(execution, task),
             principal=f"execution:{execution.id}",
+            roles=self.roles,
         )
         matched: list[str] = []
         refusal: GoFlowError | None = None

@@ -9,7 +9,6 @@ from goflow_py.domain.event import Control, Outside
 from goflow_py.domain.execution import Execution
 from goflow_py.engine.catalog import Activity, Catalog, check_startable
 from goflow_py.engine.dispatcher import Dispatcher
-from goflow_py.engine.inputs import take_held
 from goflow_py.engine.owner import NameTaken, Owner
 from goflow_py.engine.requests import (
     IDEMPOTENCY_SECONDS,
@@ -215,10 +214,7 @@ class Executions:
         def act(step: Step) -> bool:
             if match is not None:
                 match.check(step.draft.before)
-            changed = control(step.compiled, step.draft, command)
-            if changed and command.verb == "resume":
-                take_held(step.compiled, step.draft, self._dispatcher, step.workers)
-            return changed
+            return control(step.compiled, step.draft, command)
 
         def names(_: bool, after: Execution) -> list[Name]:
             return _repeat_names(after, repeat, b"{}")

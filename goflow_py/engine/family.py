@@ -5,6 +5,7 @@ is compared with what its relatives know of it, and they are told in the same co
 open child that is gone is cancelled, a child that ended ends its task, a pause reaches down.
 """
 
+import asyncio
 from dataclasses import dataclass, field
 
 from goflow_py.clock import Clock
@@ -25,10 +26,18 @@ from goflow_py.errors import Conflict, GoFlowError, NotFound
 from goflow_py.fsm import inputs
 from goflow_py.fsm.controls import control
 from goflow_py.fsm.draft import Draft
-from goflow_py.fsm.events import is_machine
+from goflow_py.fsm.events import is_machine, take_deferred
 
 ROUNDS_MAX = 10_000
 """Messages between relatives in one step."""
+ROUNDS_PACED = 100
+"""After so many no work begins in the same step any more."""
+MEMBERS_MAX = 500
+"""Executions of one step; more begin in the next ones."""
+YIELD_MEMBERS = 50
+"""With more of them, others get a turn between two rounds."""
+MESSAGE_CHARACTERS_MAX = 300
+"""Of a child's error in its parent's: generations would repeat one another."""
 
 
 @dataclass(slots=True, eq=False)
@@ -43,6 +52,12 @@ class Member:
     paused: bool = False
     unwinding: bool = False
     ended: bool = False
+    results: int = 0
+    """Of its pending results, those that this step took."""
+    took_held: bool = False
+    """What came while it was paused was taken after its resume."""
+    has_born: bool = False
+    """A machine was born for it: kept events may be for that."""
 
     @property
     def step(self) -> Step:
@@ -99,6 +114,10 @@ class Family:
         self._entered.append(live)
         member = await self.take(live)
         abandon_lost(member.draft, live.calls)
+        for arrived, take in list(live.results):
+            catch_up(live.compiled, member.draft, self._dispatcher, member.workers, until=arrived)
+            take(member.step)
+            member.results += 1
         catch_up(
             live.compiled, member.draft, self._dispatcher, member.workers, until=member.draft.now
         )
@@ -122,16 +141,44 @@ class Family:
 
     async def settle(self) -> None:
         """Dispatch what is due, and tell relatives, until nobody has anything to say."""
-        for _ in range(ROUNDS_MAX):
-            if self._dispatches:
-                for member in list(self.members.values()):
+        for number in range(ROUNDS_MAX):
+            if len(self.members) > YIELD_MEMBERS:
+                await asyncio.sleep(0)  # noqa: TID251  # a turn for others: no time passes
+            for member in list(self.members.values()):
+                await self._take_kept(member)
+            begins = number < ROUNDS_PACED and len(self.members) < MEMBERS_MAX
+            for member in list(self.members.values()):
+                if self._dispatches and begins:
                     self._dispatcher.dispatch(member.live.compiled, member.draft, member.workers)
+                else:
+                    self._dispatcher.put_off(member.draft)
             if not await self._tell():
                 return
         raise Conflict(
             "this step sets off an endless exchange between parents and children",
             code="microstep_limit",
         )
+
+    async def _take_kept(self, member: Member) -> None:
+        """Take what came while *member* was paused, and kept events that new machines await.
+
+        Children are resumed, and take theirs, first.
+        """
+        after = member.draft.after
+        if after.paused or after.ended or after.unwinding:
+            return
+        if member.live.execution.paused and not member.took_held:
+            member.took_held = True
+            await self._reach_down(member)
+            for child in after.children():
+                if child in self.members:
+                    await self._take_kept(self.members[child])
+            step = member.step
+            step.kin = await self.kin(member)
+            take_held(step, self._dispatcher)
+        elif member.has_born and after.deferred:
+            member.has_born = False
+            take_deferred(member.live.compiled, member.draft, await self.kin(member))
 
     async def _tell(self) -> bool:
         """Tell relatives what is new; return whether anything was."""
@@ -143,8 +190,10 @@ class Family:
                 before, member.children = member.children, set(now)
                 for child in sorted(before - now.keys()):
                     await self._drop(member, child)
-                for child in [child for child in now if child not in before]:
-                    await self._bear(member, now[child])
+                for child, task in now.items():
+                    # Another that could not be born may have closed the task.
+                    if child not in before and task.open and task.call is not None:
+                        await self._bear(member, task)
                 told = True
             told = await self._reach_down(member) or told
             if after.ended != member.ended:
@@ -158,14 +207,15 @@ class Family:
         """Pass a pause, a resume or a cancel on to the open children."""
         after = member.draft.after
         verbs = []
-        if after.paused != member.paused and not after.ended:
-            verbs.append("pause" if after.paused else "resume")
         if after.unwinding and not member.unwinding:
             verbs.append("cancel")
+        if after.paused != member.paused and not after.ended:
+            verbs.append("pause" if after.paused else "resume")
         member.paused, member.unwinding = after.paused, after.unwinding
         for verb in verbs:
-            for child in list(member.children):
-                self._carry_out(await self._relative(child), verb)
+            for child, task in after.children().items():
+                if verb != "cancel" or task.undoes is None:
+                    self._carry_out(await self._relative(child), verb)
         return bool(verbs)
 
     async def _drop(self, member: Member, child: str) -> None:
@@ -192,9 +242,9 @@ class Family:
             changed = control(step.compiled, step.draft, command)
         except GoFlowError:
             step.draft.roll_back(mark)  # it ended, or was cancelled, by itself meanwhile
+            if verb == "cancel" and not arguments:
+                return self._carry_out(member, verb, plain=True)  # its own row for it is broken
             return False
-        if changed and verb == "resume":
-            take_held(step.compiled, step.draft, self._dispatcher, step.workers)
         return changed
 
     # ------------------------------------------------------------ births
@@ -208,9 +258,11 @@ class Family:
                 relative = await self._relative(task.child)
             except NotFound:
                 relative = None
-            failed = relative is not None and relative.draft.after.status is Status.FAILED
-            if failed and relative is not None and self._carry_out(relative, "retry"):
-                return
+            if relative is not None and _can_be_retried(relative):
+                relative.ended = False  # however it ends, its parent is told anew
+                if self._carry_out(relative, "retry"):
+                    return
+                relative.ended = True
             task = self._another(member, task)
         born = await conceive(self._catalog, member.step, task)
         if isinstance(born, Unborn):
@@ -242,6 +294,7 @@ class Family:
         live = self._memory.create(execution, born.compiled, family=parent.family)
         self._entered.append(live)
         child = await self.take(live, is_new=True)
+        member.has_born = True
         inputs.start(
             born.compiled,
             child.draft,
@@ -283,6 +336,12 @@ class Family:
         self._dispatcher.close(step.compiled, step.draft, task, verdict, workers=step.workers)
 
 
+def _can_be_retried(child: Member) -> bool:
+    after = child.draft.after
+    is_final = child.live.compiled.states[after.state].final == "failed"
+    return after.status is Status.FAILED and not is_final
+
+
 def _verdict(child: Execution, *, definite: bool) -> Verdict:
     if child.status is Status.COMPLETED:
         return Success(output=child.output)
@@ -291,7 +350,7 @@ def _verdict(child: Execution, *, definite: bool) -> Verdict:
         return Definite(code="child_failed", message=f"child {child.id} was cancelled")
     message = (
         f"child {child.id} failed in state '{child.state}': "
-        f"{error.get('code')}: {error.get('message')}"
+        f"{error.get('code')}: {str(error.get('message'))[:MESSAGE_CHARACTERS_MAX]}"
     )
     if definite:
         return Definite(code="child_failed", message=message)

@@ -8,6 +8,7 @@ from goflow_py.domain.execution import Task
 from goflow_py.engine import attempts
 from goflow_py.engine.dispatcher import Dispatcher
 from goflow_py.engine.stand_ins import Workers
+from goflow_py.engine.steps import Step
 from goflow_py.engine.verdict import Failure
 from goflow_py.fsm.compile import Compiled
 from goflow_py.fsm.controls import take_held_event
@@ -75,17 +76,18 @@ def _silence(compiled: Compiled, task: Task) -> str:
     return "no callback came in time"
 
 
-def take_held(compiled: Compiled, draft: Draft, dispatcher: Dispatcher, workers: Workers) -> None:
+def take_held(step: Step, dispatcher: Dispatcher) -> None:
     """After a resume: take what came meanwhile, and due timers, by their own time."""
+    compiled, draft, workers = step.compiled, step.draft, step.workers
     for held in sorted(draft.before.held, key=lambda item: (item["at"], item["seq"])):
         catch_up(compiled, draft, dispatcher, workers, until=held["at"])
         what = held["input"]
         if what["kind"] == "event":
-            take_held_event(compiled, draft, what)
+            take_held_event(compiled, draft, what, step.kin)
         else:
             _take_held_outcome(compiled, draft, what)
         draft.close_record()
-    take_deferred(compiled, draft)
+    take_deferred(compiled, draft, step.kin)
     catch_up(compiled, draft, dispatcher, workers, until=draft.now)
 
 

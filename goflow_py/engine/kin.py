@@ -7,7 +7,7 @@ from typing import Any
 from goflow_py.domain.event import Outside
 from goflow_py.domain.execution import Task
 from goflow_py.engine.steps import Step
-from goflow_py.errors import EventNotAccepted
+from goflow_py.errors import Conflict
 from goflow_py.fsm.draft import Draft
 from goflow_py.fsm.events import Applied, Kept, awaiting, take_outside
 
@@ -27,10 +27,12 @@ class Children:
         step, own = found
         # The sender's id is the parent's: there it is remembered.
         passed = replace(event, id=None)
+        if step.draft.after.paused and not _awaits(step, own, event):
+            return None
         mark = step.draft.mark()
         try:
             return take_outside(step.compiled, step.draft, passed, own)
-        except EventNotAccepted:
+        except Conflict:
             step.draft.roll_back(mark)
             return None
 
@@ -45,3 +47,8 @@ class Children:
                     place = task.name if inner is None else f"{task.name}/{inner}"
                     found.append({**item, "task": place})
         return found
+
+
+def _awaits(step: Step, own: Children, event: Outside) -> bool:
+    accepted = [*awaiting(step.compiled, step.draft.after), *own.awaiting()]
+    return any(item["event"] == event.name for item in accepted)

@@ -69,6 +69,8 @@ class EngineOptions:
     """Where aliases that nothing resolves point to: the mock workers."""
     retry: RetryDefaults = field(default_factory=RetryDefaults)
     calls_in_flight_max: int = CALLS_IN_FLIGHT_MAX
+    checks_roles: bool = False
+    """Callers have keys: then events that executions send have no role at all."""
     lease_seconds: float = 10.0
     retention_seconds: float = 30 * 86_400.0
     """How long ended executions stay whose blueprint has no ``retain``."""
@@ -142,7 +144,10 @@ class Orchestrator:
             clock=self.clock,
         )
         self.doers.emit = Emitter(
-            store=self.store, owner=self.owner, executions=self.executions
+            store=self.store,
+            owner=self.owner,
+            executions=self.executions,
+            roles=frozenset() if self._options.checks_roles else None,
         ).emit
         self.callbacks = Callbacks(
             store=self.store,

@@ -11,7 +11,14 @@ from goflow_py.domain.execution import Execution, Task
 from goflow_py.engine.owner import Owner
 from goflow_py.engine.steps import Step
 from goflow_py.engine.tokens import Address
-from goflow_py.engine.verdict import MESSAGE_CHARACTERS_MAX, Definite, Failure, Verdict, labelled
+from goflow_py.engine.verdict import (
+    MESSAGE_CHARACTERS_MAX,
+    Definite,
+    Failure,
+    Success,
+    Verdict,
+    labelled,
+)
 from goflow_py.errors import Conflict, GoFlowError, Gone, Invalid
 from goflow_py.fsm.draft import Draft
 from goflow_py.ports import Store
@@ -66,14 +73,19 @@ class Late:
         self._owner = owner
         self._way = way
 
-    async def judge(self, address: Address) -> None:
-        """Return for a duplicate; record once, and refuse, what came too late.
+    async def judge(self, address: Address, verdict: Verdict) -> None:
+        """Return for a duplicate; record once, and refuse, what came too late, or contradicts.
 
         Raises ``NotFound``, ``Conflict`` (409: superseded), ``Gone`` (410: ended).
         """
         fates = await self._fates(address)
         if "attemptEnded" in fates:
-            return
+            if (fates["attemptEnded"] == "success") == isinstance(verdict, Success):
+                return
+            raise Conflict(
+                "this attempt was ended with another outcome before; nothing was changed",
+                code="superseded",
+            )
 
         def record(step: Step) -> None:
             draft = step.draft
@@ -91,9 +103,9 @@ class Late:
         execution, _ = await self._owner.apply(address.execution, record)
         raise too_late(execution)
 
-    async def _fates(self, address: Address) -> set[str]:
-        """Return what the history has of outcomes that came this way for this attempt."""
-        found: set[str] = set()
+    async def _fates(self, address: Address) -> dict[str, str | None]:
+        """Return what the history has of outcomes that came this way, and how they were."""
+        found: dict[str, str | None] = {}
         after = -1
         while records := await self._store.history(
             address.execution, after=after, limit=HISTORY_PAGE
@@ -102,7 +114,10 @@ class Late:
                 after = record.seq
                 for entry in orjson.loads(record.entries):
                     if self._way in (entry.get("via"), entry.get("what")):
-                        named = (entry["visit"], entry["task"], entry["attempt"])
+                        # An errand ends in whatever visit the execution is by then.
+                        is_errand = address.task.startswith("+")
+                        visit = address.visit if is_errand else entry["visit"]
+                        named = (visit, entry["task"], entry["attempt"])
                         if named == (address.visit, address.task, address.attempt):
-                            found.add(entry["type"])
+                            found[entry["type"]] = entry.get("outcome")
         return found

@@ -5,8 +5,9 @@ without a call in flight was cut by a crash, an open task without an attempt is 
 is the ordinary path.
 """
 
+import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import assert_never
 
@@ -29,6 +30,7 @@ from goflow_py.fsm.compile import Compiled
 from goflow_py.ports import (
     Committed,
     Fenced,
+    Filter,
     Name,
     Observer,
     Poisonous,
@@ -41,6 +43,7 @@ from goflow_py.ports import (
 log = logging.getLogger(__name__)
 
 ADOPT_PAGE = 500
+CHILDREN_PAGE = 200
 DUE_PAGE = 10_000
 POLL_SECONDS = HORIZON_SECONDS / 2
 
@@ -118,6 +121,7 @@ class Owner:
                 await self._commit(family, member, names)
                 return live.execution
         except BaseException:
+            self._give_back_slots(family.members.values())
             self.memory.forget(live)
             raise
         finally:
@@ -184,6 +188,9 @@ class Owner:
                 self.timers.set(draft.after.id, draft.after.wake)
             del live.results[: len(results)]
             return live.execution, result
+        except BaseException:
+            self._give_back_slots(family.members.values())
+            raise
         finally:
             family.release()
 
@@ -196,19 +203,22 @@ class Owner:
         if not changed:
             return
         writes = [self._write(member, names if member is first else ()) for member in changed]
-        verdict = await self._send(changed, writes)
+        verdict, is_gone = await self._send(changed, writes)
         if isinstance(verdict, Committed):
             for member in changed:
                 before, member.live.execution = member.live.execution, member.draft.after
+                del member.live.results[: member.results]
                 self._carry_out(member, before)
+            if is_gone:
+                raise asyncio.CancelledError
             return
-        self._give_back_slots(changed)
         match verdict:
             case Taken():
                 raise NameTaken(verdict.name)
             case Fenced():
                 for member in changed:
                     self.memory.forget(member.live)
+                    self.flights.look_later(member.live.execution.id)
                 raise Unavailable("the execution moved on elsewhere; try again", code="fenced")
             case Poisonous():
                 message = f"the store cannot hold this step: {verdict.message}"
@@ -216,12 +226,19 @@ class Owner:
             case _:
                 assert_never(verdict)
 
-    async def _send(self, changed: Sequence[Member], writes: Sequence[Write]) -> Verdict:
+    async def _send(
+        self, changed: Sequence[Member], writes: Sequence[Write]
+    ) -> tuple[Verdict, bool]:
+        """Return the store's verdict, and whether whoever asked for it went away meanwhile."""
+        write = writes[0] if len(writes) == 1 else replace(writes[0], family=writes[1:])
         try:
-            write = writes[0] if len(writes) == 1 else replace(writes[0], family=writes[1:])
-            return await self._batcher.write(write)
+            future = self._batcher.submit(write)
+            try:
+                return await asyncio.shield(future), False
+            except asyncio.CancelledError:
+                # What was committed is carried out all the same: others wait for it.
+                return await asyncio.shield(future), True
         except BaseException as error:
-            self._give_back_slots(changed)
             if not isinstance(error, Unavailable):
                 # Whether it was written is not known here: the store is asked, a little later.
                 for member in changed:
@@ -243,7 +260,7 @@ class Owner:
             retain_seconds=retain,
         )
 
-    def _give_back_slots(self, members: Sequence[Member]) -> None:
+    def _give_back_slots(self, members: Iterable[Member]) -> None:
         for member in members:
             self.flights.give_back_slots(member.live.execution, member.draft.after)
             if member.is_new:
@@ -259,10 +276,33 @@ class Owner:
                         f"the execution is {live.execution.status}; cancel or terminate it first",
                         code="not_ended",
                     )
+                if live.execution.errands:
+                    raise Conflict(
+                        "teardowns or notifications of the execution are still to be made; "
+                        "delete it when they have ended",
+                        code="errands_open",
+                        errands=list(live.execution.errands),
+                    )
                 await self._store.delete(execution)
                 self.memory.forget(live)
+                await self._remove_machines(execution)
         finally:
             self.memory.leave(live)
+
+    async def _remove_machines(self, parent: str) -> None:
+        """Delete the machines of a deleted execution with it: they were parts of it."""
+        cursor = None
+        while True:
+            page = await self._store.list(Filter(parent=parent), limit=CHILDREN_PAGE, cursor=cursor)
+            for child in (decode(body) for body in page.items):
+                if child.machine is not None and child.ended:
+                    await self._store.delete(child.id)
+                    if (live := self.memory.get(child.id)) is not None:
+                        self.memory.forget(live)
+                    await self._remove_machines(child.id)
+            if page.next is None:
+                return
+            cursor = page.next
 
     # ------------------------------------------------------------ doing
 

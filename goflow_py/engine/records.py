@@ -64,6 +64,13 @@ def _queue(draft: Draft, compiled: Compiled) -> list[QueueRow] | None:
     return None if rows == queue_rows(compiled, draft.before) else rows
 
 
+def _purge_at(execution: Execution, retain_seconds: float) -> int | None:
+    """Return when it may go; not while a teardown or a notification is still to be made."""
+    if execution.finished_at is None or execution.errands:
+        return None
+    return execution.finished_at + round(retain_seconds * 1000)
+
+
 def head_row(execution: Execution, retain_seconds: float) -> HeadRow:
     """Return the row of an execution that is kept *retain_seconds* after its end."""
     finished = execution.finished_at
@@ -81,7 +88,7 @@ def head_row(execution: Execution, retain_seconds: float) -> HeadRow:
         started_at=execution.started_at,
         updated_at=execution.at,
         finished_at=finished,
-        purge_at=None if finished is None else finished + round(retain_seconds * 1000),
+        purge_at=_purge_at(execution, retain_seconds),
         parent=None if execution.parent is None else execution.parent["id"],
         body=encode(execution),
     )

@@ -38,7 +38,7 @@ class Slots:
         self._max = in_flight_max
         self._in_flight: dict[Key, int] = {}
         self._queues: dict[str, _Queue] = {}
-        self._queued: dict[str, str] = {}
+        self._queued: dict[str, set[str]] = {}
         self._next_call: dict[Key, int] = {}
         self._places: OrderedDict[tuple[str, str, str], int] = OrderedDict()
         self.total = 0
@@ -79,17 +79,15 @@ class Slots:
         queue = self._queues.setdefault(action, _Queue())
         queue.waiting[execution] = None
         queue.workers = workers
-        self._queued[execution] = action
+        self._queued.setdefault(execution, set()).add(action)
 
     def leave_queue(self, execution: str) -> None:
         """Forget that *execution* waits: it was woken, or moved on by itself."""
-        action = self._queued.pop(execution, None)
-        if action is None:
-            return
-        queue = self._queues[action]
-        queue.waiting.pop(execution, None)
-        if not queue.waiting:
-            del self._queues[action]
+        for action in self._queued.pop(execution, ()):
+            queue = self._queues[action]
+            queue.waiting.pop(execution, None)
+            if not queue.waiting:
+                del self._queues[action]
 
     def next_ready(self) -> list[str]:
         """Return who may go on now, at most one of each action.
@@ -98,7 +96,10 @@ class Slots:
         take its slot must not keep it from the others.
         """
         ready = []
-        for action, queue in list(self._queues.items()):
+        for action in list(self._queues):
+            queue = self._queues.get(action)
+            if queue is None:
+                continue  # its last one left with the queue before
             if any(self.has(action, worker) for worker in queue.workers):
                 execution = next(iter(queue.waiting))
                 self.leave_queue(execution)

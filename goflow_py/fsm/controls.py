@@ -14,7 +14,7 @@ from goflow_py.fsm import work
 from goflow_py.fsm.commands import note, refuse, refuse_orphan
 from goflow_py.fsm.compile import Compiled
 from goflow_py.fsm.draft import Draft
-from goflow_py.fsm.events import finish, take_outside
+from goflow_py.fsm.events import Kin, finish, take_outside
 from goflow_py.fsm.guard import MicrostepLimit
 from goflow_py.fsm.reopening import goto, replay, retry, skip
 from goflow_py.fsm.step import Digest
@@ -70,7 +70,9 @@ def _resume(_: Compiled, draft: Draft, command: Control) -> bool:
     return True
 
 
-def take_held_event(compiled: Compiled, draft: Draft, held: dict[str, Any]) -> None:
+def take_held_event(
+    compiled: Compiled, draft: Draft, held: dict[str, Any], kin: Kin | None = None
+) -> None:
     """Apply an event that came while the execution was paused; one not accepted now is ignored."""
     event = Outside(
         name=held["name"],
@@ -81,7 +83,7 @@ def take_held_event(compiled: Compiled, draft: Draft, held: dict[str, Any]) -> N
     )
     mark = draft.mark()
     try:
-        take_outside(compiled, draft, event)
+        take_outside(compiled, draft, event, kin)
     except (Conflict, Invalid) as refusal:
         draft.roll_back(mark)
         draft.add("eventIgnored", name=event.name, id=event.id, reason=refusal.reason)
@@ -100,7 +102,7 @@ def _cancel(compiled: Compiled, draft: Draft, command: Control) -> bool:
         refuse(command, execution, "")
     digest = Digest(compiled, draft)
     draft.happens(CANCEL, {"reason": command.reason})
-    row = digest.row_for(CANCEL)
+    row = None if command.arguments.get("plain") else digest.row_for(CANCEL)
     if row is None:
         note(draft, command, unwinding=True)
         unwind(digest)

@@ -84,6 +84,7 @@ class Draft:
         self._entries = entries
         if self.records:
             self.after.hash = self.records[-1].hash
+            self.after.status = status_of(self.after)
 
     def close_record(self) -> None:
         """End a record: the entries since the last one belong to one digest."""

@@ -36,7 +36,7 @@ def set_up(digest: "Digest", _: Mapping[str, Any]) -> bool:
         return False
     action = digest.compiled.actions[subscribe.setup]
     task = work.schedule(
-        draft, action, name=SETUP, again=old is not None, key=f"{draft.after.visit}/setup"
+        draft, action, name=SETUP, again=old is not None, key=f"{draft.after.visit}/+setup"
     )
     if task.outcome == ERROR:
         digest.outcome(ERROR)
@@ -94,7 +94,7 @@ def _order_teardown(digest: "Digest", action: CompiledAction, data: Mapping[str,
         sees={"result": data},
         input=data,
         errand=True,
-        key=f"{draft.after.visit}/teardown",
+        key=f"{draft.after.visit}/+teardown",
     )
     if task.open:
         _let_it_be_found(draft, task.name)
@@ -164,7 +164,7 @@ def _order(digest: "Digest", what: str, kind: str, action: str, data: Any, **fac
         errand=True,
         visit=visit,
         input=data,
-        key=f"{visit}/{what}",
+        key=f"{visit}/{name}",
         **facts,
     )
     _let_it_be_found(draft, name)

@@ -283,26 +283,26 @@ def finish(digest: Digest) -> None:
     take_deferred(digest.compiled, draft)
 
 
-def take_deferred(compiled: Compiled, draft: Draft) -> None:
+def take_deferred(compiled: Compiled, draft: Draft, kin: Kin | None = None) -> None:
     """Take every kept event that the state accepts now, oldest first, a record each."""
-    while not draft.after.ended and _take_deferred_in_order(compiled, draft):
+    while not draft.after.ended and _take_deferred_in_order(compiled, draft, kin):
         pass
 
 
-def _take_deferred_in_order(compiled: Compiled, draft: Draft) -> bool:
+def _take_deferred_in_order(compiled: Compiled, draft: Draft, kin: Kin | None) -> bool:
     """Offer each kept event to the state, oldest first; tell whether to begin again."""
     for kept in list(draft.after.deferred):
         if draft.after.ended:
             return False
         digest = Digest(compiled, draft)
-        if _take_deferred(digest, kept):
+        if _take_deferred(digest, kept, kin):
             draft.close_record()
             if draft.after.visit != digest.visit_before:
                 return True
     return False
 
 
-def _take_deferred(digest: Digest, kept: Mapping[str, Any]) -> bool:
+def _take_deferred(digest: Digest, kept: Mapping[str, Any], kin: Kin | None) -> bool:
     """Apply one kept event, if it is accepted now; one whose row breaks is ignored."""
     draft = digest.draft
     event = Outside(
@@ -315,9 +315,13 @@ def _take_deferred(digest: Digest, kept: Mapping[str, Any]) -> bool:
     draft.happens(event.name, event.data)
     try:
         target = _target(digest, event)
-        if target is None:
+        offered: list[tuple[Task, Applied | Kept]] = []
+        if kin is not None and not isinstance(target, CompiledRow):
+            offered = _offer(digest, event, kin)
+        if target is None and not offered:
             return False
-        _apply(digest, event, target, deferred=kept["seq"])
+        names = [task.name for task, _ in offered]
+        _apply(digest, event, target or (), deferred=kept["seq"], passed_to=names)
     except ExpressionFailed as failure:
         draft.roll_back(mark)
         draft.add(

@@ -52,7 +52,8 @@ def findings_of(
         if kind == "extra_forbidden":
             name = str(item["loc"][-1])
             fields = known.get(str(item["loc"][0]) if len(item["loc"]) > 1 else "", ())
-            message = f"unknown field '{name}'{did_you_mean(name, fields)}"
+            others = [field for field in fields if field != name]
+            message = f"unknown field '{name}'{did_you_mean(name, others)}"
             found.append(error("unknown_field", pointer, message))
         elif kind == "missing":
             name = str(item["loc"][-1])

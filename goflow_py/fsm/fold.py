@@ -11,7 +11,7 @@ from typing import Any
 from goflow_py.domain.execution import FACTS, Call, Execution, Status, Task
 from goflow_py.domain.history import Entry
 from goflow_py.domain.names import CANCELLED, CONTINUE, ERROR, SUCCESS
-from goflow_py.fsm.rows import BUSY, EACH, SKIPPED
+from goflow_py.fsm.rows import BUSY, EACH, SKIPPED, UNKNOWN_AFTER
 
 
 def fold(execution: Execution, entries: Iterable[Entry]) -> Execution:
@@ -35,7 +35,7 @@ def status_of(execution: Execution) -> Status:
     if execution.paused:
         return Status.PAUSED
     for task in execution.tasks.values():
-        if task.outcome is None and task.kind in BUSY:
+        if task.outcome is None and (task.kind in BUSY or task.kind == "activity"):
             if task.call is None or not task.call.accepted:
                 return Status.RUNNING
     return Status.WAITING
@@ -126,6 +126,8 @@ def _attempt_ended(execution: Execution, entry: Entry) -> None:
         task.waits = {**task.waits, worker: entry["notBefore"]}
     if "error" in entry:
         task.error = entry["error"]
+        if entry["error"].get("code") in UNKNOWN_AFTER:
+            task.facts = {**task.facts, "unknown": True}
 
 
 def _task(execution: Execution, entry: Entry) -> Task:
@@ -280,6 +282,7 @@ def _control(execution: Execution, entry: Entry) -> None:
             execution.cancelling = True
             execution.unwinding = entry.get("unwinding", False)
             if execution.unwinding:
+                execution.paused = False
                 _forget_children(execution)
         case "retry" | "goto" | "replay" | "skip":
             if execution.ended and not entry.get("alone"):

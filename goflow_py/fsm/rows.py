@@ -139,5 +139,9 @@ EACH = "each"
 """The kind of a task that stands for one task an item."""
 SKIPPED = "skipped"
 """The kind of a task whose ``when`` was false."""
+UNKNOWN_AFTER = frozenset(
+    {"timeout", "unreachable", "abandoned", "lease_expired", "bad_response", "too_large"}
+)
+"""Errors after which nobody knows whether the work was done: it is undone like work that was."""
 BUSY = frozenset({"sync", "async", "script", "emit"})
 """Actions that the engine itself sees through; the others wait for somebody."""

@@ -29,6 +29,9 @@ from goflow_py.fsm.guard import MICROSTEPS_MAX, MicrostepLimit, as_error
 from goflow_py.fsm.machine import fire
 from goflow_py.fsm.rows import INSTANT, LABELLING, CompiledRow, CompiledState
 
+DONE_MAX = 1_000
+"""Pieces of work with an ``undo`` in one execution: they are kept until its end."""
+
 Noted = Mapping[str, Any]
 """Work not issued yet: ``{"start": True}``, ``{"own": True}`` or ``{"action": name}``."""
 
@@ -188,6 +191,9 @@ class Digest:
         elif state.max_visits is not None and execution.visits[target] > state.max_visits:
             message = f"state '{target}' was entered more than {state.max_visits} times"
             self.fail({"code": "max_visits", "message": message})
+        elif len(execution.done) > DONE_MAX:
+            message = f"more than {DONE_MAX} pieces of work would have to be undone"
+            self.fail({"code": "too_many_undos", "message": message})
         else:
             timers.arm_timers(draft, state)
             if row is not None and row.delay is not None:

@@ -21,8 +21,7 @@ def unwind(digest: "Digest") -> None:
     children = draft.after.children()
     for task in draft.after.open_tasks():
         if task.child not in children:
-            action = digest.compiled.actions.get(task.action)
-            work.close(draft, task, undo=action.model.undo if action is not None else None)
+            _close(digest, task)
     for errand in list(draft.after.errands.values()):
         if "replaces" in errand.facts:  # work done once more: it is undone like any other
             action = digest.compiled.actions[errand.action]
@@ -32,6 +31,23 @@ def unwind(digest: "Digest") -> None:
             draft.add("timerCancelled", timer=timer)
     digest.noted = None
     go_on(digest)
+
+
+def _close(digest: "Digest", task: Task) -> None:
+    """Close open work; an outcome that came while the execution was paused is known already."""
+    draft = digest.draft
+    action = digest.compiled.actions.get(task.action)
+    undo = action.model.undo if action is not None else None
+    for held in draft.after.held:
+        outcome = held["input"]
+        if outcome["kind"] != "outcome" or outcome["task"] != task.name:
+            continue
+        if "code" in outcome:
+            undo = None  # it was refused: nothing was done
+        else:
+            work.close(draft, task, undo=undo, output=outcome["output"])
+            return
+    work.close(draft, task, undo=undo)
 
 
 def unwind_again(digest: "Digest", before: Mapping[str, Task]) -> None:

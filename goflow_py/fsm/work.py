@@ -10,16 +10,12 @@ from goflow_py.domain.names import ERROR, SUCCESS
 from goflow_py.errors import ExpressionFailed
 from goflow_py.expression import MISSING
 from goflow_py.fsm.draft import Draft
-from goflow_py.fsm.rows import CompiledAction
+from goflow_py.fsm.rows import UNKNOWN_AFTER, CompiledAction
 from goflow_py.fsm.timers import duration, moment, set_timer, set_timer_at
 
 ErrorValue = dict[str, Any]
 CALLBACK_TIMEOUT_SECONDS = 86_400.0
 """Of an ``async`` attempt that was accepted, when the action names no ``timeout``."""
-UNKNOWN_AFTER = frozenset(
-    {"timeout", "unreachable", "abandoned", "lease_expired", "bad_response", "too_large"}
-)
-"""Errors after which nobody knows whether the work was done: it is undone like work that was."""
 
 
 def error_value(
@@ -251,7 +247,7 @@ def end_with_error(
     outcome = "error"
     if known is not None and known.ignores_failure:
         outcome, extra = "success", {"output": None, "ignored": True}
-    if code in UNKNOWN_AFTER and known is not None and known.attempts > 0:
+    if known is not None and known.attempts > 0 and (code in UNKNOWN_AFTER or known.is_unknown):
         extra |= _undo_of(draft, action, known, None)
     draft.add(
         "taskEnded", task=task, visit=draft.after.visit, outcome=outcome, error=error, **extra

@@ -89,7 +89,7 @@ def play(document: dict[str, Any], value: Any = None) -> Runner:
 def test_the_setup_comes_before_the_wait() -> None:
     player = play(subscribed())
     assert (player.state, player.status, player.open) == ("pay", "running", ["subscribe"])
-    assert player.execution.tasks["+setup"].facts["key"] == "1/setup"
+    assert player.execution.tasks["+setup"].facts["key"] == "1/+setup"
     player.end_task("+setup", output={"id": 5})
     assert (player.status, player.open) == ("waiting", ["payment"])
 
@@ -250,7 +250,7 @@ def test_a_second_visit_sets_up_anew() -> None:
     player.end_task("+setup", "error")
     player.send("go")
     assert player.open == ["subscribe"]
-    assert player.execution.tasks["+setup"].facts["key"] == "3/setup"
+    assert player.execution.tasks["+setup"].facts["key"] == "3/+setup"
 
 
 # ---------------------------------------------------------------- teardown
@@ -267,7 +267,7 @@ def test_the_teardown_is_ordered_when_the_state_is_left() -> None:
         "sync",
         {"setup": {"id": 5}, "event": "paid"},
     )
-    assert errand.facts["key"] == "1/teardown"
+    assert errand.facts["key"] == "1/+teardown"
     assert player.execution.timers == {f"task:{errand.name}:retry": player.now}
     player.run("teardown")
     assert (player.state, player.execution.errands, player.execution.timers) == ("ship", {}, {})
@@ -371,7 +371,7 @@ def test_a_cancel_tears_down_when_all_is_undone() -> None:
     player.end_task("+setup", output=5)
     player.control("cancel")
     (task,) = player.execution.open_tasks()
-    assert (task.facts["key"], player.errands()) == ("1/setup/undo", [])
+    assert (task.facts["key"], player.errands()) == ("1/+setup/undo", [])
     player.end_task(task.name)
     assert (player.status, len(player.errands("teardown"))) == ("cancelled", 1)
 
@@ -425,7 +425,7 @@ def test_an_entry_is_told_with_who_and_where() -> None:
         "what": "entered",
         "event": "start",
     }
-    assert errand.facts["key"] == "1/notify:entered"
+    assert errand.facts["key"] == f"1/{errand.name}"
     assert player.open == ["act"]
 
 
