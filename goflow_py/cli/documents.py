@@ -150,9 +150,29 @@ async def upload(
     files: Files,
     strict: Strict = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check, but store nothing.")] = False,
+    origin: Annotated[
+        str | None,
+        typer.Option(
+            "--import",
+            metavar="SYSTEM",
+            help="Definitions of another system: orchy, relor, swm, asl or conductor.",
+        ),
+    ] = None,
+    project: Annotated[
+        str | None, typer.Option("--project", help="For definitions that name none.")
+    ] = None,
+    activity: Annotated[
+        str | None, typer.Option("--activity", help="For a definition that names none.")
+    ] = None,
 ) -> None:
     """Upload blueprints: each is a new version, unless it equals the latest one."""
-    query = {"strict": "1" if strict else None, "dryRun": "1" if dry_run else None}
+    query = {
+        "strict": "1" if strict else None,
+        "dryRun": "1" if dry_run else None,
+        "format": origin,
+        "project": project,
+        "activity": activity,
+    }
     done = [await _upload(session, name, query) for name in documents_of(files)]
     _report(done, as_json=session.as_json)
 
