@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
@@ -237,8 +238,10 @@ class _Child:
     async def end(self) -> None:
         """Kill it, and return when it is gone."""
         self.kill()
-        self._to.close()
+        self._to.transport.abort()  # what it was still to be told is of no use
         await asyncio.to_thread(self._process.wait)
+        with suppress(OSError):
+            await self._to.wait_closed()
 
 
 def _spawn(theirs: socket.socket) -> subprocess.Popen[bytes]:
