@@ -146,10 +146,11 @@ class Family:
                 await asyncio.sleep(0)  # noqa: TID251  # a turn for others: no time passes
             for member in list(self.members.values()):
                 await self._take_kept(member)
-            begins = number < ROUNDS_PACED and len(self.members) < MEMBERS_MAX
+            size = len(self.members)
             for member in list(self.members.values()):
-                if self._dispatches and begins:
+                if self._dispatches and number < ROUNDS_PACED and size < MEMBERS_MAX:
                     self._dispatcher.dispatch(member.live.compiled, member.draft, member.workers)
+                    size += _to_be_born(member)
                 else:
                     self._dispatcher.put_off(member.draft)
             if not await self._tell():
@@ -334,6 +335,13 @@ class Family:
     def _close(self, member: Member, task: Task, verdict: Verdict) -> None:
         step = member.step
         self._dispatcher.close(step.compiled, step.draft, task, verdict, workers=step.workers)
+
+
+def _to_be_born(member: Member) -> int:
+    after = member.draft.after
+    if not after.tasks:
+        return 0
+    return sum(child not in member.children for child in after.children())
 
 
 def _can_be_retried(child: Member) -> bool:

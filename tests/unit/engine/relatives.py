@@ -48,7 +48,7 @@ async def child_of(engine: Engine, execution: Execution, task: str = "a") -> Exe
 
 async def listed(engine: Engine, **which: Any) -> list[dict[str, Any]]:
     """Return the heads in the store, as they are written there."""
-    page = await engine.it.store.list(Filter(**which), limit=10, cursor=None)
+    page = await engine.it.store.list(Filter(**which), limit=100, cursor=None)
     return [orjson.loads(body) for body in page.items]
 
 

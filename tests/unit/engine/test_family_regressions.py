@@ -249,3 +249,22 @@ async def test_deleting_a_parent_deletes_its_machines(engine: Engine) -> None:
     left = await listed(engine)
     assert len(left) == 3
     assert {head["root"] or head["id"] for head in left} == {kept.id}
+
+
+async def test_a_wide_family_is_born_over_several_steps(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("goflow_py.engine.family.MEMBERS_MAX", 5)
+    inner = machine({"name": "wait", "on": {"go": "done"}})
+    outer = {
+        "states": [{"name": "spawn", "tasks": [{"name": "leaf", "each": [1, 2, 3]}]}],
+        "actions": [{"name": "leaf", "type": "activity", "machine": "inner"}],
+        "transitions": [{"current": "init", "event": "start", "next": "spawn"}],
+    }
+    document = parent({"outer": outer, "inner": inner}, [{"name": "outer", "each": [1, 2, 3]}])
+    await engine.upload(document, [])
+    await engine.start()
+    first = len(await listed(engine))
+    assert first < 1 + 3 + 9
+    await engine.advance(10)
+    assert len(await listed(engine)) == 1 + 3 + 9
