@@ -37,6 +37,10 @@ class FakeClock:
         """Return the time, in milliseconds since 1970."""
         return self._start_ms + round(self._seconds * 1000)
 
+    def now_us(self) -> int:
+        """Return the same in microseconds; only whole milliseconds pass."""
+        return self.now_ms() * 1_000
+
     def monotonic(self) -> float:
         """Return the seconds that were advanced."""
         return self._seconds

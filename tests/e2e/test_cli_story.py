@@ -87,7 +87,7 @@ def test_the_seed_is_uploaded_run_and_looked_at(server: Server) -> None:
     assert shown.code == 0
     for state in ("init", "calculate_balance", "get_product", "calculate_voucher", "done"):
         assert f"  {state}" in shown.out
-    assert "worker_url_2" in shown.out
+    assert "worker_url" in shown.out
     assert '{"customer": 7}' in shown.out
     why = goflow("why", number, server=server.url)
     assert (why.code, why.out) == (0, "It has completed in state 'done'.\n")
