@@ -127,9 +127,7 @@ def end_errand(compiled: Compiled, draft: Draft, task: Task, verdict: Success | 
 
 
 def _end_notification(draft: Draft, task: Task, refusal: Definite | None) -> None:
-    for timer in list(draft.after.timers):
-        if work.timer_task(timer) == task.name:
-            timers.cancel_timer(draft, timer)
+    work.drop_timers(draft, task.name)
     error = None
     if refusal is not None:
         error = work.error_value(draft, refusal.code, refusal.message, task)

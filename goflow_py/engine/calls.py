@@ -42,9 +42,14 @@ def is_url(endpoint: str) -> bool:
 def idempotency_key(execution: Execution, task: Task) -> str:
     """Return the key that is the same for every attempt, endpoint, node and crash of one visit."""
     own = task.facts.get("key")
+    return key_of(execution.id, execution.visit, task.name, single=task.single, own=own)
+
+
+def key_of(execution: str, visit: int, task: str, *, single: bool, own: str | None) -> str:
+    """Return the Idempotency-Key of work; *own* is its end, where that is no visit and task."""
     if own is None:
-        own = f"{execution.visit}" if task.single else f"{execution.visit}/{task.name}"
-    return f"{execution.id}/{own}"
+        own = f"{visit}" if single else f"{visit}/{task}"
+    return f"{execution}/{own}"
 
 
 def build_request(

@@ -8,7 +8,7 @@ from goflow_py.domain.actions import CallAction
 from goflow_py.domain.execution import Execution, decode
 from goflow_py.domain.history import Entry
 from goflow_py.engine.attempts import BODY_KEPT_BYTES
-from goflow_py.engine.calls import is_url, with_target
+from goflow_py.engine.calls import is_url, key_of, with_target
 from goflow_py.engine.catalog import Catalog
 from goflow_py.engine.owner import Owner
 from goflow_py.engine.views import (
@@ -167,44 +167,55 @@ class Tracking:
         state: str,
     ) -> dict[str, Any]:
         """Return what was sent, made again from the history; secrets stay references."""
-        action = compiled.actions[scheduled["action"]].model
-        call = action if isinstance(action, CallAction) else CallAction(name=action.name)
+        known = compiled.actions.get(scheduled["action"])  # a notification has none
+        action = known.model if known is not None else None
+        call = action if isinstance(action, CallAction) else CallAction(name=scheduled["action"])
         endpoint = entry["worker"]
         url = endpoint if is_url(endpoint) else self._catalog.resolve(endpoint) or endpoint
-        url = with_target(url, scheduled.get("target"))
-        body = (
-            orjson.dumps(scheduled["input"])
-            if call.raw
-            else orjson.dumps(
-                {
-                    "executionId": execution.id,
-                    "project": execution.project,
-                    "activity": execution.activity,
-                    "version": execution.version,
-                    "state": state,
-                    "task": entry["task"],
-                    "action": scheduled["action"],
-                    "visit": entry["visit"],
-                    "attempt": entry["attempt"],
-                    "key": execution.key,
-                    "labels": compiled.states[state].labels,
-                    "input": scheduled["input"],
-                    "meta": call.meta,
-                }
-            )
+        target = scheduled.get("target")
+        url = with_target(url, target if target is not None and "path" in target else None)
+        sent = scheduled["input"]
+        if not call.raw:
+            sent = _payload(execution, compiled, entry, scheduled, state) | {"meta": call.meta}
+        body = orjson.dumps(sent)
+        key = key_of(
+            execution.id,
+            entry["visit"],
+            entry["task"],
+            single=scheduled["single"],
+            own=scheduled.get("key"),
         )
-        key = f"{execution.id}/{entry['visit']}"
         return {
             "method": call.method or "POST",
             "url": url,
             "headers": {
-                "Idempotency-Key": key if scheduled["single"] else f"{key}/{entry['task']}",
+                "Idempotency-Key": key,
                 "Goflow-Execution-Id": execution.id,
                 "Goflow-Attempt": str(entry["attempt"]),
                 "Goflow-Fence": str(entry["seq"]),
             },
             "body": body[:BODY_KEPT_BYTES].decode("utf-8", "replace"),
         }
+
+
+def _payload(
+    execution: Execution, compiled: Compiled, entry: Entry, scheduled: Entry, state: str
+) -> dict[str, Any]:
+    """Return the body of a call, made again from the history."""
+    return {
+        "executionId": execution.id,
+        "project": execution.project,
+        "activity": execution.activity,
+        "version": execution.version,
+        "state": state,
+        "task": entry["task"],
+        "action": scheduled["action"],
+        "visit": entry["visit"],
+        "attempt": entry["attempt"],
+        "key": execution.key,
+        "labels": compiled.states[state].labels,
+        "input": scheduled["input"],
+    }
 
 
 def _entries(records: list[RecordRow]) -> list[Entry]:

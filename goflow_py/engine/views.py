@@ -105,18 +105,25 @@ def attempt_views(entries: Iterable[Entry], request: Any) -> list[dict[str, Any]
     inputs: dict[tuple[int, str], Entry] = {}
     found: dict[tuple[int, str, int], dict[str, Any]] = {}
     state, visit = "init", 0
+    errands: set[str] = set()
+
+    def place(task: str, visit: int) -> tuple[int, str]:
+        return (0 if task in errands else visit), task  # an errand belongs to no visit
+
     for entry in entries:
         match entry["type"]:
             case "transition" if entry["entered"]:
                 state, visit = entry["to"], entry["visit"]
             case "taskScheduled":
-                inputs[visit, entry["task"]] = entry
+                if entry.get("errand"):
+                    errands.add(entry["task"])
+                inputs[place(entry["task"], visit)] = entry
             case "attemptStarted":
-                key = (visit, entry["task"], entry["attempt"])
-                scheduled = inputs[visit, entry["task"]]
+                key = (*place(entry["task"], visit), entry["attempt"])
+                scheduled = inputs[place(entry["task"], visit)]
                 found[key] = _opened(entry, scheduled, state, request)
             case "attemptEnded":
-                view = found.get((entry["visit"], entry["task"], entry["attempt"]))
+                view = found.get((*place(entry["task"], entry["visit"]), entry["attempt"]))
                 if view is not None:
                     _closed(view, entry)
             case _:

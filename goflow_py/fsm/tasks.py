@@ -40,7 +40,7 @@ def advance(compiled: Compiled, draft: Draft, state: CompiledState) -> Joined | 
     while True:
         joined = _decide(draft, state)
         if joined is not None:
-            _close_rest(compiled, draft)
+            work.close_open(draft, compiled.actions)  # the join is decided without it
             return joined
         if not any(_go_on(compiled, draft, task) for task in graph):
             return None
@@ -119,13 +119,6 @@ def _lost(graph: tuple[CompiledTask, ...], tasks: Mapping[str, Task]) -> set[str
 
 def _failed(task: Task | None) -> bool:
     return task is not None and not task.open and not task.ended_well
-
-
-def _close_rest(compiled: Compiled, draft: Draft) -> None:
-    """Close what is open still: the join is decided without it."""
-    for task in draft.after.open_tasks():
-        action = compiled.actions.get(task.action)
-        work.close(draft, task, undo=action.model.undo if action is not None else None)
 
 
 # ---------------------------------------------------------------- tasks

@@ -227,7 +227,7 @@ def end(draft: Draft, action: CompiledAction, task: str, outcome: str, *, output
         except ExpressionFailed as failure:
             end_with_error(draft, action, task, "expression", failure.detail)
             return
-    _drop_timers(draft, task)
+    drop_timers(draft, task)
     more = _undo_of(draft, action, known, output)
     if known is not None and "businessStatus" in known.facts:
         more["businessStatus"] = known.facts["businessStatus"]
@@ -242,7 +242,7 @@ def end_with_error(
     """End a task as ``error``; with ``ignoreFailure`` it counts as ``success``."""
     known = draft.after.work(task)
     error = error_value(draft, code, message, known, **more)
-    _drop_timers(draft, task)
+    drop_timers(draft, task)
     extra: dict[str, Any] = {}
     outcome = "error"
     if known is not None and known.ignores_failure:
@@ -263,7 +263,7 @@ def close(
     """
     if task.call is not None:
         close_attempt(draft, task, "superseded")
-    _drop_timers(draft, task.name)
+    drop_timers(draft, task.name)
     if undo is not None and task.attempts > 0 and _can_be_undone(draft, task):
         fields["undo"] = _undoing(draft, undo, task, fields.get("output"))
     draft.add("taskEnded", task=task.name, visit=draft.after.visit, outcome=outcome, **fields)
@@ -325,7 +325,8 @@ def _undoing(draft: Draft, undo: str, task: Task, output: Any) -> dict[str, Any]
     }
 
 
-def _drop_timers(draft: Draft, task: str) -> None:
+def drop_timers(draft: Draft, task: str) -> None:
+    """Take back every promise that was made to a task."""
     prefix = f"task:{task}:"
     for name in list(draft.after.timers):
         # Names of tasks may hold colons: 'task:a:' also begins the timers of the task 'a:b'.
@@ -338,14 +339,19 @@ def timer_task(timer: str) -> str | None:
     return timer[len("task:") :].rsplit(":", 1)[0] if timer.startswith("task:") else None
 
 
+def close_open(draft: Draft, actions: Mapping[str, CompiledAction]) -> None:
+    """Close all work that is open, noting what may have to be undone."""
+    for task in draft.after.open_tasks():
+        action = actions.get(task.action)
+        close(draft, task, undo=action.model.undo if action is not None else None)
+
+
 def leave(draft: Draft, actions: Mapping[str, CompiledAction], *, everything: bool = False) -> None:
     """Leave the state, or fail in it (R8): its open work is closed, its timers are cancelled.
 
     The execution's own deadline goes on, unless *everything* ends; errands go on in any case.
     """
-    for task in draft.after.open_tasks():
-        action = actions.get(task.action)
-        close(draft, task, undo=action.model.undo if action is not None else None)
+    close_open(draft, actions)
     for name in list(draft.after.timers):
         if timer_task(name) in draft.after.errands:
             continue
