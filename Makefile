@@ -7,7 +7,6 @@ PYTHON := $(VENV)/bin/python
 PIP    := $(PYTHON) -m pip --disable-pip-version-check -qq
 READY  := $(VENV)/.ready
 UV     := uv==0.13.8
-KILLS  ?= 300
 ARGS   ?=
 
 LOCK := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 \
@@ -41,8 +40,8 @@ check-slow: $(READY) ## Run the slow tests: packaging and installation
 fix: $(READY) ## Format, and mend what can be mended
 	@$(VENV)/bin/ruff check --quiet --fix . ; $(VENV)/bin/ruff format --quiet .
 
-soak: $(READY) ## Kill the server KILLS times (300) and count what is lost
-	@GOFLOW_KILLS=$(KILLS) $(PYTHON) -m pytest -q -m soak --timeout 0 $(ARGS)
+soak: $(READY) ## Break it for hours and write docs/soak.md; ARGS="--scale 0.1" is a tenth of it
+	@$(PYTHON) -m tools.soak $(ARGS)
 
 bench: $(READY) ## Measure
 	@$(PYTHON) -m benchmarks $(ARGS)

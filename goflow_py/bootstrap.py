@@ -7,7 +7,6 @@
 import asyncio
 import contextlib
 import gc
-import json
 import logging
 import os
 import signal
@@ -16,6 +15,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +23,13 @@ import uvloop
 
 from goflow_py.api import Door, Guard, GuardedRunner, create_app
 from goflow_py.api.auth import SCOPES, Access, is_loopback, new_key
+from goflow_py.api.files import files_for
+from goflow_py.api.log_lines import JsonLines, TextLines
 from goflow_py.api.metrics import Metrics
 from goflow_py.clock import Clock, SystemClock
 from goflow_py.config import Secrets, Settings
-from goflow_py.domain.durations import rfc3339
 from goflow_py.engine.backoff import RetryDefaults
+from goflow_py.engine.limits import server_limits
 from goflow_py.engine.orchestrator import EngineOptions, Orchestrator
 from goflow_py.errors import StartRefused
 from goflow_py.ports import Store, Transport
@@ -132,7 +134,7 @@ async def running(
         metrics = Metrics()
         orchestrator = Orchestrator(
             store=_store(settings, lambda: orchestrator.lost.set()),
-            transport=transport or _transport(settings),
+            transport=transport or _transport(settings, listener),
             clock=clock,
             options=_options(settings, url, mock, clock),
             observer=metrics,
@@ -141,8 +143,8 @@ async def running(
         stack.push_async_callback(orchestrator.stop)
         await orchestrator.start()
         door = await _door(settings, orchestrator, metrics, clock)
-        measuring = asyncio.get_running_loop().create_task(metrics.measure_lag(SystemClock()))
-        stack.callback(measuring.cancel)
+        measure = partial(metrics.measure_lag, SystemClock())
+        orchestrator.supervisor.every("lag", measure, seconds=0.0)
         runner = GuardedRunner(create_app(door), door.guard)
         stack.push_async_callback(runner.cleanup)
         await runner.listen(listener)
@@ -162,7 +164,8 @@ def _options(settings: Settings, url: str, mock: str | None, clock: Clock) -> En
         retry=RetryDefaults(
             interval=settings.retry_interval, max_interval=settings.retry_max_interval
         ),
-        calls_in_flight_max=settings.calls_in_flight_max,
+        calls_in_flight_max=files_for(settings.calls_in_flight_max),
+        limits=server_limits(settings),
         checks_roles=not is_loopback(settings.host),
         lease_seconds=SINGLE_NODE_LEASE_SECONDS,
         retention_seconds=settings.retention_days * 86_400,
@@ -175,12 +178,14 @@ def _store(settings: Settings, on_fatal: Callable[[], object]) -> Store:
     return MemoryStore() if path is None else SqliteStore(path, on_fatal=on_fatal)
 
 
-def _transport(settings: Settings) -> Transport:
-    policy = AddressPolicy.of(private=is_loopback(settings.host), allow=settings.allow_target)
+def _transport(settings: Settings, listener: socket.socket) -> Transport:
+    private = is_loopback(settings.host)  # then its API has no keys, and is a worker like any
+    own = None if private else listener.getsockname()[:2]
+    policy = AddressPolicy.of(private=private, allow=settings.allow_target, own=own)
     return HttpTransport(
         policy,
         response_bytes_max=settings.body_bytes_max,
-        connections_max=settings.calls_in_flight_max,
+        connections_max=files_for(settings.calls_in_flight_max),
     )
 
 
@@ -362,37 +367,5 @@ def configure_logging(settings: Settings) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings.log_level.upper())
-    logging.getLogger("transitions").setLevel(logging.WARNING)
-
-
-_OWN_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-
-
-def _facts(record: logging.LogRecord) -> dict[str, object]:
-    return {name: value for name, value in vars(record).items() if name not in _OWN_FIELDS}
-
-
-class JsonLines(logging.Formatter):
-    """One JSON object a line: a constant message, and facts."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        line = {
-            "ts": rfc3339(int(record.created * 1000)),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "msg": record.getMessage(),
-            **_facts(record),
-        }
-        if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str)
-
-
-class TextLines(logging.Formatter):
-    """One line for people; the facts follow the message."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        facts = "".join(f" {name}={value}" for name, value in _facts(record).items())
-        when = rfc3339(int(record.created * 1000))
-        line = f"{when} {record.levelname.lower():7} {record.getMessage()}{facts}"
-        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+    for name in ("transitions", "aiosqlite"):  # the second would write what it asks the file for
+        logging.getLogger(name).setLevel(logging.WARNING)

@@ -120,10 +120,10 @@ _BASE = _kind(
 # SQLite's own word for memory, and URLs, would silently become odd file names.
 _DATA = _kind("the path of a file, or the word memory", lambda text: not _ODD_FILE.match(text))
 _DIRECTORY = _kind("a directory that exists", lambda text: Path(text).is_dir(), Path)
-_FILE = _kind("the path of a file", lambda _: True, Path)
-_SECONDS = _number(0.001, 3_600)
+_FILE, _URL = _kind("the path of a file", lambda _: True, Path), _kind(_WEB, _is_url)
+_SECONDS, _RATE = _number(0.001, 3_600), _number(0.001, 1_000_000, "starts")
+_DAYS, _CALLS, _MANY = _number(0, 36_500, "days"), _whole(1, 100_000), _whole(0, 10**15)
 _TARGET = _kind("a network (10.0.0.0/8) or a host", lambda t: "/" in t or _is_host(t), _block)
-_URL = _kind(_WEB, _is_url)
 
 
 def _mock(value: Any) -> str | None:
@@ -196,10 +196,12 @@ class Settings:
     connections_max: int = _set(1_000, _whole(1, 100_000), "Most client connections at one time.")
     header_timeout: float = _set(10.0, _SECONDS, "Time for a client to send a request's headers.")
     body_timeout: float = _set(30.0, _SECONDS, "Time for a client to send a request's body.")
-    calls_in_flight_max: int = _set(2_000, _whole(1, 100_000), "Most worker calls at one time.")
-    retention_days: float = _set(
-        30.0, _number(0, 36_500, "days"), "How long ended executions stay."
-    )
+    calls_in_flight_max: int = _set(2_000, _CALLS, "Most worker calls at one time.")
+    max_running: int | None = _set(None, _MANY, "Most executions of a project that run or wait.")
+    starts_per_second: float | None = _set(None, _RATE, "Most starts of a project in a second.")
+    max_open_calls: int | None = _set(None, _CALLS, "Most calls of a project at one time.")
+    max_stored_bytes: int | None = _set(None, _MANY, "Most bytes of a project's executions.")
+    retention_days: float = _set(30.0, _DAYS, "How long ended executions stay.")
 
     sources: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
     """Where values come from: ``flag --port``, ``env GOFLOW_PORT``, ``file goflow.toml``."""
@@ -379,16 +381,16 @@ class Secrets:
     def secret(self, name: str) -> str | None:
         """Return the secret *name*, or None when there is none, or it is empty or unreadable.
 
-        A name that is no plain word (a path, say) has none. The variable is ``GOFLOW_SECRET_``
-        and the name as it is, or else in capitals with ``_`` for what a variable cannot have.
+        ``PROJECT/NAME`` is a project's own; any other name that is no plain word has none. The
+        variable is ``GOFLOW_SECRET_`` and the name, or its capitals with ``_`` for other signs.
         """
-        if not _NAME.match(name):
+        if not all(_NAME.match(part) for part in name.split("/", 1)):
             return None
         try:
             if self._dir is not None:
                 text = _read(self._dir / name, SECRET_BYTES_MAX)
                 return text.removesuffix("\n").removesuffix("\r") or None
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             pass
         except (OSError, ValueError) as error:
             log.warning("secret cannot be read", extra={"secret": name, "reason": str(error)})

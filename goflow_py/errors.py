@@ -18,6 +18,7 @@
     |   `-- ExpressionFailed       a guard, template or expression
     |-- TooManyRequests       429
     |-- Unavailable           503  try again later (store full, draining, queue full)
+    |-- Damaged               500  what is stored of an execution cannot be read
     `-- StartRefused               the server cannot start; the command line prints one line
 
 A dead worker is none of these: it is an outcome, and outcomes are values (``ports.Reply``).
@@ -141,6 +142,12 @@ class Unavailable(GoFlowError):
 
     def __init__(self, detail: str, *, code: str | None = None, retry_after: int = 1) -> None:
         super().__init__(detail, code=code, retryAfter=retry_after)
+
+
+class Damaged(GoFlowError):
+    """What is stored of an execution cannot be read: the disk changed it."""
+
+    code, title = "damaged", "Damaged"
 
 
 class StartRefused(GoFlowError):

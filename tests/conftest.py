@@ -9,6 +9,24 @@ settings.register_profile("here", deadline=None, suppress_health_check=[HealthCh
 settings.register_profile("ci", settings.get_profile("here"), derandomize=True, database=None)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
 
+SIZES = {
+    "GOFLOW_KILLS",
+    "GOFLOW_FUZZ_EXAMPLES",
+    "GOFLOW_ISOLATION_EXAMPLES",
+    "GOFLOW_POWER_IMAGES",
+    "GOFLOW_SYSCALL_KILLS",
+    "GOFLOW_BIT_FLIPS",
+    "GOFLOW_HALF_OPEN",
+    "GOFLOW_CUTS",
+    "GOFLOW_LOAD_STARTS",
+    "GOFLOW_LOAD_BACKLOG",
+    "GOFLOW_STORM_KILLS",
+    "GOFLOW_STOP_SECONDS",
+    "GOFLOW_SIM_FAULTS",
+    "GOFLOW_CRASH_STORIES",
+}
+"""How long the soak is: these are no settings of a server."""
+
 for name in [name for name in os.environ if name.startswith("GOFLOW_")]:
-    if name != "GOFLOW_KILLS":  # how long the soak is
+    if name not in SIZES:
         del os.environ[name]

@@ -30,9 +30,11 @@ def until(condition: Callable[[], Any], what: str, *, seconds: float = 20.0) -> 
 class Process:
     """A child that prints `ready URL`."""
 
-    def __init__(self, *command: str, env: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, *command: str, env: dict[str, str] | None = None, under: tuple[str, ...] = ()
+    ) -> None:
         self.child = subprocess.Popen(
-            [sys.executable, "-m", *command],
+            [*under, sys.executable, "-m", *command],  # under a tracer, with limits
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -70,9 +72,12 @@ class Process:
 class Server(Process):
     """`goflow serve` on any free port."""
 
-    def __init__(self, data: Path | str, *flags: str, port: int = 0) -> None:
+    def __init__(
+        self, data: Path | str, *flags: str, port: int = 0, under: tuple[str, ...] = ()
+    ) -> None:
         self.data = data
-        super().__init__("goflow_py", "serve", "--data", str(data), "--port", str(port), *flags)
+        served = ("serve", "--data", str(data), "--port", str(port), *flags)
+        super().__init__("goflow_py", *served, under=under)
 
     def upload(self, body: bytes) -> dict[str, Any]:
         """Upload a blueprint."""

@@ -24,7 +24,10 @@ class Player:
         self.compiled = compile_blueprint(
             Blueprint.model_validate(document), workers=workers, version=1
         )
-        self.execution = Execution(id="0" * 36, project="p", activity="a", version=1)
+        blueprint = self.compiled.blueprint
+        self.execution = Execution(
+            id="0" * 36, project=blueprint.project, activity=blueprint.activity, version=1
+        )
         self.entries: list[dict[str, Any]] = []
         self.now = 1_000_000
         self.records: list[list[dict[str, Any]]] = []
@@ -48,7 +51,7 @@ class Player:
                     entries=record.entries,
                 )
             )
-        assert verify(self.execution, self.rows, self.compiled) == []
+        assert verify(self.execution, self.rows, self.compiled, by_engine=False) == []
         assert decode(encode(self.execution)) == self.execution
         return result
 

@@ -15,6 +15,7 @@ from goflow_py.api import (
     events,
     executions,
     keys,
+    limits,
     operations,
     problems,
     tasks,
@@ -78,6 +79,10 @@ OPS: tuple[Op, ...] = (
     workers.endpoints,
     workers.put_endpoint,
     workers.delete_endpoint,
+    limits.projects,
+    limits.limits,
+    limits.put_limits,
+    limits.delete_limits,
     keys.create,
     keys.keys,
     keys.revoke,
@@ -109,7 +114,7 @@ def create_app(door: Door) -> web.Application:
     docs = docs_handler(OPS)
     app.router.add_get("/", docs)
     app.router.add_get("/docs", docs)
-    app.router.add_get("/openapi.json", _json(document(OPS)))
+    app.router.add_get("/openapi.json", _json(document(OPS, needs_keys=door.access.required)))
     app.router.add_route("*", "/{tail:.*}", _fallback, expect_handler=_expect)
     return app
 

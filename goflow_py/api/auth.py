@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from goflow_py.api.refusals import Refusals
 from goflow_py.clock import Clock
 from goflow_py.errors import Forbidden, MalformedRequest, Unauthenticated
 from goflow_py.ports import KeyRow, Store
@@ -60,7 +61,11 @@ class Access:
     clock: Clock
     required: bool
     keys: dict[str, KeyRow] = field(default_factory=dict)
+    refusals: Refusals = field(init=False)
     _hosts: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.refusals = Refusals(clock=self.clock)
 
     async def load(self) -> None:
         """Read all keys."""
@@ -77,7 +82,7 @@ class Access:
         return await self.store.delete_key(key)
 
     def admit(self, request: web.Request, scopes: Sequence[str], *, everywhere: bool) -> Caller:
-        """Return the caller. Raises ``Unauthenticated``, ``Forbidden``.
+        """Return the caller. Raises ``Unauthenticated``, ``Forbidden``, ``TooManyRequests``.
 
         *scopes* are those of which one is needed; *everywhere* asks for a key of all projects.
         """
@@ -86,7 +91,7 @@ class Access:
             return ANYBODY
         if scopes is OPEN:
             return ANYBODY
-        key = self._key(request.headers.get("Authorization"))
+        key = self._key(request.headers.get("Authorization"), request.remote or "")
         if not any(scope in key.scopes for scope in scopes):
             raise Forbidden(
                 f"this call needs a key with the scope {' or '.join(scopes)}",
@@ -102,17 +107,28 @@ class Access:
             roles=frozenset(key.roles),
         )
 
-    def _key(self, header: str | None) -> KeyRow:
+    def _key(self, header: str | None, address: str) -> KeyRow:
         if header is None:
             raise Unauthenticated("send a key: 'Authorization: Bearer gf_...'", code="no_key")
         kind, _, text = header.partition(" ")
         parts = text.strip().split("_", 2)
-        if kind.lower() != "bearer" or len(parts) != 3 or parts[0] != "gf":
-            raise Unauthenticated("the key has the form 'Bearer gf_<id>_<secret>'", code="bad_key")
-        key = self.keys.get(parts[1])
-        digest = hash_secret(parts[2])
+        number = parts[1] if len(parts) == 3 else ""
+        self.refusals.check(address, number)
+        try:
+            if kind.lower() != "bearer" or len(parts) != 3 or parts[0] != "gf":
+                form = "the key has the form 'Bearer gf_<id>_<secret>'"
+                raise Unauthenticated(form, code="bad_key")
+            key = self._known(number, parts[2])
+        except Unauthenticated:
+            self.refusals.failed(address, number)
+            raise
+        self.refusals.succeeded(address, number)
+        return key
+
+    def _known(self, number: str, secret: str) -> KeyRow:
+        key = self.keys.get(number)
         # The comparison is made for unknown ids too: its time tells nothing.
-        same = hmac.compare_digest(key.hash if key else "0" * 64, digest)
+        same = hmac.compare_digest(key.hash if key else "0" * 64, hash_secret(secret))
         if key is None or not same:
             raise Unauthenticated("this key is not known, or was revoked", code="bad_key")
         if key.expires_at is not None and key.expires_at <= self.clock.now_ms():

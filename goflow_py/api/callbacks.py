@@ -22,7 +22,10 @@ async def complete(call: Call) -> web.Response:
     """End an attempt; once, however often it is said."""
     body = call.body(CallbackBody)
     said = Said(event=body.event, output=body.output, error=body.error, retry=body.retry)
-    outcome = await call.door.orchestrator.callbacks.complete(call.path("token"), said)
+    engine = call.door.orchestrator
+    outcome = await engine.callbacks.complete(
+        call.path("token"), said, secrets_of=engine.caller.secrets_of
+    )
     return answer({outcome: True})
 
 

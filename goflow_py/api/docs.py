@@ -33,7 +33,12 @@ def docs_handler(ops: Iterable[Op]) -> Handler:
     text = _page(list(ops))
 
     async def handle(_: web.Request) -> web.Response:
-        headers = {**SAFE_HEADERS, "Content-Security-Policy": CSP}
+        headers = {
+            **SAFE_HEADERS,
+            "Content-Security-Policy": CSP,
+            "Referrer-Policy": "no-referrer",
+            "X-Frame-Options": "DENY",
+        }
         return web.Response(text=text, content_type="text/html", headers=headers)
 
     return handle

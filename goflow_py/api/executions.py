@@ -15,8 +15,11 @@ from goflow_py.api.bodies import (
     HistoryQuery,
     StartBody,
 )
+from goflow_py.api.cursors import seal, unseal
 from goflow_py.api.drawing import GRAPH_ANSWERS, drawing
+from goflow_py.api.headers import preferred_wait
 from goflow_py.api.op import JSON_HEADERS, Call, answer, nothing, op, page
+from goflow_py.api.problems import SAFE_HEADERS
 from goflow_py.api.swm_bodies import AnyExecution
 from goflow_py.domain.execution import Execution
 from goflow_py.engine.requests import StartRequest
@@ -28,7 +31,6 @@ from goflow_py.ports import Filter
 READ = "execution:read"
 EXECUTION = "/v1/executions/{id}"
 _TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}\Z")
-_WAIT = re.compile(r"wait=(\d{1,6})\Z")
 
 
 @op(
@@ -68,8 +70,7 @@ async def start(call: Call) -> web.Response:
     if started.replayed:
         extra["Idempotency-Replayed"] = "true"
     status = 201 if started.created else 200
-    prefer = headers.get("Prefer")
-    if prefer is not None and (seconds := _preferred(prefer)) is not None:
+    if (seconds := preferred_wait(call.request)) is not None:
         extra["Preference-Applied"] = f"wait={seconds}"
         execution = await call.door.wait_end(execution.id, seconds)
         status = 200 if execution.ended else status
@@ -101,10 +102,11 @@ async def executions(call: Call) -> web.Response:
         until=query.until,
         text=query.q,
     )
-    found = await call.door.orchestrator.tracking.page(
-        which, limit=query.limit, cursor=query.cursor
-    )
-    return page(call, found.items, found.next)
+    key = call.door.orchestrator.caller.token_key
+    cursor = None if query.cursor is None else unseal(key, project, query.cursor)
+    found = await call.door.orchestrator.tracking.page(which, limit=query.limit, cursor=cursor)
+    more = None if found.next is None else seal(key, project, found.next)
+    return page(call, found.items, more)
 
 
 @op(
@@ -124,7 +126,7 @@ async def execution(call: Call) -> web.Response:
         found = await call.door.wait_end(found.id, query.wait)
     etag = f'"{found.seq}"'
     if call.has(etag):
-        return web.Response(status=304, headers={"ETag": etag})
+        return web.Response(status=304, headers={**SAFE_HEADERS, "ETag": etag})
     if query.view == "swm":
         return answer(await _swm(call, found), headers={"ETag": etag})
     return await view(call, found)
@@ -233,12 +235,3 @@ async def _execution(call: Call) -> Execution:
     return await call.door.orchestrator.tracking.get(
         call.path("id").lower(), project=call.caller.project
     )
-
-
-def _preferred(header: str) -> int | None:
-    """Return the seconds of ``wait=N``; what else is preferred may be ignored (RFC 7240)."""
-    for part in header.split(","):
-        found = _WAIT.match(part.strip())
-        if found:
-            return int(found.group(1))
-    return None

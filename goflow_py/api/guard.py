@@ -1,103 +1,237 @@
-"""The limits of the wire: how many connections there may be, and how long headers may take.
+"""The limits of the wire: how many connections there may be, and how long each step may take.
 
-aiohttp keeps half-sent requests open for minutes; here each connection says since when it owes
-headers, and one sweep closes those that took too long. A surplus connection gets 503 at once.
+aiohttp keeps half-sent requests and unread answers for as long as their client likes. Here each
+connection knows since when its client owes headers, reads nothing, or has no answer yet, and one
+sweep closes those that took too long. A surplus connection gets 503 at once.
 """
 
 import asyncio
+import ipaddress
+import logging
 import socket
+from collections import Counter
 from dataclasses import dataclass, field
-from http import HTTPStatus
 from typing import Any, cast
 
-from aiohttp import web
+from aiohttp import StreamReader, web
+from aiohttp.http_exceptions import LineTooLong
 
-from goflow_py.api.problems import MEDIA_TYPE, SAFE_HEADERS, problem, problem_body
+from goflow_py.api import problems
+from goflow_py.api.files import files_for
 from goflow_py.clock import Clock
+
+log = logging.getLogger(__name__)
 
 CONNECTIONS_MAX = 1_000
 HEADER_TIMEOUT_SECONDS = 10.0
 BODY_TIMEOUT_SECONDS = 30.0
+READ_TIMEOUT_SECONDS = 60.0
+"""How long a client may leave an answer unread."""
+HALF_CLOSED_SECONDS = 5.0
+"""How long the answer may take for a client that sends nothing any more; most such have gone."""
+REQUEST_TIMEOUT_SECONDS = 900.0
+"""How long a request may take in all; the longest that we serve looks through the whole store."""
 KEEPALIVE_SECONDS = 75.0
 LINGER_SECONDS = 5.0
+SURPLUS_LINGER_SECONDS = 1.0
+LEAVING_SHARE = 5
+"""As many surplus connections may still read their answer: a fifth of the others."""
 SWEEPS_A_TIMEOUT = 8
 BACKLOG = 1_024
+URL_BYTES_MAX = 8_192
+HEADER_BYTES_MAX = 8_190
+"""Of one header; it differs from the URL's limit, which is how the two are told apart."""
+HEAD_BYTES_MAX = 65_536
+"""Of all headers together."""
+HEADERS_MAX = 100
+PEER_SHARE = 2
+"""One address gets at most this part of the connections: a half."""
+IPV6_SITE_BITS = 64
 
 
 @dataclass(kw_only=True)
 class Guard:
-    """Counts the connections of a server, and closes those that owe headers for too long."""
+    """Counts the connections of a server, and closes those that take too long."""
 
     clock: Clock
     connections_max: int = CONNECTIONS_MAX
     header_timeout_seconds: float = HEADER_TIMEOUT_SECONDS
+    read_timeout_seconds: float = READ_TIMEOUT_SECONDS
+    request_timeout_seconds: float = REQUEST_TIMEOUT_SECONDS
     connections: set["Connection"] = field(default_factory=set)
+    leaving: set["Connection"] = field(default_factory=set)
+    """Surplus connections that were answered, and not read yet."""
+    peers: Counter[str] = field(default_factory=Counter)
     refused: int = 0
 
-    def admit(self, connection: "Connection") -> bool:
-        """Tell whether there is room for one more."""
-        if len(self.connections) >= self.connections_max:
+    def admit(self, connection: "Connection", peer: str | None) -> bool:
+        """Tell whether there is room for one more, also of this *peer*."""
+        most = max(1, self.connections_max // PEER_SHARE)
+        crowded = peer is not None and self.peers[peer] >= most
+        if crowded or len(self.connections) >= self.connections_max:
             self.refused += 1
             return False
         self.connections.add(connection)
+        if peer is not None:
+            self.peers[peer] += 1
         return True
 
+    def leave(self, connection: "Connection", peer: str | None) -> None:
+        """Give the room of a connection back."""
+        self.leaving.discard(connection)
+        if connection not in self.connections:
+            return
+        self.connections.discard(connection)
+        if peer is not None:
+            self.peers[peer] -= 1
+            if self.peers[peer] <= 0:
+                del self.peers[peer]
+
     async def sweep(self) -> None:
-        """Close what owes headers for too long, for ever."""
+        """Close what takes too long, for ever."""
         while True:
             await self.clock.sleep(min(1.0, self.header_timeout_seconds / SWEEPS_A_TIMEOUT))
-            latest = self.clock.monotonic() - self.header_timeout_seconds
+            now = self.clock.monotonic()
             for connection in list(self.connections):
-                if connection.owes_since is not None and connection.owes_since < latest:
-                    connection.force_close()
+                if self._is_over(connection, now):
+                    connection.cut()
+
+    def _is_over(self, connection: "Connection", now: float) -> bool:
+        return (
+            _before(connection.owes_since, now - self.header_timeout_seconds)
+            or _before(connection.unread_since, now - self.read_timeout_seconds)
+            or _before(connection.half_closed_since, now - HALF_CLOSED_SECONDS)
+            or _before(connection.busy_since, now - self.request_timeout_seconds)
+        )
+
+
+def _before(since: float | None, latest: float) -> bool:
+    return since is not None and since < latest
 
 
 class Connection(web.RequestHandler):
-    """aiohttp's protocol, which knows since when headers are owed."""
+    """aiohttp's protocol, which knows since when something is owed."""
 
-    __slots__ = ("_admitted", "_busy", "_guard", "owes_since")
+    __slots__ = (
+        "_admitted",
+        "_body",
+        "_guard",
+        "_head_bytes",
+        "_peer",
+        "_wire",
+        "busy_since",
+        "half_closed_since",
+        "owes_since",
+        "unread_since",
+    )
 
     def __init__(self, server: web.Server, guard: Guard, **options: Any) -> None:
         super().__init__(server, **options)
         self._guard = guard
         self._admitted = False
-        self._busy = False
+        self._body: StreamReader | None = None
+        self._head_bytes = 0
+        self._peer: str | None = None
+        self._wire: asyncio.Transport | None = None
+        self.half_closed_since: float | None = None
+        """When its client ended its side: it has gone, or waits for its answer."""
         self.owes_since: float | None = None
         """When its client began to owe the headers of a request; None while it owes nothing."""
+        self.unread_since: float | None = None
+        """When its client ceased to read."""
+        self.busy_since: float | None = None
+        """When the request came that has no answer yet."""
+
+    # ------------------------------------------------------------ coming and going
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._admitted = self._guard.admit(self)
-        if not self._admitted:
-            wire = cast("asyncio.Transport", transport)
-            wire.write(_SURPLUS)
+        self._wire = cast("asyncio.Transport", transport)
+        self._peer = peer_of(transport.get_extra_info("peername"))
+        self._admitted = self._guard.admit(self, self._peer)
+        if self._admitted:
+            self.owes_since = self._guard.clock.monotonic()
+            super().connection_made(transport)
+        else:
+            self._turn_away(self._wire)
+
+    def _turn_away(self, wire: asyncio.Transport) -> None:
+        """Answer 503; a close at once would let the answer be lost with what the client sent."""
+        wire.write(_SURPLUS)
+        if len(self._guard.leaving) >= self._guard.connections_max // LEAVING_SHARE:
             wire.close()
             return
-        self.owes_since = self._guard.clock.monotonic()
-        super().connection_made(transport)
+        wire.write_eof()
+        self._guard.leaving.add(self)
+        self._guard.clock.call_later(SURPLUS_LINGER_SECONDS, wire.abort)
 
     def connection_lost(self, exc: BaseException | None) -> None:
+        self._guard.leave(self, self._peer)
         if self._admitted:
-            self._guard.connections.discard(self)
             super().connection_lost(exc)
+
+    def cut(self) -> None:
+        """End the connection, whatever is still to be sent."""
+        wire = self._wire
+        self.force_close()
+        if wire is not None:
+            wire.abort()
+
+    # ------------------------------------------------------------ reading
 
     def data_received(self, data: bytes) -> None:
         if not self._admitted:
             return
-        if self.owes_since is None and not self._busy:
+        awaited = self.busy_since is None and not self._body_is_open
+        if awaited and self.owes_since is None:
             self.owes_since = self._guard.clock.monotonic()
         super().data_received(data)
+        if awaited and not self._messages:
+            self._head_bytes += len(data)
+            if self._head_bytes > HEAD_BYTES_MAX and self._wire is not None:
+                self._wire.write(_LARGE_HEAD)
+                self.force_close()
 
-    def began(self) -> None:
+    def eof_received(self) -> bool:  # type: ignore[override]  # asyncio's may keep it open
+        """Answer what was asked before the client ended its side; then end ours."""
+        self.half_closed_since = self._guard.clock.monotonic()
+        waiting = self._admitted and (self.busy_since is not None or bool(self._messages))
+        if waiting:
+            body = self._messages[-1][1] if self._messages else self._body
+            if body is not None and not body.is_eof():
+                body.set_exception(web.RequestPayloadError("its sender closed before its end"))
+                body.feed_eof()
+        return waiting
+
+    def began(self, body: StreamReader) -> None:
         """Note that a request's headers are there."""
-        self._busy, self.owes_since = True, None
+        self._body, self._head_bytes = body, 0
+        self.busy_since, self.owes_since = self._guard.clock.monotonic(), None
+
+    @property
+    def _body_is_open(self) -> bool:
+        return self._body is not None and not self._body.is_eof()
+
+    # ------------------------------------------------------------ writing
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self.unread_since = self._guard.clock.monotonic()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self.unread_since = None
 
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
+        if isinstance(resp, web.HTTPException):  # aiohttp's own: no route takes such a target
+            resp = problems.problem(resp.status, "no_route", "there is nothing here; see /docs")
         try:
             return await super().finish_response(request, resp, start_time)
         finally:
-            self._busy = False
+            self.busy_since = None
+            if self.half_closed_since is not None and not self._messages:
+                self.close()
 
     def handle_error(
         self,
@@ -107,13 +241,45 @@ class Connection(web.RequestHandler):
         message: str | None = None,
     ) -> web.StreamResponse:
         """Answer what is no HTTP request, as a problem; the connection ends with it."""
-        known = HTTPStatus(status).phrase
-        answer = problem(status, "bad_http", f"this is no HTTP request that can be read: {known}")
         if status >= 500:
             self.log_exception("a request broke", exc_info=exc)
-            answer = problem(status, "internal", "the server failed; its log has the reason")
+            answer = problems.problem(
+                status, "internal", "the server failed; its log has the reason"
+            )
+        else:
+            answer = _unreadable(exc)
         answer.force_close()
         return answer
+
+
+def _unreadable(error: BaseException | None) -> web.Response:
+    """Say which limit a request was over, or that it is none."""
+    if isinstance(error, LineTooLong) and error.args[1] == URL_BYTES_MAX:
+        detail = f"the URL has more than {URL_BYTES_MAX} bytes; send less in its query"
+        return problems.problem(414, "url_too_long", detail, facts={"limitBytes": URL_BYTES_MAX})
+    if isinstance(error, LineTooLong):
+        detail = f"a header has more than {HEADER_BYTES_MAX} bytes; send a shorter one"
+        facts = {"limitBytes": HEADER_BYTES_MAX}
+        return problems.problem(431, "headers_too_large", detail, facts=facts)
+    if error is not None and error.args == ("Too many headers received",):
+        detail = f"there are more than {HEADERS_MAX} headers; send fewer"
+        return problems.problem(431, "headers_too_large", detail, facts={"limit": HEADERS_MAX})
+    detail = "this is no HTTP/1.1 request that can be read; look at its method, path and headers"
+    return problems.problem(400, "bad_http", detail)
+
+
+def peer_of(address: object) -> str | None:
+    """Return what counts as one peer: an address, or a site of IPv6; None for this machine."""
+    try:
+        found = ipaddress.ip_address(str(address[0]).partition("%")[0])  # type: ignore[index]
+    except (TypeError, IndexError, ValueError):
+        return None
+    if isinstance(found, ipaddress.IPv6Address):
+        if found.ipv4_mapped is None:
+            site = ipaddress.ip_network((found, IPV6_SITE_BITS), strict=False)
+            return None if found.is_loopback else str(site)
+        found = found.ipv4_mapped
+    return None if found.is_loopback else str(found)
 
 
 class GuardedServer(web.Server):
@@ -123,7 +289,7 @@ class GuardedServer(web.Server):
         factory: Any = inner.request_factory
 
         def began(message: Any, payload: Any, protocol: Any, *rest: Any) -> web.BaseRequest:
-            protocol.began()
+            protocol.began(payload)
             request: web.BaseRequest = factory(message, payload, protocol, *rest)
             return request
 
@@ -149,6 +315,11 @@ class GuardedRunner(web.AppRunner):
 
     async def listen(self, listener: socket.socket) -> None:
         """Take connections on a bound socket."""
+        wanted = self._guard.connections_max
+        self._guard.connections_max = files_for(wanted)
+        if self._guard.connections_max < wanted:
+            facts = {"wanted": wanted, "connections": self._guard.connections_max}
+            log.warning("the limit of open files allows fewer connections", extra=facts)
         await self.setup()
         await web.SockSite(self, listener, backlog=BACKLOG).start()
 
@@ -162,6 +333,9 @@ class GuardedRunner(web.AppRunner):
             auto_decompress=False,
             keepalive_timeout=KEEPALIVE_SECONDS,
             lingering_time=LINGER_SECONDS,
+            max_line_size=URL_BYTES_MAX,
+            max_field_size=HEADER_BYTES_MAX,
+            max_headers=HEADERS_MAX,
         )
 
     async def _cleanup_server(self) -> None:
@@ -170,23 +344,17 @@ class GuardedRunner(web.AppRunner):
         await super()._cleanup_server()
 
 
-def _surplus() -> bytes:
-    body = problem_body(
-        503,
-        "too_many_connections",
-        "the server has all the connections that it may have; try again",
-        "Unavailable",
-        {"retryAfter": 1},
-    )
-    headers = {
-        **SAFE_HEADERS,
-        "Content-Type": MEDIA_TYPE,
-        "Content-Length": str(len(body)),
-        "Retry-After": "1",
-        "Connection": "close",
-    }
-    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    return f"HTTP/1.1 503 Service Unavailable\r\n{lines}\r\n".encode() + body
-
-
-_SURPLUS = _surplus()
+_SURPLUS = problems.raw(
+    503,
+    "too_many_connections",
+    "the server has all the connections that it may have; try again",
+    title="Unavailable",
+    headers={"Retry-After": "1"},
+    facts={"retryAfter": 1},
+)
+_LARGE_HEAD = problems.raw(
+    431,
+    "headers_too_large",
+    f"the headers have more than {HEAD_BYTES_MAX} bytes in all; send less",
+    facts={"limitBytes": HEAD_BYTES_MAX},
+)

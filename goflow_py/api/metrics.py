@@ -78,27 +78,42 @@ class Metrics:
     def watch(self, orchestrator: Orchestrator, connections: Callable[[], int]) -> None:
         """Show the engine's own numbers, too."""
         batcher, dispatcher = orchestrator.batcher, orchestrator.dispatcher
+        watchman = orchestrator.watchman
         gauges: dict[str, tuple[str, Callable[[], float]]] = {
             "goflow_calls_in_flight": ("Calls to workers.", lambda: dispatcher.slots.total),
             "goflow_tasks_waiting": ("Tasks without a slot.", lambda: dispatcher.slots.waiting),
             "goflow_timers": ("Timers in memory.", lambda: len(orchestrator.owner.timers)),
             "goflow_connections": ("Open connections.", connections),
             "goflow_draining": ("1 while it drains.", lambda: orchestrator.draining),
+            "goflow_executions_left_alone": (
+                "Executions that broke the engine, and could not be ended.",
+                lambda: len(orchestrator.owner.apart.left_alone),
+            ),
         }
         for name, (text, read) in gauges.items():
             Gauge(name, text, registry=self.registry).set_function(read)
         counts: dict[str, tuple[str, Callable[[], float]]] = {
             "goflow_commits": ("Transactions of steps.", lambda: batcher.commits),
             "goflow_writes": ("Steps committed.", lambda: batcher.writes),
+            "goflow_executions_set_apart": (
+                "Executions that were ended because they broke the engine.",
+                lambda: orchestrator.owner.apart.count,
+            ),
+            "goflow_orphans": ("Executions that nothing looked after.", lambda: watchman.orphans),
+            "goflow_watch_findings": ("Rows that differ.", lambda: watchman.findings.total()),
+            "goflow_watch_turns": ("Turns of the watchman.", lambda: watchman.turns),
+            "goflow_background_failures": (
+                "Turns of background work that broke.",
+                lambda: orchestrator.supervisor.failures.total(),
+            ),
         }
         self.registry.register(_Counts(counts))
 
     async def measure_lag(self, clock: Clock) -> None:
-        """Measure how late the loop is, for ever."""
-        while True:
-            due = clock.monotonic() + LAG_EVERY_SECONDS
-            await clock.sleep(LAG_EVERY_SECONDS)
-            self._lag.set(max(0.0, clock.monotonic() - due))
+        """Measure how late the loop is, once."""
+        due = clock.monotonic() + LAG_EVERY_SECONDS
+        await clock.sleep(LAG_EVERY_SECONDS)
+        self._lag.set(max(0.0, clock.monotonic() - due))
 
     def text(self) -> bytes:
         """Return everything in Prometheus' text format."""

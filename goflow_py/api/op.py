@@ -18,6 +18,7 @@ from pydantic import BaseModel, ValidationError
 from goflow_py.api import problems
 from goflow_py.api.auth import OPEN, SCOPES, Caller
 from goflow_py.api.door import Door
+from goflow_py.api.headers import once
 from goflow_py.domain import documents
 from goflow_py.domain.names import NAME, did_you_mean
 from goflow_py.engine.requests import Match, Repeat, digest_of
@@ -28,6 +29,7 @@ from goflow_py.errors import (
     NotFound,
     PreconditionFailed,
     TooLarge,
+    Unavailable,
     UnsupportedMedia,
 )
 
@@ -149,7 +151,7 @@ class Call:
 
     def repeat(self, suffix: str = "") -> Repeat | None:
         """Return what makes a repeated request the same one, if it was sent. Raises 400."""
-        key = self.request.headers.get("Idempotency-Key")
+        key = once(self.request, "Idempotency-Key")
         if key is None:
             return None
         if not VISIBLE.match(key):
@@ -161,7 +163,7 @@ class Call:
 
     def match(self) -> Match | None:
         """Return ``If-Match``. Raises 400."""
-        text = self.request.headers.get("If-Match")
+        text = once(self.request, "If-Match")
         if text is None or text.strip() == "*":
             return None
         if text.strip().startswith("W/"):
@@ -263,12 +265,14 @@ def serve(op: Op, door: Door) -> Callable[[web.Request], Awaitable[web.Response]
             response = await op.handler(call)
         except GoFlowError as error:
             response = problems.of_error(error)
-        except asyncio.CancelledError:
-            raise
         except _TooSlow:
             detail = "the body did not come within its time; send it at once"
             response = problems.problem(408, "slow_body", detail)
             response.force_close()
+        except MemoryError:
+            log.exception("no memory for a request", extra={"route": route})
+            detail = "the server has no memory for this; ask again with the same Idempotency-Key"
+            response = problems.of_error(Unavailable(detail, code="no_memory"))
         except Exception:
             number = door.clock.token_bytes(8).hex()
             log.exception("a request broke", extra={"problem": number, "route": route})

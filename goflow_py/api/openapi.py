@@ -34,13 +34,31 @@ _PATH: Mapping[str, dict[str, Any]] = {
 _VISIBLE = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"}
 
 
-def document(ops: Iterable[Op]) -> dict[str, Any]:
-    """Return the document."""
+_LEADS: Mapping[str, Mapping[str, str]] = {
+    "POST /v1/activities/{project}/{activity}/executions": {"id": "id"},
+    "POST /v1/executions/{id}:fork": {"id": "id"},
+    "POST /v1/blueprints": {"project": "project", "activity": "activity"},
+    "POST /v1/batches": {"batch": "id"},
+    "POST /v1/keys": {"key": "id"},
+    "PUT /v1/endpoints/{alias}": {"alias": "alias"},
+    "GET /v1/tasks": {"task": "items/0/id"},
+}
+"""Where an answer names what other routes have in their paths: by parameter, a JSON pointer."""
+
+
+def document(ops: Iterable[Op], *, needs_keys: bool = False) -> dict[str, Any]:
+    """Return the document; of a server that *needs_keys*, a key is no choice."""
     ops = list(ops)
     schemas, components = _schemas(ops)
     paths: dict[str, dict[str, Any]] = {}
     for op in ops:
-        paths.setdefault(op.path, {})[op.method.lower()] = _operation(op, schemas)
+        operation = _operation(op, schemas)
+        if op.scopes is not OPEN:
+            operation["security"] = [{"key": []}] if needs_keys else [{}, {"key": []}]
+        links = _links(op, ops)
+        for status in op.answers if links else ():
+            operation["responses"][str(status)]["links"] = links
+        paths.setdefault(op.path, {})[op.method.lower()] = operation
     return {
         "openapi": "3.1.0",
         "info": {
@@ -89,14 +107,12 @@ def _is_model(model: Any) -> bool:
 
 def _operation(op: Op, schemas: Schemas) -> dict[str, Any]:
     operation: dict[str, Any] = {
-        "operationId": f"{op.tag}_{op.handler.__name__}"
-        if op.handler.__name__ != "handler"
-        else f"{op.tag}_{op.path.rpartition(':')[2]}",
+        "operationId": _operation_id(op),
         "tags": [op.tag],
         "summary": op.summary,
         "parameters": [*_path_parameters(op), *_query_parameters(op), *_header_parameters(op)],
         "responses": dict(_responses(op, schemas)),
-        "security": [] if op.scopes is OPEN else [{}, {"key": []}],
+        "security": [],
     }
     if op.scopes is not OPEN:
         operation["x-scopes"] = list(op.scopes)
@@ -108,6 +124,26 @@ def _operation(op: Op, schemas: Schemas) -> dict[str, Any]:
             "content": {kind: {"schema": schema} for kind in op.media_types},
         }
     return operation
+
+
+def _operation_id(op: Op) -> str:
+    name = op.handler.__name__
+    return f"{op.tag}_{name if name != 'handler' else op.path.rpartition(':')[2]}"
+
+
+def _links(op: Op, ops: Iterable[Op]) -> dict[str, Any]:
+    """Return which routes the answer of a route leads to: those for what it names."""
+    leads = _LEADS.get(f"{op.method} {op.path}", {})
+    return {
+        _operation_id(other): {
+            "operationId": _operation_id(other),
+            "parameters": {
+                f"path.{name}": f"$response.body#/{leads[name]}" for name in other.names
+            },
+        }
+        for other in ops
+        if other.names and set(other.names) == set(leads)
+    }
 
 
 def _path_parameters(op: Op) -> Iterator[dict[str, Any]]:
@@ -174,8 +210,10 @@ def _responses(op: Op, schemas: Schemas) -> Iterator[tuple[str, dict[str, Any]]]
 
 def _usual_errors(op: Op) -> Iterator[int]:
     yield from (400, 503)
+    if op.query is not None:
+        yield 414
     if op.scopes is not OPEN:
-        yield from (401, 403)
+        yield from (401, 403, 429)
     if op.takes_body:
         yield from (408, 413, 415, 422)
     elif op.query is not None:

@@ -1,6 +1,7 @@
 """What went wrong, as RFC 9457 ``application/problem+json``: never a traceback, always a code."""
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
 import orjson
@@ -14,12 +15,17 @@ ERRORS_SHOWN_MAX = 20
 SAFE_HEADERS = {
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
     "Server": "goflow",
 }
 
 TITLES = {
+    400: "Malformed request",
+    404: "Not found",
     405: "Method not allowed",
     408: "Request timeout",
+    414: "URL too long",
     417: "Expectation failed",
     431: "Request header fields too large",
     500: "Internal error",
@@ -57,6 +63,28 @@ def problem(
         body=problem_body(status, code, detail, title or TITLES.get(status, "Error"), facts),
         headers={**SAFE_HEADERS, "Content-Type": MEDIA_TYPE, **(headers or {})},
     )
+
+
+def raw(
+    status: int,
+    code: str,
+    detail: str,
+    *,
+    title: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    facts: Mapping[str, Any] | None = None,
+) -> bytes:
+    """Return a problem as it stands on the wire, for where there is no request to answer."""
+    body = problem_body(status, code, detail, title or TITLES.get(status, "Error"), facts)
+    fields = {
+        **SAFE_HEADERS,
+        "Content-Type": MEDIA_TYPE,
+        "Content-Length": str(len(body)),
+        "Connection": "close",
+        **(headers or {}),
+    }
+    lines = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+    return f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n{lines}\r\n".encode() + body
 
 
 def of_error(error: GoFlowError) -> web.Response:

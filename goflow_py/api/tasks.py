@@ -3,6 +3,7 @@
 from aiohttp import web
 
 from goflow_py.api import answers, task_bodies
+from goflow_py.api.headers import client_left
 from goflow_py.api.op import Call, answer, op, page
 from goflow_py.api.task_bodies import (
     ClaimBody,
@@ -32,20 +33,17 @@ async def poll(call: Call) -> web.Response:
     body = call.body(PollBody)
     orchestrator = call.door.orchestrator
 
-    def is_gone() -> bool:
-        transport = call.request.transport
-        return transport is None or transport.is_closing()
-
     claimed = await orchestrator.polls.poll(
         body.queues,
         max_tasks=body.max,
         wait_seconds=body.wait,
         worker=body.worker,
         project=call.caller.project,
-        is_gone=is_gone,
+        is_gone=lambda: client_left(call.request),
     )
-    if is_gone():
+    if client_left(call.request):
         await orchestrator.claims.give_back(claimed)
+        claimed = []
     return answer({"tasks": [one.as_json() for one in claimed]})
 
 

@@ -64,7 +64,7 @@ async def workers(call: Call) -> web.Response:
 def _worker(call: Call, project: str, activity: str, worker: Worker) -> dict[str, Any]:
     engine = call.door.orchestrator
     endpoint = worker.worker_endpoint
-    breaker = engine.dispatcher.breakers.get((worker.name, endpoint), Breaker())
+    breaker = engine.dispatcher.breakers.get((project, worker.name, endpoint), Breaker())
     url = endpoint if is_url(endpoint) else engine.catalog.resolve(endpoint)
     state = _state(breaker, call.door.clock.monotonic())
     health = "unknown" if not breaker.ended else "up" if breaker.ended[-1][1] else "failing"

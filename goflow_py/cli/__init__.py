@@ -12,13 +12,16 @@ from goflow_py.cli import (
     act,
     audit,
     batch,
+    copies,
     dev,
     documents,
     drawings,
+    limits,
     look,
     server,
     start,
     tasks,
+    torture,
     watch,
 )
 from goflow_py.cli.root import OptionalValues, Root
@@ -74,10 +77,13 @@ def _assemble() -> None:
     add("Operators", retry=act.retry, pause=act.pause, resume=act.resume, cancel=act.cancel)
     add("Operators", terminate=act.terminate, skip=act.skip, goto=act.goto, replay=act.replay)
     add("Administration", workers=access.workers, verify=audit.verify)
+    add("Administration", backup=copies.backup, restore=copies.restore)
+    add("Administration", torture=torture.torture)
     app.add_typer(tasks.tasks, name="tasks", rich_help_panel="Executions")
     app.add_typer(batch.batch, name="batch", rich_help_panel="Operators")
     app.add_typer(access.endpoint, name="endpoint", rich_help_panel="Administration")
     app.add_typer(access.key, name="key", rich_help_panel="Administration")
+    app.add_typer(limits.limits, name="limits", rich_help_panel="Administration")
 
 
 _assemble()

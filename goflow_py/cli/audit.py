@@ -3,10 +3,11 @@
 import asyncio
 import fcntl
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import Annotated, Any
 
 import typer
 
@@ -14,10 +15,6 @@ from goflow_py.cli.console import EXIT_FAILED, fail, show, show_json
 from goflow_py.cli.session import DEFAULT_SERVER, Json, Key, Server, Session, remote
 from goflow_py.cli.words import shown
 from goflow_py.errors import GoFlowError, StartRefused
-
-if TYPE_CHECKING:
-    from goflow_py.ports import BlueprintRow, Filter, Page, RecordRow, Store
-    from goflow_py.store.sqlite.readers import Readers
 
 VERIFY_SECONDS = 600.0
 SQLITE = b"SQLite format 3\0"
@@ -45,8 +42,8 @@ def verify(
         if file.read(len(SQLITE)) != SQLITE:
             raise typer.BadParameter(f"{data} is no data file", param_hint="--data")
     try:
-        with _no_server(data):
-            report = asyncio.run(_read(data, execution))
+        with no_server(data):
+            report = asyncio.run(judge_file(data, execution))
     except GoFlowError as error:
         fail(error, as_json=as_json)
     _report(report, as_json=as_json)
@@ -68,6 +65,7 @@ def _report(report: dict[str, Any], *, as_json: bool) -> None:
         from goflow_py.cli import screens
 
         counts = report["byStatus"].items()
+        rules = [f"{count} of {rule}" for rule, count in report.get("byRule", {}).items()]
         show(
             screens.pairs(
                 [
@@ -75,6 +73,7 @@ def _report(report: dict[str, Any], *, as_json: bool) -> None:
                     ("records", report["records"]),
                     ("status", ", ".join(f"{count} {name}" for name, count in counts)),
                     ("breaches", "none" if not breaches else len(breaches)),
+                    ("rules", ", ".join(rules) or "all hold"),
                 ]
             )
         )
@@ -94,7 +93,7 @@ def _report(report: dict[str, Any], *, as_json: bool) -> None:
 
 
 @contextmanager
-def _no_server(path: Path) -> Iterator[None]:
+def no_server(path: Path) -> Iterator[None]:
     """Keep servers from the file meanwhile, without writing anything. Raises ``StartRefused``."""
     lock = path.with_name(path.name + ".lock")
     if not lock.exists():
@@ -113,45 +112,22 @@ def _no_server(path: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-async def _read(path: Path, execution: str | None) -> dict[str, Any]:
+async def judge_file(path: Path, execution: str | None) -> dict[str, Any]:
+    """Return the report on a data file; of an older one, on a copy. Raises ``StartRefused``."""
     from goflow_py.engine import auditor
-    from goflow_py.store.sqlite.readers import Readers
+    from goflow_py.store.sqlite import backup, wal
+    from goflow_py.store.sqlite.readonly import ReadOnlyStore
+    from goflow_py.store.sqlite.schema import SCHEMA
 
-    readers = Readers(path)
-    try:
-        store = cast("Store", _Reading(readers))
-        return (await auditor.verify(store, execution=execution)).as_json()
-    finally:
-        await readers.close()
-
-
-class _Reading:
-    """As much of a store as the auditor asks for, read-only: nothing is migrated or locked."""
-
-    def __init__(self, readers: "Readers") -> None:
-        self._readers = readers
-
-    async def head(self, execution: str) -> bytes | None:
-        """Return the head's body."""
-        row = await self._readers.one("head", (execution,))
-        return None if row is None else bytes(row[0])
-
-    async def history(self, execution: str, *, after: int, limit: int) -> "list[RecordRow]":
-        """Return records, oldest first."""
-        from goflow_py.store.sqlite import rows
-
-        asked = {"execution": execution, "after": after, "limit": limit}
-        return [rows.record(row) for row in await self._readers.all("history", asked)]
-
-    async def blueprint(self, project: str, activity: str, version: int) -> "BlueprintRow | None":
-        """Return a version."""
-        from goflow_py.store.sqlite import rows
-
-        row = await self._readers.one("blueprint", (project, activity, version))
-        return None if row is None else rows.blueprint(row)
-
-    async def list(self, which: "Filter", *, limit: int, cursor: str | None) -> "Page":
-        """Return heads, newest first."""
-        from goflow_py.store.sqlite import lists
-
-        return await lists.page(self._readers, which, limit=limit, cursor=cursor)
+    damage = wal.damage(path)
+    if damage is not None:
+        raise StartRefused(f"{path} {damage}")
+    schema = backup.judge(path)
+    with tempfile.TemporaryDirectory() as folder:
+        if schema < SCHEMA:
+            path = backup.brought_up_to_date(path, Path(folder))
+        store = ReadOnlyStore(path)
+        try:
+            return (await auditor.verify(store, execution=execution)).as_json()
+        finally:
+            await store.close()

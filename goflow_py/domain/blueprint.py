@@ -18,6 +18,7 @@ STATES_MAX = 5_000
 ROWS_MAX = 20_000
 WORKERS_AN_ACTION_MAX = 50
 MACHINES_MAX = 200
+CONCURRENT_MAX = 100_000
 
 
 class EventDeclaration(Model):
@@ -95,6 +96,8 @@ class Blueprint(Model):
     """Longest life of an execution; then it is ``failed``, ``execution_timeout``."""
     key: Text | None = None
     """Template of the business key, over ``input`` and ``data``."""
+    max_concurrent: Annotated[int, Field(ge=1, le=CONCURRENT_MAX)] | None = None
+    """At most so many executions are begun at a time; the others wait, oldest first."""
     retain: Seconds | None = None
     """How long an ended execution is kept; default: the server's ``retention_days``."""
     machines: Annotated[dict[Name, Machine], Field(max_length=MACHINES_MAX)] = Field(

@@ -6,6 +6,7 @@ The head holds all that is needed to go on: state, variables, open work, timers,
 Times are milliseconds since 1970, UTC.
 """
 
+import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -32,6 +33,7 @@ class Status(StrEnum):
         return self in ENDED
 
 
+_ID = re.compile(rb'\{"id":"([0-9A-Za-z-]{1,64})"')
 ENDED = frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELLED})
 
 
@@ -289,7 +291,16 @@ def decode(body: bytes) -> Execution:
     return Execution(**fields)
 
 
+def id_of(body: bytes) -> str | None:
+    """Return the id of a head that may be damaged elsewhere; None: not even that can be read."""
+    found = _ID.match(body)
+    return None if found is None else found[1].decode("ascii")
+
+
 def _task(fields: dict[str, Any]) -> Task:
+    if "target" in fields:  # of the first schema: it had no facts
+        target = fields.pop("target")
+        fields["facts"] = {} if target is None else {"target": target}
     call = fields["call"]
     if call is not None:
         fields["call"] = Call(**call)

@@ -15,7 +15,7 @@ type                      fields
                           beginning: a child, or who claimed it)
 ``attemptAccepted``       task, attempt, httpStatus
 ``attemptEnded``          task, attempt, worker, visit, outcome, httpStatus, ms; error, counts,
-                          notBefore, response, via
+                          notBefore, response, via, unknown (it may have done the work)
 ``taskEnded``             task, visit, outcome, output, error; action (of a skipped one), undo (what
                           compensates it), businessStatus, ignored
 ``timerSet``              timer, due; noted (work that waits for the timer ``delay``)

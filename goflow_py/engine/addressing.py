@@ -1,6 +1,7 @@
 """Whom a business key means: the executions that have it, newest first."""
 
-from goflow_py.domain.execution import ENDED, Execution, Status, decode
+from goflow_py.domain.execution import ENDED, Execution, Status
+from goflow_py.engine.heads import readable
 from goflow_py.ports import Filter, Store
 
 OPEN_STATUSES = tuple(str(status) for status in Status if status not in ENDED)
@@ -27,4 +28,4 @@ async def with_key(
         status=() if ended_too else OPEN_STATUSES,
     )
     page = await store.list(which, limit=MATCHES_MAX, cursor=None)
-    return [decode(head) for head in page.items]
+    return readable(page.items)

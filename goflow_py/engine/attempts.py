@@ -10,8 +10,8 @@ from goflow_py.domain.actions import CallAction, QueuedAction
 from goflow_py.domain.execution import Task
 from goflow_py.domain.values import value
 from goflow_py.domain.workers import Worker
-from goflow_py.engine.backoff import RetryDefaults, pause_seconds
-from goflow_py.engine.stand_ins import used_of
+from goflow_py.engine.backoff import RetryDefaults, exhausted, pause_seconds
+from goflow_py.engine.stand_ins import QUEUED, used_of
 from goflow_py.engine.verdict import Acceptance, Definite, Failure, Success, Verdict
 from goflow_py.fsm import timers, work
 from goflow_py.fsm.compile import Compiled
@@ -23,6 +23,9 @@ ABANDONED_FREE_MAX = 4
 """Abandoned attempts of a visit that cost no budget; the fifth counts as failed."""
 BODY_KEPT_BYTES = 4_096
 HEADERS_KEPT = ("content-type", "retry-after", "goflow-event")
+DOUBTFUL = range(500, 600)
+"""Answers after which nobody knows whether the work was done: a worker broke, or a gateway."""
+HEADER_KEPT_CHARACTERS = 1_024
 
 
 @value
@@ -267,6 +270,21 @@ def _failed(draft: Draft, task: Task, failure: Failure, closing: Closing) -> Non
         counts=counts,
         not_before=fields.get("notBefore"),
     )
+    if worker is not None and failure.again and task.kind in QUEUED:
+        _look_at_the_end(draft, task, worker, closing.defaults)
+
+
+def _look_at_the_end(draft: Draft, task: Task, worker: Worker, defaults: RetryDefaults) -> None:
+    """Promise to look when no worker may try queued work again: nobody may poll before."""
+    most = worker.retry.max_elapsed
+    if most is None:
+        return
+    again, end = draft.after.work(task.name), task.since + round(most * 1000)
+    assert again is not None, "its attempt has just ended"
+    used = used_of(again, worker.worker_endpoint)
+    elapsed = (draft.now - task.since) / 1000
+    if not exhausted(worker, used=used, elapsed_seconds=elapsed, defaults=defaults):
+        wait_for_worker(draft, task, max(end, draft.now))
 
 
 def _ended(
@@ -290,6 +308,8 @@ def _ended(
         fields["counts"] = counts
     if not_before is not None:
         fields["notBefore"] = not_before
+    if outcome == "error" and status in DOUBTFUL:
+        fields["unknown"] = True
     if closing.via:
         fields["via"] = closing.via
     if isinstance(closing.reply, Answered):
@@ -318,5 +338,9 @@ def _kept(reply: Answered) -> dict[str, object]:
         .decode("utf-8", "replace")
         .replace("\x00", "\N{REPLACEMENT CHARACTER}")
     )
-    headers = {name: reply.headers[name] for name in HEADERS_KEPT if name in reply.headers}
+    headers = {
+        name: reply.headers[name][:HEADER_KEPT_CHARACTERS]
+        for name in HEADERS_KEPT
+        if name in reply.headers
+    }
     return {"headers": headers, "body": body}

@@ -1,22 +1,47 @@
-"""Judging a whole store: every execution's history against the rules of ``engine.checker``."""
+"""Judging a whole store: every execution's history, and what only several rows show together.
+
+Work may go on meanwhile: whatever two reads seem to show is read again before it is a breach.
+"""
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from goflow_py.domain.execution import Execution, decode
+from goflow_py.engine import auditor_rows
+from goflow_py.engine.auditor_rows import Histories, Rows
 from goflow_py.engine.catalog import compile_row
 from goflow_py.engine.checker import Breach
 from goflow_py.engine.checker import verify as verify_one
+from goflow_py.engine.submissions import digest_of_stored
 from goflow_py.errors import NotFound
 from goflow_py.fsm.compile import Compiled
-from goflow_py.fsm.work import timer_task
-from goflow_py.ports import Filter, RecordRow, Store
+from goflow_py.ports import BlueprintRow, Filter, Page, RecordRow
 
 HEADS_PAGE = 200
 RECORDS_PAGE = 500
 BREACHES_KEPT_MAX = 1_000
 READS_MAX = 20
+UNREADABLE = (KeyError, TypeError, ValueError, AttributeError)
+"""What comes of bytes that are no head any more."""
+
+Versions = dict[tuple[str, str, int], Compiled]
+
+
+class Listed(Histories, Protocol):
+    """As much of a store as is asked of one that only shows histories."""
+
+    async def blueprint(
+        self, project: str, activity: str, version: int | None
+    ) -> BlueprintRow | None: ...
+
+    async def list(self, which: Filter, *, limit: int, cursor: str | None) -> Page: ...
+
+
+@runtime_checkable
+class Whole(Rows, Protocol):
+    """A store that shows its other tables, too."""
 
 
 @dataclass(kw_only=True)
@@ -33,6 +58,12 @@ class Report:
         """Tell whether every rule holds."""
         return not self.breaches
 
+    @property
+    def by_rule(self) -> dict[str, int]:
+        """Return how often each broken rule is, in their order."""
+        counts = Counter(breach.rule for breach in self.breaches)
+        return {rule: counts[rule] for rule in sorted(counts, key=lambda rule: int(rule[1:]))}
+
     def as_json(self) -> dict[str, Any]:
         """Return the report as the API shows it."""
         return {
@@ -40,109 +71,139 @@ class Report:
             "executions": self.executions,
             "records": self.records,
             "byStatus": {str(status): count for status, count in self.by_status.items()},
+            "byRule": self.by_rule,
             "breaches": [breach.as_json() for breach in self.breaches],
         }
 
 
-async def verify(store: Store, *, execution: str | None = None) -> Report:
+async def verify(
+    store: Listed, *, execution: str | None = None, overdue_before: int | None = None
+) -> Report:
     """Check one execution, or all; work may go on meanwhile.
 
-    Raises ``NotFound`` for an execution that does not exist.
+    Timers that were due *before* a time are lost: a server that has been up for long enough gives
+    one. Raises ``NotFound`` for an execution that does not exist.
     """
-    report = Report()
-    versions: dict[tuple[str, str, int], Compiled] = {}
+    audit = _Audit(store, overdue_before)
     if execution is not None:
-        if await store.head(execution) is None:
+        body = await store.head(execution)
+        if body is None:
             raise NotFound(f"there is no execution {execution}")
-        await _verify_one(store, execution, versions, report)
-        return report
+        await audit.look_at(body)
+        return audit.report
     cursor = None
     while True:
         page = await store.list(Filter(), limit=HEADS_PAGE, cursor=cursor)
+        gone = []
         for body in page.items:
-            await _verify_one(store, decode(body).id, versions, report)
-            if len(report.breaches) >= BREACHES_KEPT_MAX:
-                return report
+            if not await audit.look_at(body):
+                gone.append(body)
+            if len(audit.report.breaches) >= BREACHES_KEPT_MAX:
+                return audit.report
+        if gone:
+            again = await store.list(Filter(), limit=HEADS_PAGE, cursor=cursor)
+            audit.strange(body for body in gone if body in again.items)
         if page.next is None:
-            return report
-        cursor = page.next
-
-
-async def _verify_one(
-    store: Store,
-    execution: str,
-    versions: dict[tuple[str, str, int], Compiled],
-    report: Report,
-) -> None:
-    found = await _snapshot(store, execution)
-    if found is None:
-        return
-    head, records = found
-    compiled = await _compiled(store, (head.project, head.activity, head.version), versions)
-    report.executions += 1
-    report.records += len(records)
-    report.by_status[head.status] += 1
-    if compiled is None:
-        message = f"version {head.version} of {head.project}/{head.activity} is gone"
-        report.breaches.append(Breach(rule="S4", execution=execution, seq=None, message=message))
-        return
-    if head.machine is not None:
-        compiled = compiled.machines[head.machine]
-    report.breaches += verify_one(head, records, compiled)
-    report.breaches += await _children(store, head)
-
-
-async def _children(store: Store, head: Execution) -> list[Breach]:
-    """S15: whoever waits for a child has one that is open, and knows its parent."""
-    found = []
-    timed = {timer_task(timer) for timer in head.timers}
-    for task in [] if head.paused or head.ended else head.open_tasks():
-        if task.kind == "activity" and task.call is None and task.name not in timed:
-            message = f"the task '{task.name}' has no child, and no time for one"
-            found.append(Breach(rule="S15", execution=head.id, seq=head.seq, message=message))
-    for child in head.children():
-        body = await store.head(child)
-        known = None if body is None else decode(body)
-        if known is not None and not known.ended and (known.parent or {}).get("id") == head.id:
-            continue
-        again = await store.head(head.id)
-        if again is not None and child in decode(again).children():
-            message = f"it waits for the child {child}, which is gone or has ended"
-            found.append(Breach(rule="S15", execution=head.id, seq=head.seq, message=message))
-    return found
-
-
-async def _snapshot(store: Store, execution: str) -> tuple[Execution, list[RecordRow]] | None:
-    """Return a head and the history that leads to it; read again while it moves."""
-    found = None
-    for _ in range(READS_MAX):
-        body = await store.head(execution)
-        if body is None:
-            return None
-        head, records = decode(body), await _records(store, execution)
-        found = head, [record for record in records if record.seq <= head.seq]
-        if records and records[-1].seq == head.seq:
             break
-    return found
+        cursor = page.next
+    if isinstance(store, Whole):
+        try:
+            audit.report.breaches += await auditor_rows.tables(store, audit.compiled)
+        except UNREADABLE as error:
+            message = f"a table cannot be read: {type(error).__name__}: {error}"
+            audit.report.breaches.append(Breach(rule="S5", execution="", seq=None, message=message))
+    return audit.report
 
 
-async def _records(store: Store, execution: str) -> list[RecordRow]:
-    found: list[RecordRow] = []
-    while page := await store.history(
-        execution, after=found[-1].seq if found else -1, limit=RECORDS_PAGE
-    ):
-        found += page
-    return found
+class _Audit:
+    """One walk over a store."""
 
+    def __init__(self, store: Listed, overdue_before: int | None) -> None:
+        self.report = Report()
+        self._store = store
+        self._overdue_before = overdue_before
+        self._versions: Versions = {}
 
-async def _compiled(
-    store: Store,
-    name: tuple[str, str, int],
-    versions: dict[tuple[str, str, int], Compiled],
-) -> Compiled | None:
-    if name not in versions:
-        row = await store.blueprint(*name)
-        if row is None:
-            return None
-        versions[name] = compile_row(row)
-    return versions[name]
+    async def look_at(self, body: bytes) -> bool:
+        """Judge one execution; *body* is its head as it was a moment ago. False: it is gone."""
+        try:
+            found = await self._snapshot(body)
+        except UNREADABLE as error:
+            message = f"a head cannot be read: {type(error).__name__}: {error}"
+            self.report.breaches.append(Breach(rule="S5", execution="", seq=None, message=message))
+            return True
+        if found is None:
+            return False
+        head, records = found
+        compiled = await self.compiled(head)
+        report = self.report
+        report.executions += 1
+        report.records += len(records)
+        report.by_status[head.status] += 1
+        if compiled is None:
+            name = f"version {head.version} of {head.project}/{head.activity}"
+            message = f"{name} is gone, or cannot be read"
+            breach = Breach(rule="S4", execution=head.id, seq=None, message=message)
+            report.breaches.append(breach)
+            return True
+        broken = verify_one(head, records, compiled, overdue_before=self._overdue_before)
+        if broken:
+            # A head that its history does not lead to says nothing about other rows.
+            report.breaches += broken
+            return True
+        try:
+            report.breaches += await auditor_rows.family(self._store, head)
+            if isinstance(self._store, Whole):
+                report.breaches += await auditor_rows.of_one(self._store, head, compiled)
+        except UNREADABLE as error:
+            message = f"what belongs to it cannot be read: {type(error).__name__}: {error}"
+            breach = Breach(rule="S5", execution=head.id, seq=None, message=message)
+            report.breaches.append(breach)
+        return True
+
+    def strange(self, bodies: Iterable[bytes]) -> None:
+        """Note heads that are listed, and not found under the id that they say."""
+        for body in bodies:
+            message = "this head is stored under another id"
+            breach = Breach(rule="S5", execution=decode(body).id, seq=None, message=message)
+            self.report.breaches.append(breach)
+
+    async def compiled(self, head: Execution) -> Compiled | None:
+        """Return what *head* runs; None: its version is gone, or cannot be read."""
+        name = (head.project, head.activity, head.version)
+        if name not in self._versions:
+            row = await self._store.blueprint(*name)
+            if row is None:
+                return None
+            try:
+                self._versions[name] = compile_row(row)
+            except UNREADABLE:
+                return None
+            if digest_of_stored(row.body) != row.digest:
+                message = f"version {row.version} of {row.project}/{row.activity} has changed"
+                breach = Breach(rule="S19", execution=head.id, seq=None, message=message)
+                self.report.breaches.append(breach)
+        whole = self._versions[name]
+        return whole if head.machine is None else whole.machines.get(head.machine)
+
+    async def _snapshot(self, body: bytes) -> tuple[Execution, list[RecordRow]] | None:
+        """Return a head and the history that leads to it; read again while it moves."""
+        head, records = decode(body), list[RecordRow]()
+        now: bytes | None = body
+        for _ in range(READS_MAX):
+            if now is None:
+                return None
+            head = decode(now)
+            records = await self._records(head.id)
+            if records and records[-1].seq == head.seq:
+                return head, records
+            now = await self._store.head(head.id)
+        return head, [record for record in records if record.seq <= head.seq]
+
+    async def _records(self, execution: str) -> list[RecordRow]:
+        found: list[RecordRow] = []
+        while page := await self._store.history(
+            execution, after=found[-1].seq if found else -1, limit=RECORDS_PAGE
+        ):
+            found += page
+        return found

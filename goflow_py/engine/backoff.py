@@ -64,9 +64,10 @@ def pause_seconds(
     """Return the seconds between attempt *used* of *worker* and its next one.
 
     Full jitter: *chance* of [0, 1) times the exponential ceiling, so that many executions that
-    failed together do not come back together. ``Retry-After`` is a lower bound, up to an hour.
+    failed together do not come back together. ``Retry-After`` is a lower bound, up to an hour; the
+    jitter comes on top, since it was told to many in the same words.
     """
     _, wait = _policy(worker.retry, 1 + worker.retry_count, defaults)
     ceiling = wait(_state(used, 0.0))
-    pause = ceiling * chance if worker.retry.jitter == "full" else ceiling
-    return max(pause, min(retry_after or 0.0, RETRY_AFTER_SECONDS_MAX))
+    least = min(retry_after or 0.0, RETRY_AFTER_SECONDS_MAX)
+    return least + ceiling * chance if worker.retry.jitter == "full" else max(ceiling, least)

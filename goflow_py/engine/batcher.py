@@ -4,20 +4,32 @@ A timer of 3 ms halved the throughput and doubled the median latency when it was
 """
 
 import asyncio
+import logging
 from collections import deque
+from collections.abc import Callable
 
 from goflow_py.errors import Unavailable
 from goflow_py.ports import BATCH_BYTES_MAX, BATCH_RECORDS_MAX, Store, Verdict, Write
 
+log = logging.getLogger(__name__)
+
 QUEUE_WRITES_MAX = 20_000
+
+Item = tuple[Write, asyncio.Future[Verdict]]
 
 
 class Batcher:
-    """The one writer of executions: collects steps, commits many in one transaction."""
+    """The one writer of executions: collects steps, commits many in one transaction.
 
-    def __init__(self, store: Store) -> None:
+    *on_lost* has to end the process: it is called if the writer itself breaks.
+    """
+
+    def __init__(self, store: Store, *, on_lost: Callable[[], object] = lambda: None) -> None:
         self._store = store
-        self._pending: deque[tuple[Write, asyncio.Future[Verdict]]] = deque()
+        self._on_lost = on_lost
+        self._pending: deque[Item] = deque()
+        self._batch: list[Item] = []
+        """What is being committed."""
         self._some = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
@@ -27,13 +39,19 @@ class Batcher:
     def start(self) -> None:
         """Begin to commit what is written."""
         self._task = asyncio.get_running_loop().create_task(self._run())
+        self._task.add_done_callback(self._ended)
 
     async def stop(self) -> None:
         """Commit what waits, then end."""
         self._stopping = True
         self._some.set()
         if self._task is not None:
-            await self._task
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    @property
+    def waiting(self) -> int:
+        """Return how many steps wait for a commit."""
+        return len(self._pending)
 
     @property
     def full(self) -> bool:
@@ -58,7 +76,7 @@ class Batcher:
     async def _run(self) -> None:
         while not self._stopping or self._pending:
             await self._some.wait()
-            batch = self._take()
+            batch = self._batch = self._take()
             if not self._pending:
                 self._some.clear()
             if not batch:
@@ -77,8 +95,20 @@ class Batcher:
                 if not future.done():
                     future.set_result(verdict)
 
-    def _take(self) -> list[tuple[Write, asyncio.Future[Verdict]]]:
-        batch: list[tuple[Write, asyncio.Future[Verdict]]] = []
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Let nobody wait for a writer that is gone, and end the process if nobody ended it."""
+        error = None if task.cancelled() else task.exception()
+        if not task.cancelled() and error is None:
+            return
+        log.critical("the writer of steps ended; the process has to end", exc_info=error)
+        self._stopping = True
+        lost = Unavailable("the server may write nothing any more; try again", code="store_failed")
+        _fail([*self._batch, *self._pending], lost)
+        self._pending.clear()
+        self._on_lost()
+
+    def _take(self) -> list[Item]:
+        batch: list[Item] = []
         size = 0
         count = 0
         while self._pending and count < BATCH_RECORDS_MAX and size < BATCH_BYTES_MAX:
@@ -92,7 +122,7 @@ class Batcher:
         return batch
 
 
-def _fail(batch: list[tuple[Write, asyncio.Future[Verdict]]], error: Unavailable) -> None:
+def _fail(batch: list[Item], error: Unavailable) -> None:
     for _, future in batch:
         if not future.done():
             future.set_exception(error)

@@ -15,8 +15,9 @@ import orjson
 from goflow_py.clock import Clock, uuid7
 from goflow_py.domain import durations
 from goflow_py.domain.event import Control
-from goflow_py.domain.execution import Execution, decode
+from goflow_py.domain.execution import Execution
 from goflow_py.engine.executions import Executions
+from goflow_py.engine.heads import readable
 from goflow_py.engine.memory import Memory
 from goflow_py.engine.requests import IDEMPOTENCY_SECONDS, Repeat
 from goflow_py.errors import Conflict, GoFlowError, Invalid, NotFound, Unavailable
@@ -256,6 +257,15 @@ class Batches:
     # ------------------------------------------------------------ work
 
     async def _run(self, running: _Running) -> None:
+        try:
+            while not await self._go_through(running) and not running.stops:
+                await self._clock.sleep(AGAIN_SECONDS)
+                running.progress = Progress(**orjson.loads(running.row.progress))
+        finally:
+            del self._running[running.row.id]
+
+    async def _go_through(self, running: _Running) -> bool:
+        """Do what is left; False: something broke that should not have."""
         progress = running.progress
         try:
             while not running.stops and (progress.page or await self._next_page(running)):
@@ -268,10 +278,9 @@ class Batches:
                 progress.total = progress.done
             await self._save(running, "cancelled" if running.stops else "done")
         except Exception:
-            # It stays as it is stored: the next start goes on with it.
-            log.exception("a batch broke off", extra={"batch": running.row.id})
-        finally:
-            del self._running[running.row.id]
+            log.exception("a batch broke off; it goes on", extra={"batch": running.row.id})
+            return False
+        return True
 
     async def _next_page(self, running: _Running) -> bool:
         """Note whom to work on next; False: nobody is left."""
@@ -362,8 +371,7 @@ class Batches:
 
 def _wanted(page: Page, which: Filter) -> list[str]:
     """Return the ids of those that a filter means: a parent's verb reaches its children itself."""
-    found = [decode(body) for body in page.items]
-    return [execution.id for execution in found if not _is_left_to_parent(execution, which)]
+    return [one.id for one in readable(page.items) if not _is_left_to_parent(one, which)]
 
 
 def _is_left_to_parent(execution: Execution, which: Filter) -> bool:

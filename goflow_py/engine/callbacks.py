@@ -1,13 +1,16 @@
 """Callbacks of ``async`` workers: the outcome of an accepted attempt, and its heartbeats."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from goflow_py.domain.actions import CallAction
+from goflow_py.domain.workers import Worker
 from goflow_py.engine.attempts import arm_callback
-from goflow_py.engine.dispatcher import Dispatcher
+from goflow_py.engine.dispatcher import Dispatcher, called_worker
 from goflow_py.engine.outcomes import Late, chosen, open_task, refused, too_late
 from goflow_py.engine.owner import Owner
+from goflow_py.engine.redaction import verdict_without
 from goflow_py.engine.steps import Step
 from goflow_py.engine.tokens import read_token
 from goflow_py.engine.verdict import Success, Verdict
@@ -29,6 +32,8 @@ class CallbackBody:
 
 
 Answer = Literal["applied", "duplicate"]
+SecretsOf = Callable[[Worker, str], Iterable[str]]
+"""Returns the secrets that calls of a worker carry, for a project."""
 
 
 class Callbacks:
@@ -42,9 +47,12 @@ class Callbacks:
         self._token_key = token_key
         self._late = Late(store=store, owner=owner, way=VIA)
 
-    async def complete(self, token: str, body: CallbackBody) -> Answer:
+    async def complete(
+        self, token: str, body: CallbackBody, *, secrets_of: SecretsOf = lambda *_: ()
+    ) -> Answer:
         """End the attempt of *token*; once, however often it is said.
 
+        What it says is kept without the secrets that its call carried.
         Raises ``NotFound`` (wrong token), ``Conflict`` (409: superseded), ``Gone`` (410: ended).
         """
         address = read_token(self._token_key, token)
@@ -54,8 +62,12 @@ class Callbacks:
             task = open_task(step.draft, address)
             if task is None:
                 return False
+            worker = called_worker(step.compiled, step.workers, task)
+            secrets = () if worker is None else secrets_of(worker, step.draft.after.project)
             self._dispatcher.close(
-                step.compiled, step.draft, task, verdict, workers=step.workers, via=VIA
+                *(step.compiled, step.draft, task, verdict_without(verdict, secrets)),
+                workers=step.workers,
+                via=VIA,
             )
             return True
 

@@ -1,22 +1,20 @@
 """Making one call: the request is built, sent, and its reply judged."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from goflow_py.clock import Clock
 from goflow_py.domain.execution import Execution, Task
+from goflow_py.domain.workers import Worker
 from goflow_py.engine.calls import CallContext, build_request
 from goflow_py.engine.catalog import Catalog
 from goflow_py.engine.dispatcher import called_worker
+from goflow_py.engine.redaction import secrets_of, verdict_without, without
 from goflow_py.engine.stand_ins import Workers
 from goflow_py.engine.verdict import Failure, Verdict, judge
 from goflow_py.errors import GoFlowError
 from goflow_py.fsm.compile import Compiled
-from goflow_py.ports import Observer, Reply, Transport, Unreachable
-
-REDACTED = "[secret]"
-SECRET_CHARACTERS_MIN = 8
-"""Shorter secrets are not looked for in replies: they would match by accident."""
+from goflow_py.ports import Observer, Reply, Transport
 
 
 @dataclass(kw_only=True)
@@ -46,20 +44,32 @@ class Caller:
         began = self.clock.monotonic()
         used: set[str] = set()
         try:
-            request = build_request(compiled, execution, task, worker, self._context(used))
+            request = build_request(
+                compiled, execution, task, worker, self._context(used, execution)
+            )
         except GoFlowError as failure:
             return None, Failure(code=failure.reason, message=failure.detail, again=False)
-        reply = redacted(await self.transport.send(request), used)
+        reply = without(await self.transport.send(request), used)
         action = compiled.actions.get(task.action)
         raw = action is not None and getattr(action.model, "raw", False)
         verdict = judge(reply, kind=task.kind, raw=raw, now_ms=self.clock.now_ms())
+        verdict = verdict_without(verdict, used)
         outcome = verdict.code if isinstance(verdict, Failure) else type(verdict).__name__.lower()
         self.observer.attempt(task.action, outcome, self.clock.monotonic() - began)
         return reply, verdict
 
-    def _context(self, used: set[str]) -> CallContext:
+    def secrets_of(self, worker: Worker, project: str) -> list[str]:
+        """Return the secrets that calls of *worker* carry, as they are now."""
+        return secrets_of(worker, lambda name: self._secret(name, project))
+
+    def _secret(self, name: str, project: str) -> str | None:
+        """Return the project's own secret, or the one that all projects may use."""
+        own = self.secret(f"{project}/{name}")
+        return self.secret(name) if own is None else own
+
+    def _context(self, used: set[str], execution: Execution) -> CallContext:
         def secret(name: str) -> str | None:
-            value = self.secret(name)
+            value = self._secret(name, execution.project)
             if value is not None:
                 used.add(value)
             return value
@@ -67,25 +77,9 @@ class Caller:
         return CallContext(
             resolve=self.catalog.resolve,
             secret=secret,
+            hide=used.add,
             token_key=self.token_key,
             public_url=self.public_url,
             span_id=self.clock.token_bytes(8).hex(),
             now_ms=self.clock.now_ms(),
         )
-
-
-def redacted(reply: Reply, secrets: Iterable[str]) -> Reply:
-    """Return *reply* without the secrets of its call: an echo is never at rest (G18)."""
-    values = [value for value in secrets if len(value) >= SECRET_CHARACTERS_MIN]
-    if not values:
-        return reply
-    if isinstance(reply, Unreachable):
-        message = reply.message
-        for value in values:
-            message = message.replace(value, REDACTED)
-        return replace(reply, message=message)
-    body, headers = reply.body, dict(reply.headers)
-    for value in values:
-        body = body.replace(value.encode(), REDACTED.encode())
-        headers = {name: text.replace(value, REDACTED) for name, text in headers.items()}
-    return replace(reply, body=body, headers=headers)

@@ -28,6 +28,8 @@ class CallContext:
     resolve: Callable[[str], str | None]
     """An endpoint's alias to its URL."""
     secret: Callable[[str], str | None]
+    hide: Callable[[str], object] = lambda _: None
+    """Is told what else an echo of the call must not show."""
     token_key: bytes
     public_url: str
     span_id: str
@@ -122,8 +124,10 @@ def payload(
             visit=execution.visit,
             task=task.name,
             attempt=call.attempt,
+            began=call.started_at,
         )
         token = make_token(context.token_key, address)
+        context.hide(token)
         callback = f"{context.public_url}/v1/callbacks/{token}"
     return {
         "executionId": execution.id,

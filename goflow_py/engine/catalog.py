@@ -6,7 +6,7 @@ and aliases are not pinned: a change is seen by the next attempt of running exec
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -14,11 +14,15 @@ from goflow_py.domain.actions import CallAction
 from goflow_py.domain.blueprint import Blueprint
 from goflow_py.domain.execution import Execution
 from goflow_py.domain.workers import Worker, WorkersDocument
+from goflow_py.engine.aside import aside
 from goflow_py.engine.calls import is_url
 from goflow_py.engine.stand_ins import Workers
 from goflow_py.errors import Invalid, NotFound
 from goflow_py.fsm.compile import Compiled, compile_blueprint
 from goflow_py.ports import BlueprintRow, Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 COMPILED_VERSIONS_MAX = 1_000
 
@@ -47,6 +51,8 @@ class Catalog:
         self._workers: dict[tuple[str, str], Workers] = {}
         self._generation = 0
         """Rises with every change: what was read before one is not kept after it."""
+        self.on_change: Callable[[str, str], None] = lambda _, __: None
+        """Is told of each activity that an upload changed."""
 
     async def load(self) -> None:
         """Read the endpoint aliases. Everything else is read when it is first needed."""
@@ -63,7 +69,7 @@ class Catalog:
         row = await self._store.blueprint(project, activity, version)
         if row is None:
             raise NotFound(f"{project}/{activity} has no version {version}")
-        return self._keep(row)
+        return await self._keep(row)
 
     async def compiled_for(self, execution: Execution) -> Compiled:
         """Return what *execution* runs: its version, or one of the private machines of that."""
@@ -81,7 +87,7 @@ class Catalog:
             raise NotFound(
                 f"there is no activity {project}/{activity}; upload its blueprint to /v1/blueprints"
             )
-        latest = self._keep(row)
+        latest = await self._keep(row)
         workers = await self.workers(project, activity)
         known = Activity(
             latest=latest, workers=workers, problems=self.start_problems(latest, workers)
@@ -105,13 +111,15 @@ class Catalog:
         self._generation += 1
         self._activities.pop((project, activity), None)
         self._workers.pop((project, activity), None)
+        self.on_change(project, activity)
 
-    def _keep(self, row: BlueprintRow) -> Compiled:
+    async def _keep(self, row: BlueprintRow) -> Compiled:
         key = (row.project, row.activity, row.version)
         known = self._versions.get(key)
         if known is None:
-            known = compile_row(row)
-            self._versions[key] = known
+            compiled = await aside(len(row.body), lambda: compile_row(row))
+            # Another may have been faster: all executions of a version share one.
+            known = self._versions.setdefault(key, compiled)
             while len(self._versions) > COMPILED_VERSIONS_MAX:
                 self._versions.popitem(last=False)
         return known

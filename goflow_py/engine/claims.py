@@ -11,11 +11,12 @@ from typing import Literal
 
 from goflow_py.domain import durations
 from goflow_py.domain.actions import HumanAction
-from goflow_py.domain.execution import Execution, Task, decode
+from goflow_py.domain.execution import Execution, Task
 from goflow_py.domain.values import value
 from goflow_py.engine import attempts, offers
 from goflow_py.engine.catalog import Catalog
 from goflow_py.engine.dispatcher import Dispatcher
+from goflow_py.engine.heads import readable
 from goflow_py.engine.offers import Claimed, TaskName
 from goflow_py.engine.outcomes import Late, open_task, too_late
 from goflow_py.engine.owner import Owner
@@ -140,7 +141,7 @@ class Claims:
         page = await self._store.tasks(which, limit=limit, cursor=cursor)
         ids = list(dict.fromkeys(row.execution for row in page.items))
         bodies = await self._store.heads(ids)
-        heads = {id_: decode(body) for id_, body in zip(ids, bodies, strict=True) if body}
+        heads = {one.id: one for one in readable(body for body in bodies if body)}
         items = []
         for row in page.items:
             execution = heads.get(row.execution)
@@ -284,7 +285,11 @@ def _address(draft: Draft, task: Task) -> Address:
     """Return the attempt that *task* made last."""
     execution = draft.after
     return Address(
-        execution=execution.id, visit=execution.visit, task=task.name, attempt=task.attempts
+        execution=execution.id,
+        visit=execution.visit,
+        task=task.name,
+        attempt=task.attempts,
+        began=None if task.call is None else task.call.started_at,
     )
 
 

@@ -4,18 +4,19 @@ Choosing happens outside ``fsm.step``, just before the commit that records the a
 on what this process knows of the endpoints (breakers, free slots), which is no part of the truth.
 """
 
+from collections.abc import Callable, Set
 from typing import assert_never
 
-from goflow_py.clock import Clock, uuid7
+from goflow_py.clock import Clock, Handle, uuid7
 from goflow_py.domain.actions import CallAction
-from goflow_py.domain.execution import Task
+from goflow_py.domain.execution import Execution, Task
 from goflow_py.domain.values import value
 from goflow_py.domain.workers import Worker
 from goflow_py.engine import attempts
 from goflow_py.engine.attempts import Chosen, Closing
 from goflow_py.engine.backoff import RetryDefaults, exhausted
-from goflow_py.engine.breaker import Breaker
-from goflow_py.engine.slots import CALLS_IN_FLIGHT_MAX, Slot, Slots
+from goflow_py.engine.breaker import PROBE_AFTER_SECONDS, Breaker, Breakers
+from goflow_py.engine.slots import CALLS_IN_FLIGHT_MAX, Ask, Key, Slot, Slots
 from goflow_py.engine.stand_ins import QUEUED, Workers, used_of, workers_of
 from goflow_py.engine.verdict import Acceptance, Definite, Failure, Success, Verdict
 from goflow_py.fsm import timers, work
@@ -32,6 +33,9 @@ PUSHED = frozenset({"sync", "async", "script", "emit", "activity", NOTIFY})
 """Types of work whose attempts the dispatcher opens."""
 WATCH_SECONDS = 10.0
 """Beyond an errand's deadline: then it is looked whether a crash cut it."""
+BUDGET_LOOK_SECONDS = 1.0
+"""Between two looks at who waits for a budget of retries."""
+TURNS_KEPT_MAX = 10_000
 
 
 @value
@@ -47,6 +51,8 @@ class NoSlot:
 
     workers: tuple[Worker, ...]
     """Whom it would call."""
+    again: frozenset[str] = frozenset()
+    """Endpoints at which it would be a retry, their circuit being open."""
 
 
 @value
@@ -74,13 +80,17 @@ class Dispatcher:
         *,
         defaults: RetryDefaults | None = None,
         in_flight_max: int = CALLS_IN_FLIGHT_MAX,
+        open_max: Callable[[str], int | None] = lambda _: None,
     ) -> None:
         self._clock = clock
         self._defaults = defaults or RetryDefaults()
-        self._turn: dict[tuple[str, str], int] = {}
+        self._turn: dict[Key, int] = {}
         self._counter = 0
-        self.slots = Slots(in_flight_max)
-        self.breakers: dict[tuple[str, str], Breaker] = {}
+        self._look: Handle | None = None
+        self.breakers = Breakers(clock.monotonic)
+        self.slots = Slots(in_flight_max, budget=self.breakers, open_max=open_max)
+        self.wake_ready: Callable[[], object] = lambda: None
+        """Is called when time alone may let somebody go on who waits for a slot."""
 
     # ------------------------------------------------------------ tasks to attempts
 
@@ -124,7 +134,7 @@ class Dispatcher:
             case Chosen():
                 attempts.open_attempt(draft, task, choice)
                 self._watch(draft, task, choice.worker)
-                self._take_slot(draft.after.id, task.action, choice.worker, draft.now)
+                self._take_slot(draft, task, choice.worker)
                 return False
             case Claimable():
                 return False
@@ -132,7 +142,7 @@ class Dispatcher:
                 attempts.wait_for_worker(draft, task, choice.at)
                 return False
             case NoSlot():
-                self.slots.queue(draft.after.id, task.action, choice.workers)
+                self._queue(draft.after, task, choice)
                 if f"task:{task.name}:watch" not in draft.after.timers:
                     self._watch(draft, task, choice.workers[0])
                 return False
@@ -168,15 +178,15 @@ class Dispatcher:
         if task.kind in QUEUED:
             return Claimable()
         now = self._clock.monotonic()
-        up = [w for w in left if self._breaker(task.action, w).lets_through(now)]
+        up = [w for w in left if self._breaker(draft, task, w).lets_through(now)]
         if not up:
             model = None if action is None else action.model
             when_open = model.when_open if isinstance(model, CallAction) else "call"
             if when_open == "fail":
                 return NoneLeft(code="unreachable", message="every worker's circuit is open")
             if when_open == "wait":
-                probe = min(self._breaker(task.action, w).next_probe() for w in left)
-                return WaitUntil(at=draft.now + max(PACE_MS, round((probe - now) * 1000)))
+                probe = min(self._breaker(draft, task, w).next_probe() for w in left)
+                return WaitUntil(at=draft.now + self._until_probe(probe - now))
         return self._best(draft, task, up or left, left)
 
     def _best(self, draft: Draft, task: Task, pool: list[Worker], left: list[Worker]) -> Choice:
@@ -184,31 +194,50 @@ class Dispatcher:
         execution, now = draft.after.id, draft.now
         first = min(worker.priority for worker in pool)
         group = [worker for worker in pool if worker.priority == first]
-        begins = {w.worker_endpoint: self._not_before(execution, task, w) for w in group}
+        begins = {w.worker_endpoint: self._not_before(draft, task, w) for w in group}
         due = [w for w in group if begins[w.worker_endpoint] <= now]
         if not due:
             soonest = min(group, key=lambda w: begins[w.worker_endpoint])
-            place = self.slots.reserve(execution, task.action, soonest, now)
+            place = self.slots.reserve(execution, _key(draft, task, soonest), soonest, now)
             return WaitUntil(at=max(place, task.waits.get(soonest.worker_endpoint, 0)))
         free = due
         if task.kind != "activity":  # a child holds no connection
-            free = [w for w in due if self.slots.has(task.action, w)]
-        if not free:
-            return NoSlot(workers=tuple(due))
+            again = frozenset(w.worker_endpoint for w in due if self._needs_budget(draft, task, w))
+            free = [w for w in due if self._has_slot(draft.after.project, task, w, again)]
+            if not free:
+                return NoSlot(workers=tuple(due), again=again)
         worker = min(
             free,
             key=lambda w: (
                 task.used.get(w.worker_endpoint, 0),
-                self._turn.get((task.action, w.worker_endpoint), 0),
+                self._turn.get(_key(draft, task, w), 0),
             ),
         )
         skipped = tuple(w.worker_endpoint for w in left if w.priority < worker.priority)
         return Chosen(worker=worker, skipped=skipped)
 
-    def _not_before(self, execution: str, task: Task, worker: Worker) -> int:
+    def _until_probe(self, seconds: float) -> int:
+        """Return the milliseconds until a probe that is due in *seconds*, or later at random.
+
+        Who waits for a circuit would else come back in the very second in which it closes.
+        """
+        later = self._clock.random() * PROBE_AFTER_SECONDS / 2
+        return max(PACE_MS, round((seconds + later) * 1000))
+
+    def _needs_budget(self, draft: Draft, task: Task, worker: Worker) -> bool:
+        """Tell whether a call is a retry at an endpoint that is known to be down."""
+        tried = task.used.get(worker.worker_endpoint, 0) > 0
+        return tried and self._breaker(draft, task, worker).is_open
+
+    def _has_slot(self, project: str, task: Task, worker: Worker, again: frozenset[str]) -> bool:
+        needs = worker.worker_endpoint in again
+        return self.slots.has(project, task.action, worker, again=needs)
+
+    def _not_before(self, draft: Draft, task: Task, worker: Worker) -> int:
         """Return when *worker* may be called for *task*: its back-off, and its rate limit."""
         pause = task.waits.get(worker.worker_endpoint, 0)
-        return max(pause, self.slots.begins(execution, task.action, worker))
+        begins = self.slots.begins(draft.after.id, _key(draft, task, worker), worker)
+        return max(pause, begins)
 
     # ------------------------------------------------------------ replies
 
@@ -248,12 +277,12 @@ class Dispatcher:
 
     def called(self, slot: Slot, verdict: Verdict) -> None:
         """Note what a call told about its endpoint. A definite no is an answer: it is up."""
-        breaker = self.breakers.setdefault((slot.action, slot.endpoint), Breaker())
+        breaker = self.breakers.of(slot.key)
         match verdict:
             case Success() | Acceptance() | Definite():
-                breaker.report(self._clock.monotonic(), ok=True, by=slot.execution)
+                breaker.report(self._clock.monotonic(), ok=True, by=slot.name)
             case Failure():
-                breaker.report(self._clock.monotonic(), ok=False, by=slot.execution)
+                breaker.report(self._clock.monotonic(), ok=False, by=slot.name)
             case _:
                 assert_never(verdict)
 
@@ -270,24 +299,76 @@ class Dispatcher:
 
     # ------------------------------------------------------------ slots
 
-    def _breaker(self, action: str, worker: Worker) -> Breaker:
-        return self.breakers.setdefault((action, worker.worker_endpoint), Breaker())
+    def _breaker(self, draft: Draft, task: Task, worker: Worker) -> Breaker:
+        return self.breakers.of(_key(draft, task, worker))
 
-    def _take_slot(self, execution: str, action: str, worker: Worker, now: int) -> None:
+    def _take_slot(self, draft: Draft, task: Task, worker: Worker) -> None:
+        """Count the call of the attempt that was opened."""
+        execution = draft.after
+        opened = execution.work(task.name)
+        assert opened is not None and opened.call is not None, "its attempt was opened"
+        key = _key(draft, task, worker)
+        slot = Slot(*key, execution.id, opened.call.fence)
         self._counter += 1
-        self._turn[action, worker.worker_endpoint] = self._counter
-        self.slots.use_place(execution, action, worker, now)
-        self.slots.take(action, worker)
-        self._breaker(action, worker).called(self._clock.monotonic(), by=execution)
+        self._turn.pop(key, None)
+        self._turn[key] = self._counter
+        if len(self._turn) > TURNS_KEPT_MAX:
+            del self._turn[next(iter(self._turn))]
+        self.slots.use_place(execution.id, key, worker, draft.now)
+        self.slots.take(slot)
+        now, breaker = self._clock.monotonic(), self.breakers.of(key)
+        retries = int(task.used.get(worker.worker_endpoint, 0) > 0)
+        breaker.budget.add(now, calls=1 - retries, retries=retries)
+        breaker.called(now, by=slot.name)
+
+    def slot_of(self, execution: Execution, task: Task, fence: int) -> Slot:
+        """Return the slot of an attempt that was opened."""
+        slot = self.slots.of(execution.id, fence)
+        if slot is None:
+            assert task.call is not None, "its attempt was opened"
+            slot = Slot(execution.project, task.action, task.call.worker, execution.id, fence)
+            self.slots.take(slot)
+        return slot
 
     def free_slot(self, slot: Slot) -> None:
         """Give back the slot of a call that ended, or was never sent; once."""
-        if slot.taken:
-            slot.taken = False
-            self.slots.free(slot.action, slot.endpoint)
-            breaker = self.breakers.get((slot.action, slot.endpoint))
-            if breaker is not None:
-                breaker.dropped(by=slot.execution)
+        if self.slots.free(slot):
+            self.breakers.of(slot.key).dropped(by=slot.name)
+
+    def free_lost(self, execution: str, fences: Set[int]) -> bool:
+        """Give back the slots of an execution whose calls are none of *fences*; were there any."""
+        lost = self.slots.lost(execution, fences)
+        for slot in lost:
+            self.free_slot(slot)
+        return bool(lost)
+
+    def _queue(self, execution: Execution, task: Task, choice: NoSlot) -> None:
+        self.slots.queue(
+            Ask(
+                execution=execution.id,
+                project=execution.project,
+                action=task.action,
+                workers=choice.workers,
+                since=task.since,
+                again=choice.again,
+            )
+        )
+        if choice.again:
+            self._look_at_budgets()
+
+    def _look_at_budgets(self) -> None:
+        """Look every second at who waits for a budget, as long as somebody does."""
+        if self._look is not None:
+            return
+
+        def look() -> None:
+            self._look = None
+            self.slots.tick()
+            self.wake_ready()
+            if self.slots.waits_for_budget:
+                self._look_at_budgets()
+
+        self._look = self._clock.call_later(BUDGET_LOOK_SECONDS, look)
 
 
 def called_worker(compiled: Compiled, workers: Workers, task: Task) -> Worker | None:
@@ -297,6 +378,10 @@ def called_worker(compiled: Compiled, workers: Workers, task: Task) -> Worker | 
     if task.kind in QUEUED:
         return next(iter(found), None)  # the attempt is named after who claimed it
     return next((w for w in found if w.worker_endpoint == endpoint), None)
+
+
+def _key(draft: Draft, task: Task, worker: Worker) -> Key:
+    return draft.after.project, task.action, worker.worker_endpoint
 
 
 def _open_work(draft: Draft) -> list[Task]:

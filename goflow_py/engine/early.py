@@ -60,7 +60,7 @@ class Early:
         """Places of which a crash may have kept what was applied already."""
         self._asked: set[str] = set()
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        self._waker = Waker(clock, self._look)
+        self._waker = Waker(clock, self._look, lambda place: place.partition("/")[0])
 
     async def load(self) -> None:
         """Read what is kept, and try it all: somebody may accept it now."""

@@ -13,20 +13,22 @@ from goflow_py.domain.event import Control
 from goflow_py.domain.execution import Execution, Status, Task
 from goflow_py.engine import attempts
 from goflow_py.engine.attempts import Chosen
-from goflow_py.engine.births import Birth, Unborn, conceive
+from goflow_py.engine.births import Birth, Unborn, conceive, parentage
 from goflow_py.engine.catalog import Catalog
 from goflow_py.engine.dispatcher import Dispatcher
 from goflow_py.engine.inputs import abandon_lost, catch_up, take_held
 from goflow_py.engine.kin import Children
 from goflow_py.engine.memory import Live, Memory
+from goflow_py.engine.places import Places
 from goflow_py.engine.stand_ins import Workers, workers_of
 from goflow_py.engine.steps import Step
 from goflow_py.engine.verdict import Definite, Failure, Success, Verdict
 from goflow_py.errors import Conflict, GoFlowError, NotFound
 from goflow_py.fsm import inputs
-from goflow_py.fsm.controls import control
+from goflow_py.fsm.controls import carry_out, control
 from goflow_py.fsm.draft import Draft
 from goflow_py.fsm.events import is_machine, take_deferred
+from goflow_py.fsm.places import PLACE, begin, noted_command, withdraw
 
 ROUNDS_MAX = 10_000
 """Messages between relatives in one step."""
@@ -75,12 +77,14 @@ class Family:
         catalog: Catalog,
         dispatcher: Dispatcher,
         clock: Clock,
+        places: Places,
         dispatches: bool,
     ) -> None:
         self._memory = memory
         self._catalog = catalog
         self._dispatcher = dispatcher
         self._clock = clock
+        self._places = places
         self._dispatches = dispatches
         self._now = clock.now_ms()
         self.members: dict[str, Member] = {}
@@ -132,6 +136,13 @@ class Family:
                 found[child] = (relative.step, await self.kin(relative))
         return Children(found, member.draft)
 
+    def stored(self, execution: str) -> str:
+        """Return the member itself, or who is there already of those that have it born."""
+        member = self.members.get(execution)
+        while member is not None and member.is_new and member.draft.after.parent is not None:
+            member = self.members.get(member.draft.after.parent["id"])
+        return execution if member is None else member.live.execution.id
+
     def release(self) -> None:
         """Stop using the relatives."""
         while self._entered:
@@ -146,6 +157,8 @@ class Family:
                 await asyncio.sleep(0)  # noqa: TID251  # a turn for others: no time passes
             for member in list(self.members.values()):
                 await self._take_kept(member)
+                if PLACE in member.draft.after.timers:
+                    await self._take_place(member)
             size = len(self.members)
             for member in list(self.members.values()):
                 if self._dispatches and number < ROUNDS_PACED and size < MEMBERS_MAX:
@@ -180,6 +193,25 @@ class Family:
         elif member.has_born and after.deferred:
             member.has_born = False
             take_deferred(member.live.compiled, member.draft, await self.kin(member))
+
+    async def _take_place(self, member: Member) -> None:
+        """Let an execution go on that waits for a place, if there is one for it."""
+        compiled, draft = member.live.compiled, member.draft
+        if draft.after.paused or not await self._places.take(draft.after):
+            return
+        command = noted_command(draft.after)
+        if command is None:
+            begin(compiled, draft)
+            return
+        mark = draft.mark()
+        draft.add("timerCancelled", timer=PLACE)
+        try:
+            carry_out(compiled, draft, command)
+        except GoFlowError as refusal:
+            if PLACE not in member.live.execution.timers:
+                raise  # it was asked for just now: whoever did gets to know
+            draft.roll_back(mark)
+            withdraw(draft, refusal.reason)
 
     async def _tell(self) -> bool:
         """Tell relatives what is new; return whether anything was."""
@@ -302,12 +334,7 @@ class Family:
             input=task.input,
             labels={},
             traceparent=parent.traceparent,
-            parent={
-                "id": parent.id,
-                "task": task.name,
-                "visit": parent.visit,
-                "fence": task.call.fence,
-            },
+            parent=parentage(member.step, task),
             root=parent.family,
             depth=parent.depth + 1,
             machine=born.machine,

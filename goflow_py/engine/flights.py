@@ -39,7 +39,8 @@ class Flights:
         clock: Clock,
         do: Doer,
         step: Callable[[Live], Awaitable[object]],
-        wake: Callable[[str], None],
+        wake: Callable[[str, str | None], None],
+        broke: Callable[[str, Exception], Awaitable[bool]],
     ) -> None:
         self._memory = memory
         self._dispatcher = dispatcher
@@ -47,6 +48,8 @@ class Flights:
         self._do = do
         self._step = step
         self._wake = wake
+        self._broke = broke
+        dispatcher.wake_ready = self.wake_ready
         self._all: set[asyncio.Task[None]] = set()
 
     # ------------------------------------------------------------ begin and drop
@@ -65,21 +68,20 @@ class Flights:
                 flight.cancel()
         for fence, task in open_now.items():
             if fence not in live.calls:
-                live.calls[fence] = self._take_off(live, task)
+                live.calls[fence] = self._take_off(live, task, fence)
+        self.give_back_slots(live)
 
-    def give_back_slots(self, before: Execution, after: Execution) -> None:
-        """Free the slots of attempts that were chosen and then not committed."""
-        for tasks in (after.tasks, after.errands):
-            for task in tasks.values():
-                call = task.call
-                if call is not None and call.fence > before.seq and not call.accepted:
-                    self._free(Slot(task.action, call.worker, after.id))
+    def give_back_slots(self, live: Live) -> None:
+        """Free what was taken for attempts that are not in the air.
 
-    def _take_off(self, live: Live, task: Task) -> asyncio.Task[None]:
+        They were not committed, or the step that opened them closed them.
+        """
+        if self._dispatcher.free_lost(live.execution.id, live.calls.keys()):
+            self.wake_ready()
+
+    def _take_off(self, live: Live, task: Task, fence: int) -> asyncio.Task[None]:
         """Begin a call; whatever becomes of it, its slot is freed, once."""
-        assert task.call is not None, "a call is made for an open attempt only"
-        fence = task.call.fence
-        slot = Slot(task.action, task.call.worker, live.execution.id)
+        slot = self._dispatcher.slot_of(live.execution, task, fence)
         live.users += 1
         flight = asyncio.get_running_loop().create_task(
             self._fly(live, live.execution, task, fence, slot)
@@ -142,10 +144,14 @@ class Flights:
                     extra={"execution": live.execution.id, "why": error.detail},
                 )
                 await self._clock.sleep(RECORD_AGAIN_SECONDS)
+            except Exception as error:  # noqa: BLE001  # whatever it is, it must not go on for ever
+                if await self._broke(live.execution.id, error):
+                    return
+                await self._clock.sleep(RECORD_AGAIN_SECONDS)
 
     def look_later(self, execution: str) -> None:
         """Look at an execution in a while."""
-        self._clock.call_later(LOOK_AGAIN_SECONDS, lambda: self._wake(execution))
+        self._clock.call_later(LOOK_AGAIN_SECONDS, lambda: self._wake(execution, None))
 
     def _free(self, slot: Slot) -> None:
         self._dispatcher.free_slot(slot)
@@ -153,8 +159,8 @@ class Flights:
 
     def wake_ready(self) -> None:
         """Wake those whose turn it is, now that a slot is free."""
-        for execution in self._dispatcher.slots.next_ready():
-            self._wake(execution)
+        for execution, project in self._dispatcher.slots.next_ready():
+            self._wake(execution, project)
 
     # ------------------------------------------------------------ drain
 
@@ -175,13 +181,14 @@ class Flights:
 
     async def _abandon(self, live: Live) -> None:
         live.users += 1
-        cut = list(live.calls.values())
-        for flight in cut:
-            flight.cancel()
-        await asyncio.gather(*cut, return_exceptions=True)
-        live.calls.clear()
         try:
+            # Under the lock: a step that is being committed may still begin a call.
             async with live.lock:
+                cut = list(live.calls.values())
+                for flight in cut:
+                    flight.cancel()
+                await asyncio.gather(*cut, return_exceptions=True)
+                live.calls.clear()
                 await self._step(live)
         except Unavailable:
             log.warning("an abandoned call could not be recorded; the next start does it")

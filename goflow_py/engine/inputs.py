@@ -6,10 +6,11 @@ from typing import Any
 from goflow_py.domain.actions import CallAction
 from goflow_py.domain.execution import Task
 from goflow_py.engine import attempts
-from goflow_py.engine.dispatcher import Dispatcher
+from goflow_py.engine.dispatcher import WATCH_SECONDS, Dispatcher
 from goflow_py.engine.stand_ins import Workers
 from goflow_py.engine.steps import Step
 from goflow_py.engine.verdict import Failure
+from goflow_py.fsm import timers
 from goflow_py.fsm.compile import Compiled
 from goflow_py.fsm.controls import take_held_event
 from goflow_py.fsm.draft import Draft
@@ -17,6 +18,8 @@ from goflow_py.fsm.events import take_deferred
 from goflow_py.fsm.inputs import take_timer, task_ended
 
 TIMERS_A_STEP_MAX = 1_000
+VISITS_A_STEP_MAX = 100
+"""States that timers lead to in one step; a loop without a pause lets others go first."""
 ATTEMPT_TIMERS = frozenset({"retry", "callback", "lease", "watch"})
 """Timers of attempts, which are the engine's; all others are the machine's."""
 
@@ -37,9 +40,16 @@ def catch_up(
     *,
     until: int,
 ) -> None:
-    """Fire every timer that is due by *until*, earliest first, a record each."""
+    """Fire every timer that is due by *until*, earliest first, a record each.
+
+    None before the draft's own time: *until* may have been read off a clock that has been set back.
+    """
+    until = min(until, draft.now)
+    most = draft.before.visit + VISITS_A_STEP_MAX
     for _ in range(TIMERS_A_STEP_MAX):
         timers = draft.after.timers
+        if draft.after.visit > most:
+            return
         if draft.after.paused or not timers:
             return
         due, name = min((due, name) for name, due in timers.items())
@@ -67,6 +77,9 @@ def _fire(
         message = f"'{task.call.worker}' claimed it, and did not complete it in time"
         failure = Failure(code="lease_expired", message=message)
         dispatcher.close(compiled, draft, task, failure, workers=workers)
+    elif what == "watch":
+        # Its call is in the air, though a clock that was set forward says it cannot be.
+        timers.set_timer(draft, timer, WATCH_SECONDS)
 
 
 def _silence(compiled: Compiled, task: Task) -> str:

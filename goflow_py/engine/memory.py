@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from weakref import WeakValueDictionary
 
 from goflow_py.clock import Clock
-from goflow_py.domain.execution import Execution, decode
+from goflow_py.domain.execution import Execution
 from goflow_py.engine.catalog import Catalog
+from goflow_py.engine.heads import read_head
 from goflow_py.engine.steps import Step
 from goflow_py.errors import GoFlowError, NotFound, Unavailable
 from goflow_py.fsm.compile import Compiled
@@ -141,12 +142,17 @@ class Memory:
         body = await self._store.head(execution)
         if body is None:
             raise NotFound(f"there is no execution {execution}")
-        found = decode(body)
+        found = read_head(execution, body)
         compiled = await self._catalog.compiled_for(found)
         live = Live(execution=found, compiled=compiled, epoch=epoch, lock=self._lock(found.family))
         self._live.setdefault(execution, live)
 
     # ------------------------------------------------------------ reading and waiting
+
+    def project_of(self, execution: str) -> str:
+        """Return the project of an execution that is in memory; of others nothing is known."""
+        live = self._live.get(execution)
+        return live.execution.project if live is not None else ""
 
     def peek(self, execution: str) -> Execution | None:
         """Return an execution that is in memory and durable."""
@@ -161,7 +167,7 @@ class Memory:
         body = await self._store.head(execution)
         if body is None:
             raise NotFound(f"there is no execution {execution}")
-        return decode(body)
+        return read_head(execution, body)
 
     def tell_end(self, execution: Execution) -> None:
         """Wake those who wait for the end."""

@@ -19,29 +19,38 @@ from goflow_py.engine.early import Early
 from goflow_py.engine.emitting import Emitter
 from goflow_py.engine.executions import Executions
 from goflow_py.engine.forks import Forks
+from goflow_py.engine.limits import MEASURE_SECONDS, Limits
 from goflow_py.engine.owner import POLL_SECONDS, Owner
 from goflow_py.engine.polls import Polls
 from goflow_py.engine.proofs import Proofs
 from goflow_py.engine.queues import Queues
 from goflow_py.engine.slots import CALLS_IN_FLIGHT_MAX
+from goflow_py.engine.supervisor import Supervisor
 from goflow_py.engine.swm import Swm
 from goflow_py.engine.tracking import Tracking
 from goflow_py.engine.uploads import Uploads
-from goflow_py.errors import Unavailable
-from goflow_py.ports import SHARDS, Observer, Store, Transport
+from goflow_py.engine.watchman import Watchman
+from goflow_py.ports import SHARDS, LimitsRow, Observer, Store, Transport
 from goflow_py.ports.scripts import Scripts
 
 log = logging.getLogger(__name__)
 
 SWEEP_SECONDS = 60.0
+SETTLED_SECONDS = 120.0
 SWEEP_BATCHES_MAX = 200
 SWEEP_PAUSE_SECONDS = 0.25
 """Between two batches: a commit waits for one of them at most. A full turn takes a minute."""
 PURGE_BATCH = 100
 """Executions: about 10 ms of the store's time."""
 SWEEP_NAMES_BATCH = 1_000
+WATCH_SECONDS = 60.0
+"""Between two turns of the watchman."""
+BUSY_STEPS = 100
+"""Steps that wait for a commit; with more of them the watchman goes slower."""
 POLL_AGAIN_SECONDS = 1.0
 """When more executions are due than one reading takes."""
+ESSENTIAL = frozenset({"heartbeat", "recovery", "timers"})
+"""Background work without which executions stand still."""
 
 
 class Silent:
@@ -69,6 +78,8 @@ class EngineOptions:
     """Where aliases that nothing resolves point to: the mock workers."""
     retry: RetryDefaults = field(default_factory=RetryDefaults)
     calls_in_flight_max: int = CALLS_IN_FLIGHT_MAX
+    limits: LimitsRow | None = None
+    """Of every project that has none of its own."""
     checks_roles: bool = False
     """Callers have keys: then events that executions send have no role at all."""
     lease_seconds: float = 10.0
@@ -97,20 +108,20 @@ class Orchestrator:
         self._transport = transport
         observer = observer or Silent()
         self.node = uuid7(clock)
-        self.batcher = Batcher(store)
+        self._began = clock.monotonic()
+        self.lost = asyncio.Event()
+        """Set when this node may write nothing any more: the process has to end."""
+        self.supervisor = Supervisor(clock, on_lost=self.lost.set)
+        self.batcher = Batcher(store, on_lost=self.lost.set)
         self.catalog = Catalog(store, endpoints=options.endpoints, fallback=options.fallback_url)
+        self.limits = Limits(store=store, clock=clock, defaults=options.limits)
         self.dispatcher = Dispatcher(
-            clock, defaults=options.retry, in_flight_max=options.calls_in_flight_max
+            clock,
+            defaults=options.retry,
+            in_flight_max=options.calls_in_flight_max,
+            open_max=self.limits.open_calls_max,
         )
-        self.caller = Caller(
-            transport=transport,
-            catalog=self.catalog,
-            clock=clock,
-            observer=observer,
-            secret=options.secret,
-            token_key=options.token_key,
-            public_url=options.public_url,
-        )
+        self.caller = self._caller(observer)
         self.queues = Queues(clock)
         self.doers = Doers(caller=self.caller, catalog=self.catalog, clock=clock, scripts=scripts)
         self.owner = Owner(
@@ -123,12 +134,22 @@ class Orchestrator:
             clock=clock,
             observer=observer,
             retention_seconds=options.retention_seconds,
+            limits=self.limits,
         )
+        self.limits.changed = self.owner.flights.wake_ready
         self._open_doors()
         self._open_doors_to_many()
-        self.lost = asyncio.Event()
-        """Set when this node may write nothing any more: the process has to end."""
-        self._loops: list[asyncio.Task[None]] = []
+
+    def _caller(self, observer: Observer) -> Caller:
+        return Caller(
+            transport=self._transport,
+            catalog=self.catalog,
+            clock=self.clock,
+            observer=observer,
+            secret=self._options.secret,
+            token_key=self._options.token_key,
+            public_url=self._options.public_url,
+        )
 
     def _open_doors(self) -> None:
         """Make the use cases that the API calls."""
@@ -192,6 +213,13 @@ class Orchestrator:
             executions=self.executions,
             dispatcher=self.dispatcher,
         )
+        self.watchman = Watchman(
+            store=self.store,
+            catalog=self.catalog,
+            owner=self.owner,
+            clock=self.clock,
+            is_busy=lambda: self.batcher.waiting > BUSY_STEPS,
+        )
 
     async def start(self) -> None:
         """Open the store, own its shards, and take up all that was running."""
@@ -200,19 +228,21 @@ class Orchestrator:
         await self.store.open(node=self.node, now=now, ttl_ms=ttl)
         self.owner.memory.epochs = await self.store.claim(limit=SHARDS, now=now)
         await self.catalog.load()
+        await self.limits.load()
         self.batcher.start()
         await self.early.load()
         await self.batches.recover()
-        self._every(self._options.lease_seconds / 3, self._heartbeat)
-        self._every(SWEEP_SECONDS, self._sweep)
-        self._loops.append(asyncio.get_running_loop().create_task(self._poll_timers()))
-        self._loops.append(asyncio.get_running_loop().create_task(self._recover()))
+        work = self.supervisor
+        work.every("heartbeat", self._heartbeat, seconds=self._options.lease_seconds / 3)
+        work.every("sweep", self._sweep, seconds=SWEEP_SECONDS)
+        work.every("timers", self._poll_timers, seconds=POLL_SECONDS, first=0.0)
+        work.once("recovery", self._recover)
+        work.every("limits", self.limits.measure, seconds=MEASURE_SECONDS)
+        work.every("watch", self.watchman.beat, seconds=WATCH_SECONDS)
 
     async def stop(self, *, drain_seconds: float = 0.0) -> None:
         """Let calls end for a while, record what was cut, release everything."""
-        for loop in self._loops:
-            loop.cancel()
-        await asyncio.gather(*self._loops, return_exceptions=True)
+        await self.supervisor.stop()
         await self.polls.stop()
         await self.batches.stop()
         await self.early.stop()
@@ -228,24 +258,23 @@ class Orchestrator:
         """Tell whether new work is refused because the server is about to end."""
         return self.owner.draining
 
+    @property
+    def is_settled(self) -> bool:
+        """Tell whether it has run for long enough to have done all that was due at its start."""
+        return self.clock.monotonic() - self._began > SETTLED_SECONDS
+
+    @property
+    def broken(self) -> list[str]:
+        """Return the background work that fails and without which executions stand still."""
+        return [name for name in self.supervisor.broken if name in ESSENTIAL]
+
     async def _recover(self) -> None:
-        try:
-            count = await self.owner.recover()
-        except Unavailable:
-            log.exception("running executions could not be read; the process has to end")
-            self.lost.set()
-            return
+        count = await self.owner.recover()
         if count:
             log.info("running executions were taken up", extra={"count": count})
 
-    async def _poll_timers(self) -> None:
-        while True:
-            more = False
-            try:
-                more = await self.owner.poll_timers()
-            except Unavailable as error:
-                log.warning("due timers could not be read", extra={"why": error.detail})
-            await self.clock.sleep(POLL_AGAIN_SECONDS if more else POLL_SECONDS)
+    async def _poll_timers(self) -> float | None:
+        return POLL_AGAIN_SECONDS if await self.owner.poll_timers() else None
 
     async def _heartbeat(self) -> None:
         if not await self.store.heartbeat(now=self.clock.now_ms()):
@@ -253,13 +282,23 @@ class Orchestrator:
             self.lost.set()
 
     async def _sweep(self) -> None:
+        # Each for itself: one that breaks must not keep the others from giving back space.
+        for name, turn in (
+            ("sweep of executions", self._purge),
+            ("sweep of names", lambda: self._in_batches(self.store.sweep, SWEEP_NAMES_BATCH)),
+            ("sweep of events", self._sweep_early),
+            ("sweep of batches", lambda: self._in_batches(self.batches.sweep, SWEEP_NAMES_BATCH)),
+        ):
+            await self.supervisor.attempt(name, turn)
+
+    async def _purge(self) -> None:
         purged = await self._in_batches(self.store.purge, PURGE_BATCH)
         if purged:
             log.info("ended executions were purged", extra={"count": purged})
-        await self._in_batches(self.store.sweep, SWEEP_NAMES_BATCH)
+
+    async def _sweep_early(self) -> None:
         await self._in_batches(self.store.sweep_early, SWEEP_NAMES_BATCH)
         await self.early.tidy()
-        await self._in_batches(self.batches.sweep, SWEEP_NAMES_BATCH)
 
     async def _in_batches(self, remove: Callable[..., Awaitable[int]], limit: int) -> int:
         """Remove what is due now, in small transactions with pauses; return how many."""
@@ -271,17 +310,3 @@ class Orchestrator:
             count += removed
             await self.clock.sleep(SWEEP_PAUSE_SECONDS)
         return count
-
-    def _every(self, seconds: float, work: Callable[[], Awaitable[object]]) -> None:
-        async def loop() -> None:
-            while True:
-                await self.clock.sleep(seconds)
-                try:
-                    await work()
-                except Unavailable as error:
-                    # The disk may be full; the next turn tries again.
-                    log.warning("background work failed", extra={"why": error.detail})
-                except Exception:
-                    log.exception("background work failed")
-
-        self._loops.append(asyncio.get_running_loop().create_task(loop()))

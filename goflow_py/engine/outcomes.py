@@ -49,7 +49,15 @@ def open_task(draft: Draft, address: Address) -> Task | None:
         pass
     elif execution.ended or execution.visit != address.visit or task is None or not task.open:
         return None
-    return task if task.call is not None and task.call.attempt == address.attempt else None
+    call = task.call
+    if call is None or call.attempt != address.attempt or is_another(task, address):
+        return None
+    return task
+
+
+def is_another(task: Task, address: Address) -> bool:
+    """Tell whether the open attempt began at another time than that of *address*."""
+    return task.call is not None and address.began not in (None, task.call.started_at)
 
 
 def too_late(execution: Execution) -> GoFlowError:
@@ -89,12 +97,17 @@ class Late:
 
         def record(step: Step) -> None:
             draft = step.draft
-            if "lateIgnored" in fates:
+            task = draft.after.work(address.task)
+            call = None if task is None else task.call
+            # After a restore, the open attempt may have the number of one whose history is lost.
+            has_number = call is not None and call.attempt == address.attempt
+            is_lost = has_number and task is not None and is_another(task, address)
+            if ("lost" if is_lost else "lateIgnored") in fates:
                 return
             draft.add(
                 "lateIgnored",
                 task=address.task,
-                attempt=address.attempt,
+                attempt=None if is_lost else address.attempt,
                 visit=address.visit,
                 what=self._way,
             )
@@ -120,4 +133,6 @@ class Late:
                         named = (visit, entry["task"], entry["attempt"])
                         if named == (address.visit, address.task, address.attempt):
                             found[entry["type"]] = entry.get("outcome")
+                        elif named == (address.visit, address.task, None):
+                            found["lost"] = None
         return found

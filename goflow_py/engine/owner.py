@@ -5,55 +5,40 @@ without a call in flight was cut by a crash, an open task without an attempt is 
 is the ordinary path.
 """
 
-import asyncio
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
-from typing import assert_never
 
 from goflow_py.clock import Clock
-from goflow_py.domain.execution import Execution, decode
+from goflow_py.domain.execution import Execution, id_of
+from goflow_py.engine import apart
+from goflow_py.engine.apart import Apart
 from goflow_py.engine.batcher import Batcher
 from goflow_py.engine.catalog import Catalog
+from goflow_py.engine.commits import Commits
+from goflow_py.engine.commits import NameTaken as NameTaken
 from goflow_py.engine.dispatcher import Dispatcher
 from goflow_py.engine.family import Family, Member
 from goflow_py.engine.flights import Doer, Flights
 from goflow_py.engine.inputs import abandon_lost, catch_up
+from goflow_py.engine.limits import Limits
 from goflow_py.engine.memory import Live, Memory
+from goflow_py.engine.places import Places
 from goflow_py.engine.queues import Queues
-from goflow_py.engine.records import write_of
+from goflow_py.engine.removal import remove
 from goflow_py.engine.steps import Act, Names, Step, T
 from goflow_py.engine.timers import HORIZON_SECONDS, Timers
 from goflow_py.engine.waker import Waker
-from goflow_py.errors import Conflict, Unavailable
+from goflow_py.errors import NotFound, TooLarge, Unavailable
+from goflow_py.fsm.bytes_bound import Oversize
 from goflow_py.fsm.compile import Compiled
-from goflow_py.ports import (
-    Committed,
-    Fenced,
-    Filter,
-    Name,
-    Observer,
-    Poisonous,
-    Store,
-    Taken,
-    Verdict,
-    Write,
-)
+from goflow_py.fsm.places import withdraw
+from goflow_py.ports import Name, Observer, Store
 
 log = logging.getLogger(__name__)
 
 ADOPT_PAGE = 500
-CHILDREN_PAGE = 200
 DUE_PAGE = 10_000
 POLL_SECONDS = HORIZON_SECONDS / 2
-
-
-class NameTaken(Exception):
-    """The step was refused: *name* belongs to another execution, or was used before."""
-
-    def __init__(self, name: Name) -> None:
-        super().__init__(name.kind)
-        self.name = name
 
 
 class Owner:
@@ -71,18 +56,20 @@ class Owner:
         clock: Clock,
         observer: Observer,
         retention_seconds: float,
+        limits: Limits,
     ) -> None:
         self._store = store
-        self._batcher = batcher
         self._catalog = catalog
         self._dispatcher = dispatcher
         self._queues = queues
         self._clock = clock
         self._observer = observer
-        self._retention_seconds = retention_seconds
+        self._limits = limits
         self.memory = Memory(store=store, catalog=catalog, clock=clock)
-        self.waker = Waker(clock, self._look)
+        self.waker = Waker(clock, self.look, self.memory.project_of)
+        self.places = Places(store=store, catalog=catalog, clock=clock, wake=self.waker.wake)
         self.timers = Timers(clock, self.waker.wake)
+        self.apart = Apart(end=self._end, again=lambda one: self.flights.look_later(one))
         self.flights = Flights(
             memory=self.memory,
             dispatcher=dispatcher,
@@ -90,6 +77,14 @@ class Owner:
             do=do,
             step=lambda live: self._step(live, _nothing, None),
             wake=self.waker.wake,
+            broke=self.apart.broke,
+        )
+        self._commits = Commits(
+            batcher=batcher,
+            limits=limits,
+            retention_seconds=retention_seconds,
+            carry_out=self._carry_out,
+            lose=self._lose,
         )
         self.draining = False
         self.committed: Callable[[Execution], None] = _ignore
@@ -103,14 +98,33 @@ class Owner:
             catalog=self._catalog,
             dispatcher=self._dispatcher,
             clock=self._clock,
+            places=self.places,
             dispatches=not self.draining,
         )
 
     async def start(
         self, execution: Execution, compiled: Compiled, act: Act[None], names: Sequence[Name]
     ) -> Execution:
-        """Step a new execution from nothing. Raises ``NameTaken``, ``Unavailable``."""
+        """Step a new execution from nothing.
+
+        Raises ``NameTaken``, ``TooLarge``, ``TooManyRequests`` (a limit of its project),
+        ``Unavailable``.
+        """
         await self._refuse_known(execution)
+        taken = await self._limits.enter(execution, names)
+        if taken is not None:
+            raise NameTaken(taken)
+        is_started = False
+        try:
+            begun = await self._begin(execution, compiled, act, names)
+            is_started = True
+            return begun
+        finally:
+            self._limits.leave(execution.project, started=is_started)
+
+    async def _begin(
+        self, execution: Execution, compiled: Compiled, act: Act[None], names: Sequence[Name]
+    ) -> Execution:
         live = self.memory.create(execution, compiled)
         family = self._family()
         try:
@@ -118,11 +132,13 @@ class Owner:
                 member = await family.take(live, is_new=True)
                 act(member.step)
                 await family.settle()
-                await self._commit(family, member, names)
+                await self._commits.commit(family, member, names)
                 return live.execution
-        except BaseException:
+        except BaseException as error:
             self._give_back_slots(family.members.values())
             self.memory.forget(live)
+            if isinstance(error, Oversize):
+                raise TooLarge(f"the execution cannot start: {error.message}") from None
             raise
         finally:
             family.release()
@@ -151,9 +167,19 @@ class Owner:
         """Step an execution by *act*; return it as it is durable now, and what *act* returned.
 
         Due timers come first: inputs are taken by their own time. If *act* raises, nothing is done.
-        *with_kin* gives it the machine children. Raises ``NotFound``, ``NameTaken``,
+        *with_kin* gives it the machine children. Raises ``NotFound``, ``NameTaken``, ``TooLarge``,
         ``Unavailable``.
         """
+        try:
+            return await self._apply(execution, act, names, with_kin=with_kin)
+        except Oversize as error:
+            # What time and workers did before is in this step, too: they have their own turn.
+            self.waker.wake(execution)
+            raise TooLarge(f"nothing was changed: {error.message}") from None
+
+    async def _apply(
+        self, execution: str, act: Act[T], names: Names[T] | None, *, with_kin: bool = False
+    ) -> tuple[Execution, T]:
         live = await self.memory.enter(execution)
         try:
             async with live.lock:
@@ -183,13 +209,15 @@ class Owner:
             if draft.changed or len(family.members) > 1:
                 draft.close_record()
                 taken = names(result, draft.after) if names is not None else ()
-                await self._commit(family, member, taken)
+                await self._commits.commit(family, member, taken)
             else:
-                self.timers.set(draft.after.id, draft.after.wake)
+                self.timers.set(draft.after.id, draft.after.wake, draft.after.project)
             del live.results[: len(results)]
             return live.execution, result
-        except BaseException:
+        except BaseException as error:
             self._give_back_slots(family.members.values())
+            if isinstance(error, Oversize):
+                error.execution = family.stored(error.execution)
             raise
         finally:
             family.release()
@@ -197,112 +225,16 @@ class Owner:
     def _catch_up(self, step: Step, until: int) -> None:
         catch_up(step.compiled, step.draft, self._dispatcher, step.workers, until=until)
 
-    async def _commit(self, family: Family, first: Member, names: Sequence[Name]) -> None:
-        """Write all that the step changed, whole or not at all, and make it happen."""
-        changed = [member for member in family.members.values() if member.draft.changed]
-        if not changed:
-            return
-        writes = [self._write(member, names if member is first else ()) for member in changed]
-        verdict, is_gone = await self._send(changed, writes)
-        if isinstance(verdict, Committed):
-            for member in changed:
-                before, member.live.execution = member.live.execution, member.draft.after
-                del member.live.results[: member.results]
-                self._carry_out(member, before)
-            if is_gone:
-                raise asyncio.CancelledError
-            return
-        match verdict:
-            case Taken():
-                raise NameTaken(verdict.name)
-            case Fenced():
-                for member in changed:
-                    self.memory.forget(member.live)
-                    self.flights.look_later(member.live.execution.id)
-                raise Unavailable("the execution moved on elsewhere; try again", code="fenced")
-            case Poisonous():
-                message = f"the store cannot hold this step: {verdict.message}"
-                raise Unavailable(message, code="poisonous")
-            case _:
-                assert_never(verdict)
-
-    async def _send(
-        self, changed: Sequence[Member], writes: Sequence[Write]
-    ) -> tuple[Verdict, bool]:
-        """Return the store's verdict, and whether whoever asked for it went away meanwhile."""
-        write = writes[0] if len(writes) == 1 else replace(writes[0], family=writes[1:])
-        try:
-            future = self._batcher.submit(write)
-            try:
-                return await asyncio.shield(future), False
-            except asyncio.CancelledError:
-                # What was committed is carried out all the same: others wait for it.
-                return await asyncio.shield(future), True
-        except BaseException as error:
-            if not isinstance(error, Unavailable):
-                # Whether it was written is not known here: the store is asked, a little later.
-                for member in changed:
-                    self.memory.forget(member.live)
-                    self.flights.look_later(member.live.execution.id)
-            raise
-
-    def _write(self, member: Member, names: Sequence[Name]) -> Write:
-        retain = member.live.compiled.blueprint.retain
-        if retain is None:
-            retain = self._retention_seconds
-        member.draft.seal()
-        return write_of(
-            member.draft,
-            member.live.compiled,
-            member.live.epoch,
-            names,
-            start=member.is_new,
-            retain_seconds=retain,
-        )
-
     def _give_back_slots(self, members: Iterable[Member]) -> None:
         for member in members:
-            self.flights.give_back_slots(member.live.execution, member.draft.after)
+            self.flights.give_back_slots(member.live)
+            self.places.give_back(member.live.compiled, member.live.execution)
             if member.is_new:
                 self.memory.forget(member.live)
 
     async def remove(self, execution: str) -> None:
         """Delete an ended execution; nothing can open it again meanwhile. Raises ``Conflict``."""
-        live = await self.memory.enter(execution)
-        try:
-            async with live.lock:
-                if not live.execution.ended:
-                    raise Conflict(
-                        f"the execution is {live.execution.status}; cancel or terminate it first",
-                        code="not_ended",
-                    )
-                if live.execution.errands:
-                    raise Conflict(
-                        "teardowns or notifications of the execution are still to be made; "
-                        "delete it when they have ended",
-                        code="errands_open",
-                        errands=list(live.execution.errands),
-                    )
-                await self._store.delete(execution)
-                self.memory.forget(live)
-                await self._remove_machines(execution)
-        finally:
-            self.memory.leave(live)
-
-    async def _remove_machines(self, parent: str) -> None:
-        """Delete the machines of a deleted execution with it: they were parts of it."""
-        cursor = None
-        while True:
-            page = await self._store.list(Filter(parent=parent), limit=CHILDREN_PAGE, cursor=cursor)
-            for child in (decode(body) for body in page.items):
-                if child.machine is not None and child.ended:
-                    await self._store.delete(child.id)
-                    if (live := self.memory.get(child.id)) is not None:
-                        self.memory.forget(live)
-                    await self._remove_machines(child.id)
-            if page.next is None:
-                return
-            cursor = page.next
+        await remove(self._store, self.memory, execution)
 
     # ------------------------------------------------------------ doing
 
@@ -310,7 +242,8 @@ class Owner:
         """Make what was committed happen: calls begin and end, timers are set, waiters are told."""
         after = member.draft.after
         self.flights.follow(member.live, after)
-        self.timers.set(after.id, after.wake)
+        self.timers.set(after.id, after.wake, after.project)
+        self.places.committed(member.live.compiled, before, after)
         self._queues.changed(member.live.compiled, before, after)
         self.committed(after)
         if member.is_new:
@@ -320,38 +253,83 @@ class Owner:
             self._observer.ended(after.project, after.activity, after.status, seconds)
             self.memory.tell_end(after)
 
+    def _lose(self, member: Member) -> None:
+        """Forget what the store may have otherwise; it is asked, a little later."""
+        self.memory.forget(member.live)
+        self.places.forget(member.live.execution)
+        self.flights.look_later(member.live.execution.id)
+
     # ------------------------------------------------------------ node
 
-    async def _look(self, execution: str) -> None:
-        """Do what is due of *execution*, and no more."""
+    async def look(self, execution: str) -> None:
+        """Do what is due of *execution*, and no more; what breaks is set apart."""
+        if execution in self.apart.left_alone:
+            return
         try:
-            await self.apply(execution, _nothing)
+            await self._apply(execution, _nothing, None)
+            self.apart.went_well(execution)
+        except Unavailable:
+            raise
+        except NameTaken as taken:
+            # A verb that waited for a place needs the business key, which another has now.
+            code = "key_in_use" if taken.name.kind == "key" else taken.name.kind
+            await self._apply(execution, lambda step: withdraw(step.draft, code), None)
+        except Exception as error:  # noqa: BLE001  # one that breaks must not keep others waiting
+            is_gone = isinstance(error, NotFound) and await self._store.head(execution) is None
+            if not is_gone:
+                await self.apart.broke(execution, error)
         finally:
+            # What it was promised, and did not use, is for others.
+            self._dispatcher.slots.unpromise(execution)
             self.flights.wake_ready()
+
+    async def _end(self, execution: str, code: str, message: str) -> None:
+        """End an execution as failed, by itself; its relatives are told."""
+        live = await self.memory.enter(execution)
+        family = self._family()
+        try:
+            async with live.lock:
+                live.results.clear()
+                member = await family.take(live)
+                apart.fail(live.compiled, member.draft, code, message)
+                await family.settle()
+                await self._commits.commit(family, member, ())
+        except BaseException:
+            self._give_back_slots(family.members.values())
+            raise
+        finally:
+            family.release()
+            self.memory.leave(live)
 
     async def recover(self) -> int:
         """Take up every execution that was running, in pages; return how many there were."""
+        await self.places.load()
         count, after = 0, ""
         shards = list(self.memory.epochs)
         while page := await self._store.live(shards, after=after, limit=ADOPT_PAGE):
+            before = after
             for body in page:
-                after = decode(body).id
+                after = id_of(body) or after
                 count += 1
                 self.waker.wake(after)
+            if after == before:
+                break  # nothing of the page can be read
             while len(self.waker) > ADOPT_PAGE:
                 await self._clock.sleep(0.01)
         return count
 
     async def poll_timers(self) -> bool:
         """Read the wake-ups of the next minute into memory; tell whether there are more."""
+        await self.places.tick()
         until = self._clock.now_ms() + round(HORIZON_SECONDS * 1000)
         due = await self._store.due(list(self.memory.epochs), until=until, limit=DUE_PAGE)
-        for at, execution in due:
+        projects = await self._store.projects_of([execution for _, execution in due])
+        for (at, execution), project in zip(due, projects, strict=True):
             live = self.memory.get(execution)
             if live is None:
-                self.timers.expect(execution, at)
+                self.timers.expect(execution, at, project or "")
             elif live.execution.seq >= 0:
-                self.timers.set(execution, live.execution.wake)
+                self.timers.set(execution, live.execution.wake, live.execution.project)
         return len(due) == DUE_PAGE
 
     async def drain(self, seconds: float) -> None:
@@ -359,6 +337,7 @@ class Owner:
         self.draining = True
         self.timers.stop()
         await self.flights.drain(seconds)
+        await self.places.stop()
         await self.waker.stop()
         await self.flights.stop()
 

@@ -6,7 +6,13 @@ from goflow_py.domain.execution import Execution, encode
 from goflow_py.engine.queues import has_queued, queue_rows
 from goflow_py.fsm.compile import Compiled
 from goflow_py.fsm.draft import Draft
+from goflow_py.fsm.places import PLACE, has_place, waits_for_place
 from goflow_py.ports import HeadRow, Name, QueueRow, RecordRow, Write
+
+PLACE_KIND = "place"
+"""Names of executions that have a place among those that their activity may have at a time."""
+WAITING_KIND = "waiting"
+"""Names of those that wait for one; in their order."""
 
 
 def write_of(
@@ -31,6 +37,10 @@ def write_of(
             execution=after.id,
         )
         (freed if after.ended else taken).append(own)
+    if compiled.blueprint.max_concurrent is not None:
+        old, new = _places(compiled, before), _places(compiled, after)
+        taken += [name for name in new if name not in old]
+        freed += [name for name in old if name not in new]
     if start and after.ended:
         # It ended in its first step: its business key is free again at once.
         taken = [name for name in taken if name.kind != "key"]
@@ -56,6 +66,25 @@ def write_of(
     )
 
 
+def _places(compiled: Compiled, execution: Execution) -> list[Name]:
+    """Return the name of the place that an execution has, or that it waits for in order."""
+    if has_place(compiled, execution):
+        kind, name = PLACE_KIND, execution.id
+    elif waits_for_place(execution) and not execution.paused:
+        kind, name = WAITING_KIND, f"{execution.timers[PLACE]:016d}/{execution.id}"
+    else:
+        return []
+    return [
+        Name(
+            project=execution.project,
+            kind=kind,
+            scope=execution.activity,
+            name=name,
+            execution=execution.id,
+        )
+    ]
+
+
 def _queue(draft: Draft, compiled: Compiled) -> list[QueueRow] | None:
     """Return the queue's rows anew, where a step may have changed them."""
     if not has_queued(draft.before) and not has_queued(draft.after):
@@ -66,7 +95,7 @@ def _queue(draft: Draft, compiled: Compiled) -> list[QueueRow] | None:
 
 def _purge_at(execution: Execution, retain_seconds: float) -> int | None:
     """Return when it may go; not while a teardown or a notification is still to be made."""
-    if execution.finished_at is None or execution.errands:
+    if execution.finished_at is None or execution.errands or waits_for_place(execution):
         return None
     return execution.finished_at + round(retain_seconds * 1000)
 

@@ -171,9 +171,14 @@ def normalised(blueprint: Blueprint, worker_names: Sequence[str]) -> tuple[bytes
     """Return the stored document, and the hash of what it says."""
     body = dump(blueprint)
     body.pop("workers", None)
-    document = {"blueprint": body, "workerNames": list(worker_names)}
-    canonical = orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
-    return orjson.dumps(document), hashlib.sha256(canonical).hexdigest()
+    document = orjson.dumps({"blueprint": body, "workerNames": list(worker_names)})
+    return document, digest_of_stored(document)
+
+
+def digest_of_stored(document: bytes) -> str:
+    """Return the hash of a stored document, whatever the order of its keys."""
+    canonical = orjson.dumps(orjson.loads(document), option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(canonical).hexdigest()
 
 
 def workers_body(name: tuple[str, str], workers: Sequence[Worker]) -> bytes:

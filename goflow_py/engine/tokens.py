@@ -24,11 +24,14 @@ class Address:
     visit: int
     task: str
     attempt: int
+    began: int | None = None
+    """When: after a restore of older data, the same numbers come again. None: of older tokens."""
 
 
 def make_token(key: bytes, address: Address) -> str:
     """Return the token of an attempt."""
-    body = orjson.dumps([address.execution, address.visit, address.task, address.attempt])
+    numbers = [address.visit, address.task, address.attempt, address.began]
+    body = orjson.dumps([address.execution, *numbers])
     mac = hmac.digest(key, body, "sha256")[:MAC_BYTES]
     return base64.urlsafe_b64encode(mac + body).rstrip(b"=").decode()
 
@@ -45,5 +48,7 @@ def read_token(key: bytes, token: str) -> Address:
     mac, body = raw[:MAC_BYTES], raw[MAC_BYTES:]
     if not hmac.compare_digest(mac, hmac.digest(key, body, "sha256")[:MAC_BYTES]):
         raise refusal
-    execution, visit, task, attempt = orjson.loads(body)
-    return Address(execution=execution, visit=visit, task=task, attempt=attempt)
+    execution, visit, task, attempt, *began = orjson.loads(body)
+    return Address(
+        execution=execution, visit=visit, task=task, attempt=attempt, began=(began or [None])[0]
+    )

@@ -5,11 +5,12 @@ from typing import Any
 import orjson
 
 from goflow_py.domain.actions import CallAction
-from goflow_py.domain.execution import Execution, decode
+from goflow_py.domain.execution import Execution
 from goflow_py.domain.history import Entry
 from goflow_py.engine.attempts import BODY_KEPT_BYTES
 from goflow_py.engine.calls import is_url, key_of, with_target
 from goflow_py.engine.catalog import Catalog
+from goflow_py.engine.heads import UNREADABLE, damaged, readable
 from goflow_py.engine.owner import Owner
 from goflow_py.engine.views import (
     attempt_views,
@@ -24,11 +25,12 @@ from goflow_py.fsm.diagram import graph, walked
 from goflow_py.fsm.draft import Draft
 from goflow_py.fsm.events import awaiting, is_machine
 from goflow_py.fsm.fold import fold
-from goflow_py.ports import Filter, Page, RecordRow, Store
+from goflow_py.ports import PAGE_BYTES_MAX, Filter, Page, RecordRow, Store
 
 RECORDS_PAGE = 500
 ENTRIES_MAX = 100_000
 """Of one history, in one answer."""
+ENTRIES_BYTES_MAX = 64 * 1024 * 1024
 
 
 class Tracking:
@@ -73,22 +75,28 @@ class Tracking:
     async def page(self, which: Filter, *, limit: int, cursor: str | None) -> Page:
         """Return views, newest first."""
         page = await self._store.list(which, limit=limit, cursor=cursor)
-        return Page(items=[await self.view(decode(body)) for body in page.items], next=page.next)
+        return Page(items=[await self.view(one) for one in readable(page.items)], next=page.next)
 
     async def history(
         self, execution: Execution, *, after: int, limit: int
     ) -> tuple[list[dict[str, Any]], int | None]:
-        """Return entries behind seq *after*, and the seq to go on from if there are more."""
+        """Return entries behind seq *after*, and the seq to go on from if there are more.
+
+        Fewer than *limit* when they are long (``PAGE_BYTES_MAX``).
+        """
         found: list[Entry] = []
-        at = after
-        while len(found) <= limit:
+        at, size = after, 0
+        while len(found) <= limit and size < PAGE_BYTES_MAX:
             records = await self._store.history(execution.id, after=at, limit=RECORDS_PAGE)
             if not records:
                 break
             at = records[-1].seq
+            size += sum(len(record.entries) for record in records)
             found += [e for e in _entries(records) if e["seq"] > after]
-        more = found[limit - 1]["seq"] if len(found) > limit else None
-        return [entry_view(entry) for entry in found[:limit]], more
+        shown, more = found[:limit], None
+        if len(found) > limit or (size >= PAGE_BYTES_MAX and at < execution.seq):
+            more = shown[-1]["seq"]
+        return [entry_view(entry) for entry in shown], more
 
     async def attempts(self, execution: Execution) -> list[dict[str, Any]]:
         """Return every attempt, with what was sent and what came back (bodies to 4 KiB)."""
@@ -152,9 +160,11 @@ class Tracking:
 
     async def _all_entries(self, execution: str) -> list[Entry]:
         found: list[Entry] = []
+        size = 0
         async for record in self._records(execution):
             found += orjson.loads(record.entries)
-            if len(found) > ENTRIES_MAX:
+            size += len(record.entries)
+            if len(found) > ENTRIES_MAX or size > ENTRIES_BYTES_MAX:
                 break
         return found
 
@@ -219,7 +229,10 @@ def _payload(
 
 
 def _entries(records: list[RecordRow]) -> list[Entry]:
-    return [entry for record in records for entry in orjson.loads(record.entries)]
+    try:
+        return [entry for record in records for entry in orjson.loads(record.entries)]
+    except UNREADABLE as error:
+        raise damaged(records[0].execution) from error
 
 
 def _blank(execution: Execution) -> Execution:

@@ -10,6 +10,7 @@ import orjson
 from goflow_py.clock import Clock
 from goflow_py.domain.blueprint import Blueprint
 from goflow_py.domain.workers import Worker, WorkersDocument
+from goflow_py.engine.aside import aside
 from goflow_py.engine.catalog import Catalog, group_workers
 from goflow_py.engine.proofs import Proofs
 from goflow_py.engine.requests import IDEMPOTENCY_SECONDS, Repeat
@@ -90,12 +91,15 @@ class Uploads:
         with all findings, ``MalformedRequest``, ``TooLarge``.
         """
         async with self._one_at_a_time:
-            read = read_definition(body, syntax=syntax, origin=origin)
-            return await self._upload(read, project, dry_run, strict, repeat)
+            read = await aside(
+                len(body), lambda: read_definition(body, syntax=syntax, origin=origin)
+            )
+            return await self._upload(read, len(body), project, dry_run, strict, repeat)
 
     async def _upload(
         self,
         read: Definition,
+        size: int,
         project: str | None,
         dry_run: bool,
         strict: bool,
@@ -107,20 +111,23 @@ class Uploads:
         name = (blueprint.project, blueprint.activity)
         stored = [w for group in (await self._catalog.workers(*name)).values() for w in group]
         in_force = stored if workers is None else workers
-        checked = examine(
-            blueprint,
-            workers=in_force,
-            workers_in_body=workers is not None,
-            is_resolved=lambda alias: self._catalog.resolve(alias) is not None,
+        checked = await aside(
+            size,
+            lambda: examine(
+                blueprint,
+                workers=in_force,
+                workers_in_body=workers is not None,
+                is_resolved=lambda alias: self._catalog.resolve(alias) is not None,
+            ),
         )
         children = await self._proofs.unknown_activities(blueprint)
         findings = [*read.findings, *checked.findings, *children]
         refuse_errors(findings, strict=strict)
         normal = blueprint.model_copy(update={"workers": None})
         names = sorted({worker.name for worker in in_force})
-        document, digest = normalised(normal, names)
+        document, digest = await aside(size, lambda: normalised(normal, names))
         shown = [finding.as_json() for finding in findings]
-        proof = self._proofs.of(checked, in_force)
+        proof = await aside(size, lambda: self._proofs.of(checked, in_force))
         if dry_run:
             latest = await self._store.blueprint(*name, None)
             same = latest is not None and latest.digest == digest

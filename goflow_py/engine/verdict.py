@@ -126,7 +126,10 @@ def _body(reply: Answered) -> Any:
         return None
     declared = reply.headers.get("content-type", "").split(";")[0].strip().lower()
     if declared.startswith("text/"):
-        text = reply.body.decode("utf-8", "strict")
+        try:
+            text = reply.body.decode("utf-8", "strict")
+        except UnicodeDecodeError as error:
+            raise ValueError(f"byte {error.start} of the text is not UTF-8") from None
         if "\x00" in text:
             raise ValueError("the text holds the character NUL")
         return text
@@ -156,7 +159,7 @@ def _retry_after(value: str | None, now_ms: int) -> float | None:
     """Return seconds, of either form of the header (RFC 9110, section 10.2.3)."""
     if not value:
         return None
-    if value.strip().isdigit():
+    if value.isascii() and value.strip().isdigit():  # int() refuses what Latin-1 calls digits
         return float(min(int(value.strip()[:9]), 86_400))
     try:
         return max(0.0, parsedate_to_datetime(value).timestamp() - now_ms / 1000)

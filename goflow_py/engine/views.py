@@ -9,6 +9,7 @@ from goflow_py.domain.history import Entry
 from goflow_py.engine.stand_ins import QUEUED
 from goflow_py.fsm.compile import Compiled
 from goflow_py.fsm.events import awaiting
+from goflow_py.fsm.places import noted_command, waits_for_place
 from goflow_py.fsm.rows import BUSY, EACH
 from goflow_py.fsm.work import is_parked
 
@@ -172,7 +173,7 @@ def why_view(
         "status": execution.status,
         "state": execution.state,
         "since": rfc3339(execution.entered_at),
-        "until": time(execution.wake),
+        "until": None if waits_for_place(execution) else time(execution.wake),
         "events": [item["event"] for item in awaited],
         "who": sorted({item["role"] for item in awaited if "role" in item}),
         "workers": [t.call.worker for t in execution.open_tasks() if t.call],
@@ -184,6 +185,14 @@ def why_view(
 def _sentence(execution: Execution, compiled: Compiled, parts: Mapping[str, Any]) -> str:
     state = execution.state
     error = execution.error or {}
+    most = compiled.blueprint.max_concurrent
+    room = f"waits for a place: the activity runs at most {most} at a time"
+    waiting = noted_command(execution)
+    if waiting is not None:
+        status = execution.status
+        return f"It has ended ({status}) in state '{state}', and its {waiting.verb} {room}."
+    if waits_for_place(execution) and not execution.paused:
+        return f"It has not begun, and {room}."
     match execution.status:
         case "completed":
             return f"It has completed in state '{state}'."

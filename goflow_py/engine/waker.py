@@ -1,8 +1,8 @@
-"""Looking at executions whose time has come, a bounded number at once."""
+"""Looking at executions whose time has come, a bounded number at once, projects in turn."""
 
 import asyncio
 import logging
-from collections import deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Awaitable, Callable
 
 from goflow_py.clock import Clock
@@ -12,47 +12,123 @@ log = logging.getLogger(__name__)
 
 WAKERS_MAX = 128
 """Executions that are woken at the same time."""
+WAKERS_PROJECT_MAX = 96
+"""Of one project: so another's look begins at once."""
 AGAIN_SECONDS = 0.5
+LOOKS_MAX = 10
+"""Of one execution that break, one after the other."""
+BROKEN_AGAIN_SECONDS, BROKEN_AGAIN_SECONDS_MAX = 1.0, 60.0
 
 
 class Waker:
-    """Runs *look* for every execution that was asked for, in order, and goes on when one breaks."""
+    """Runs *look* for every execution that was asked for, and goes on when one breaks.
 
-    def __init__(self, clock: Clock, look: Callable[[str], Awaitable[object]]) -> None:
+    Projects have their turns one after the other; those of one project come in order. So ten
+    thousand timers of one keep another's single one waiting for a turn, and no longer.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        look: Callable[[str], Awaitable[object]],
+        project_of: Callable[[str], str] = lambda _: "",
+    ) -> None:
         self._clock = clock
         self._look = look
-        self._due: deque[str] = deque()
+        self._project_of = project_of
+        self._due: OrderedDict[str, deque[str]] = OrderedDict()
+        """By project, whose turn is next first."""
+        self._count = 0
+        self._looking: Counter[str] = Counter()
+        self._broken: dict[str, int] = {}
+        """How often a look broke, one after the other."""
+        self._stopped = False
         self._tasks: set[asyncio.Task[None]] = set()
 
     def __len__(self) -> int:
-        return len(self._due)
+        return self._count
 
-    def wake(self, execution: str) -> None:
-        """Look at *execution* soon."""
-        self._due.append(execution)
-        if len(self._tasks) < WAKERS_MAX:
+    def wake(self, execution: str, project: str | None = None) -> None:
+        """Look at *execution* soon. Those whose project is not known have a turn together."""
+        if self._stopped:
+            return
+        known = self._project_of(execution) if project is None else project
+        self._add(execution, known)
+        if len(self._tasks) < WAKERS_MAX and self._looking[known] < WAKERS_PROJECT_MAX:
             task = asyncio.get_running_loop().create_task(self._run())
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
     async def stop(self) -> None:
         """Look at nothing any more."""
+        self._stopped = True
         self._due.clear()
+        self._count = 0
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    def _add(self, execution: str, project: str) -> None:
+        row = self._due.get(project)
+        if row is None:
+            row = self._due[project] = deque()
+        row.append(execution)
+        self._count += 1
+
+    def _next(self) -> tuple[str, str] | None:
+        """Take the first of the project whose turn it is; None: each looks at as many as it may."""
+        project = next((one for one in self._due if self._looking[one] < WAKERS_PROJECT_MAX), None)
+        if project is None:
+            return None
+        row = self._due[project]
+        execution = row.popleft()
+        self._count -= 1
+        if row:
+            self._due.move_to_end(project)
+        else:
+            del self._due[project]
+        return execution, project
+
     async def _run(self) -> None:
-        while self._due:
-            execution = self._due.popleft()
+        while (found := self._next()) is not None:
+            execution, project = found
+            self._looking[project] += 1
             try:
-                await self._look(execution)
-            except NotFound:
-                continue
-            except Unavailable:
-                await self._clock.sleep(AGAIN_SECONDS)
-                self._due.append(execution)
-            except Exception:
-                # One that breaks must not keep the others from waking.
-                log.exception("an execution could not be woken", extra={"execution": execution})
+                await self._try(execution, project)
+            finally:
+                self._looking[project] -= 1
+                if not self._looking[project]:
+                    del self._looking[project]
+
+    async def _try(self, execution: str, project: str) -> None:
+        try:
+            await self._look(execution)
+        except NotFound:
+            self._broken.pop(execution, None)
+        except Unavailable:
+            await self._clock.sleep(AGAIN_SECONDS)
+            self._add(execution, project)
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            self._look_again(execution, project, error)  # nobody cancelled this one
+        except Exception as error:  # noqa: BLE001  # one that breaks holds up no other
+            self._look_again(execution, project, error)
+        else:
+            if self._broken:
+                self._broken.pop(execution, None)
+
+    def _look_again(self, execution: str, project: str, error: BaseException) -> None:
+        """Look once more after a while, a bounded number of times."""
+        tries = self._broken.pop(execution, 0) + 1
+        log.error(
+            "an execution could not be woken",
+            extra={"execution": execution, "tries": tries},
+            exc_info=error,
+        )
+        if tries < LOOKS_MAX:
+            self._broken[execution] = tries
+            pause = min(BROKEN_AGAIN_SECONDS_MAX, BROKEN_AGAIN_SECONDS * 2 ** (tries - 1))
+            self._clock.call_later(pause, lambda: self.wake(execution, project))

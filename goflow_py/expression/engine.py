@@ -17,6 +17,7 @@ from typing import Any, Final
 import re2
 
 from goflow_py.clock import SystemClock
+from goflow_py.expression import budget
 from goflow_py.expression.errors import Fault
 from goflow_py.expression.operators import ARITHMETIC, COMPARISONS, contained, joined, negative
 from goflow_py.expression.values import MISSING, Scales, equal, number, truthy
@@ -86,12 +87,14 @@ class Evaluator(Jsonata):  # type: ignore[misc]
         # Functions that call functions find their evaluator in this place.
         Jsonata.CURRENT.jsonata = self
         try:
+            budget.spend(0, 0.0)
             return self.eval(self.ast, document, frame)
         finally:
             if before is None:
                 del Jsonata.CURRENT.jsonata
             else:
                 Jsonata.CURRENT.jsonata = before
+            budget.spend(self._steps, _CLOCK.monotonic() - self._deadline + FUSE_SECONDS)
 
     def spend(self, steps: int) -> None:
         """Count work that is done inside one step."""

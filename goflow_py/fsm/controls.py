@@ -10,7 +10,7 @@ from goflow_py.domain.event import Control, Outside
 from goflow_py.domain.execution import Status
 from goflow_py.domain.names import CANCEL
 from goflow_py.errors import Conflict, Invalid
-from goflow_py.fsm import work
+from goflow_py.fsm import places, timers, work
 from goflow_py.fsm.commands import note, refuse, refuse_orphan
 from goflow_py.fsm.compile import Compiled
 from goflow_py.fsm.draft import Draft
@@ -24,6 +24,8 @@ from goflow_py.fsm.undo import unwind
 def control(compiled: Compiled, draft: Draft, command: Control) -> bool:
     """Carry out *command*. Raises ``Conflict`` (409), ``Invalid``, ``ExpressionFailed`` (422)."""
     execution = draft.before
+    if places.waits_for_place(execution) and _withdraw(draft, command):
+        return True
     reopens = command.verb in REOPENING and command.arguments.get("downstream") is not False
     if reopens and execution.ended and execution.parent is not None:
         refuse_orphan(command, execution)
@@ -34,6 +36,17 @@ def control(compiled: Compiled, draft: Draft, command: Control) -> bool:
             code="cancelling",
             state=execution.state,
         )
+    if reopens and execution.ended and places.needs_place(compiled, execution):
+        if not command.arguments.get("byParent"):
+            if places.waits_for_place(execution):
+                return False
+            places.ask_for_verb(draft, command)
+            return True
+    return carry_out(compiled, draft, command)
+
+
+def carry_out(compiled: Compiled, draft: Draft, command: Control) -> bool:
+    """Carry out a verb that waits for nothing any more."""
     try:
         return _VERBS[command.verb](compiled, draft, command)
     except MicrostepLimit:
@@ -42,6 +55,23 @@ def control(compiled: Compiled, draft: Draft, command: Control) -> bool:
             f"'{draft.before.state}'",
             code="microstep_limit",
         ) from None
+
+
+def _withdraw(draft: Draft, command: Control) -> bool:
+    """Take back a verb that waits for a place; tell whether *command* asked for that.
+
+    One that has not begun cannot be retried, nor led elsewhere.
+    """
+    if not draft.before.ended:
+        if command.verb in REOPENING:
+            refuse(command, draft.before, ": it has not begun, and waits for a place")
+        return False
+    if command.verb not in ("cancel", "terminate"):
+        return False
+    note(draft, command)
+    timers.cancel_timer(draft, places.PLACE)
+    draft.close_record()
+    return True
 
 
 # ---------------------------------------------------------------- pause and resume
@@ -102,7 +132,8 @@ def _cancel(compiled: Compiled, draft: Draft, command: Control) -> bool:
         refuse(command, execution, "")
     digest = Digest(compiled, draft)
     draft.happens(CANCEL, {"reason": command.reason})
-    row = None if command.arguments.get("plain") else digest.row_for(CANCEL)
+    is_plain = command.arguments.get("plain") or places.waits_for_place(execution)
+    row = None if is_plain else digest.row_for(CANCEL)
     if row is None:
         note(draft, command, unwinding=True)
         unwind(digest)

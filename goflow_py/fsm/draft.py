@@ -9,12 +9,17 @@ from goflow_py.domain import durations
 from goflow_py.domain.execution import Execution, copy
 from goflow_py.domain.history import Entry, EntryType
 from goflow_py.domain.values import value
+from goflow_py.fsm.bytes_bound import check_record, check_step
 from goflow_py.fsm.fold import apply, status_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 HASH_BYTES = 16
+SMALL_BYTES = 1024 * 1024
+"""Steps up to this size are over no limit."""
+ENTRIES_AT_ONCE = 8
+"""More are encoded one by one, so that what is too large is noticed before it fills the memory."""
 
 
 @value
@@ -44,6 +49,7 @@ class Draft:
         "before",
         "now",
         "records",
+        "size",
     )
 
     def __init__(self, execution: Execution, now: int) -> None:
@@ -51,6 +57,8 @@ class Draft:
         self.after = copy(execution)
         self.now = max(now, execution.at)
         self.records: list[SealedRecord] = []
+        self.size = 0
+        """Bytes of the records."""
         self._entries: list[Entry] = []
         self._closed = 0  # entries that are in a record already
         self._event: Mapping[str, Any] = {"name": None, "data": None}
@@ -87,13 +95,16 @@ class Draft:
             self.after.status = status_of(self.after)
 
     def close_record(self) -> None:
-        """End a record: the entries since the last one belong to one digest."""
+        """End a record: the entries since the last one belong to one digest.
+
+        Raises ``Oversize``.
+        """
         written = self._entries[self._closed :]
         if not written:
             return
         execution = self.after
         execution.status = status_of(execution)
-        entries = orjson.dumps(written)
+        entries = self._encoded(written)
         execution.hash = chain(execution.hash, entries)
         self._closed = len(self._entries)
         self.records.append(
@@ -105,6 +116,29 @@ class Draft:
                 hash=execution.hash,
             )
         )
+
+    def _encoded(self, written: list[Entry]) -> bytes:
+        """Return entries as a JSON list. Raises ``Oversize``."""
+        if len(written) <= ENTRIES_AT_ONCE:
+            entries = orjson.dumps(written)
+            self._count(len(entries))
+            return entries
+        parts, size = list[bytes](), 1
+        for entry in written:
+            parts.append(orjson.dumps(entry))
+            size += len(parts[-1]) + 1
+            self._check(size)
+        self._count(size)
+        return b"[" + b",".join(parts) + b"]"
+
+    def _count(self, size: int) -> None:
+        self._check(size)
+        self.size += size
+
+    def _check(self, size: int) -> None:
+        if size + self.size > SMALL_BYTES:
+            check_record(self.after, size)
+            check_step(self.after.id, size + self.size)
 
     def seal(self) -> Execution:
         """End the last record, and return the execution as it is after all of them."""

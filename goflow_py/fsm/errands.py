@@ -22,7 +22,7 @@ SETUP = "+setup"
 NOTIFY = "notify"
 """The kind of an errand that tells an endpoint."""
 ERRANDS_MAX = 1_000
-"""Open at once, in one execution; more are left out."""
+"""Open at once, in one execution; more are left out, and the history says so."""
 
 
 def set_up(digest: "Digest", _: Mapping[str, Any]) -> bool:
@@ -85,7 +85,7 @@ def _was_begun(digest: "Digest") -> bool:
 
 def _order_teardown(digest: "Digest", action: CompiledAction, data: Mapping[str, Any]) -> None:
     draft = digest.draft
-    if len(draft.after.errands) >= ERRANDS_MAX:
+    if _is_full(draft, "+teardown"):
         return
     task = work.schedule(
         draft,
@@ -151,7 +151,7 @@ def order_replay(digest: "Digest", action: CompiledAction, state: str, task: str
 
 def _order(digest: "Digest", what: str, kind: str, action: str, data: Any, **facts: Any) -> None:
     draft = digest.draft
-    if len(draft.after.errands) >= ERRANDS_MAX:
+    if _is_full(draft, f"+{what}"):
         return
     visit = draft.after.visit
     name = f"+{what}:{draft.after.seq + 1}"
@@ -168,6 +168,14 @@ def _order(digest: "Digest", what: str, kind: str, action: str, data: Any, **fac
         **facts,
     )
     _let_it_be_found(draft, name)
+
+
+def _is_full(draft: Draft, what: str) -> bool:
+    """Tell whether nothing more can be ordered; the history shows what is left out."""
+    if len(draft.after.errands) < ERRANDS_MAX:
+        return False
+    draft.add("eventIgnored", name=what, id=None, reason="too_many_errands")
+    return True
 
 
 def _let_it_be_found(draft: Draft, name: str) -> None:

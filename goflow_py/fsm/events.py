@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+import orjson
+
 from goflow_py.domain import durations
 from goflow_py.domain.actions import ActivityAction
 from goflow_py.domain.event import Outside
@@ -14,6 +16,7 @@ from goflow_py.domain.execution import Execution, Task
 from goflow_py.domain.names import ENGINE_EVENTS
 from goflow_py.errors import Conflict, EventNotAccepted, ExpressionFailed, Forbidden, Invalid
 from goflow_py.fsm import work
+from goflow_py.fsm.bytes_bound import KEPT_EVENTS_BYTES_MAX
 from goflow_py.fsm.compile import Compiled, awaited
 from goflow_py.fsm.draft import Draft
 from goflow_py.fsm.guard import MicrostepLimit
@@ -118,6 +121,13 @@ def _respond(digest: Digest, offered: Iterable[tuple[Task, Applied | Kept]]) -> 
 
 
 def _admit(compiled: Compiled, execution: Execution, event: Outside) -> None:
+    if "place" in execution.timers and not execution.ended:
+        raise EventNotAccepted(
+            "the execution has not begun: it waits for a place, since its activity runs only so "
+            "many at a time; it accepts no event yet",
+            awaiting=[],
+            state=execution.state,
+        )
     if event.name in ENGINE_EVENTS:
         raise Invalid(
             f"'{event.name}' is raised by the engine and never accepted from outside",
@@ -227,6 +237,14 @@ def _keep(draft: Draft, event: Outside, reason: str) -> None:
             f"the execution keeps {DEFERRED_EVENTS_MAX} events already; send it again later",
             code="too_many_deferred",
         )
+    if execution.deferred or execution.held:
+        kept = [event.data, execution.deferred, execution.held]
+        if len(orjson.dumps(kept)) > KEPT_EVENTS_BYTES_MAX:
+            raise Conflict(
+                f"the events that the execution keeps have {KEPT_EVENTS_BYTES_MAX} bytes already; "
+                "send it again later",
+                code="too_many_deferred",
+            )
     fields: dict[str, Any] = {"name": event.name, "data": event.data, "reason": reason}
     if event.id is not None:
         fields["id"] = event.id
@@ -247,7 +265,7 @@ def _keep(draft: Draft, event: Outside, reason: str) -> None:
 
 def awaiting(compiled: Compiled, execution: Execution) -> list[dict[str, Any]]:
     """Return the events that the execution accepts now, as the API lists them."""
-    if execution.ended or execution.unwinding:
+    if execution.ended or execution.unwinding or "place" in execution.timers:
         return []
     found: dict[tuple[str, str | None], dict[str, Any]] = {}
     state = compiled.states[execution.state]

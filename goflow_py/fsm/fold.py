@@ -126,7 +126,7 @@ def _attempt_ended(execution: Execution, entry: Entry) -> None:
         task.waits = {**task.waits, worker: entry["notBefore"]}
     if "error" in entry:
         task.error = entry["error"]
-        if entry["error"].get("code") in UNKNOWN_AFTER:
+        if entry["error"].get("code") in UNKNOWN_AFTER or entry.get("unknown"):
             task.facts = {**task.facts, "unknown": True}
 
 
@@ -242,7 +242,7 @@ def _timer_set(execution: Execution, entry: Entry) -> None:
 
 def _timer_gone(execution: Execution, entry: Entry) -> None:
     execution.timers.pop(entry["timer"], None)
-    if entry["timer"] == "delay":
+    if entry["timer"] in ("delay", "place"):
         execution.noted = None
 
 

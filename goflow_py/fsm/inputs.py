@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from goflow_py.domain.execution import Task
-from goflow_py.domain.names import START, SUCCESS, TIMEOUT
-from goflow_py.fsm import timers, work
+from goflow_py.domain.names import SUCCESS, TIMEOUT
+from goflow_py.fsm import places, timers, work
 from goflow_py.fsm.compile import Compiled
 from goflow_py.fsm.draft import Draft
 from goflow_py.fsm.events import finish
@@ -34,14 +34,12 @@ def start(compiled: Compiled, draft: Draft, *, delay_seconds: float = 0.0, **fac
     )
     if blueprint.timeout is not None:
         timers.set_timer(draft, "deadline", blueprint.timeout)
-    digest = Digest(compiled, draft)
-    draft.happens(START, draft.after.input)
     if delay_seconds > 0:
         timers.set_timer(draft, "delay", delay_seconds, noted={"start": True})
-        finish(digest)
-        return
-    guarded(digest, lambda: _note(digest, {"start": True}), {"noted": {"start": True}})
-    finish(digest)
+    elif places.needs_place(compiled, draft.after):
+        places.ask(draft, {"start": True})
+    else:
+        places.start(compiled, draft)
 
 
 def _note(digest: Digest, noted: Mapping[str, Any]) -> None:
@@ -92,6 +90,10 @@ def take_timer(compiled: Compiled, draft: Draft, timer: str) -> None:
     if timer == "deadline":
         message = f"the execution took longer than its {compiled.blueprint.timeout:g} s"
         digest.fail(work.error_value(draft, "execution_timeout", message))
+    elif timer == "delay" and not draft.after.visit and places.needs_place(compiled, draft.after):
+        places.ask(draft, {"start": True})
+    elif timer == places.PLACE:
+        places.start(compiled, draft)
     elif timer == "delay":
         again = noted or {"start": True}
         guarded(digest, lambda: _note(digest, again), {"noted": dict(again)})

@@ -21,7 +21,7 @@ from goflow_py.domain.names import (
     SUCCESS,
     TIMEOUT,
 )
-from goflow_py.expression import Template
+from goflow_py.expression import Template, budget
 from goflow_py.fsm import errands, tasks, timers, undo, work
 from goflow_py.fsm.compile import Compiled
 from goflow_py.fsm.draft import Draft
@@ -29,6 +29,8 @@ from goflow_py.fsm.guard import MICROSTEPS_MAX, MicrostepLimit, as_error
 from goflow_py.fsm.machine import fire
 from goflow_py.fsm.rows import INSTANT, LABELLING, CompiledRow, CompiledState
 
+VISITS_MAX = 100_000
+"""Entries into states in one execution: its history has an end, whatever its blueprint says."""
 DONE_MAX = 1_000
 """Pieces of work with an ``undo`` in one execution: they are kept until its end."""
 
@@ -48,6 +50,7 @@ class Digest:
         self.respond: Any = None
         self.microsteps = 0
         self.visit_before = draft.after.visit
+        budget.begin()
 
     # ------------------------------------------------------------ happenings
 
@@ -190,6 +193,9 @@ class Digest:
             self._end_without_work(state)
         elif state.max_visits is not None and execution.visits[target] > state.max_visits:
             message = f"state '{target}' was entered more than {state.max_visits} times"
+            self.fail({"code": "max_visits", "message": message})
+        elif execution.visit > VISITS_MAX:
+            message = f"more than {VISITS_MAX} states were entered"
             self.fail({"code": "max_visits", "message": message})
         elif len(execution.done) > DONE_MAX:
             message = f"more than {DONE_MAX} pieces of work would have to be undone"

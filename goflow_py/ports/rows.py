@@ -10,6 +10,8 @@ SHARDS = 256
 """Logical shards; an execution's shard is the last byte of its id."""
 BATCH_RECORDS_MAX = 1_000
 BATCH_BYTES_MAX = 4 * 1024 * 1024
+PAGE_BYTES_MAX = 16 * 1024 * 1024
+"""A page of heads or of a history ends behind the one with which it has so many."""
 
 
 @value
@@ -18,7 +20,10 @@ class Name:
 
     project: str
     kind: str
-    """``key`` (scope: activity), ``idem`` (method and path) or ``event`` (the execution)."""
+    """``key`` (scope: activity), ``idem`` (method and path) or ``event`` (the execution).
+
+    ``place`` and ``waiting`` (scope: activity): who runs of an activity that bounds how many may.
+    """
     scope: str
     name: str
     execution: str
@@ -58,6 +63,18 @@ class HeadRow:
     def shard(self) -> int:
         """Return the shard: the last byte of the id."""
         return int(self.id[-2:], 16)
+
+
+@value
+class OpenRow:
+    """What the columns and the head of an open execution say."""
+
+    place: str
+    """Where the page begins that comes behind this row."""
+    status: str
+    seq: int
+    wake: int | None
+    body: bytes
 
 
 @value
@@ -240,6 +257,31 @@ class KeyRow:
     description: str
     created_at: int
     expires_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitsRow:
+    """What a project may have at most; None: there is no limit."""
+
+    project: str
+    max_running: int | None = None
+    """Executions that have not ended."""
+    starts_per_second: float | None = None
+    max_open_calls: int | None = None
+    """Calls in flight."""
+    max_stored_bytes: int | None = None
+    """Of heads and histories."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageRow:
+    """What a project has."""
+
+    project: str
+    running: int
+    """Executions that have not ended."""
+    stored_bytes: int
+    """Of heads and histories."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,14 +9,17 @@ from goflow_py.ports.rows import (
     EarlyRow,
     Filter,
     KeyRow,
+    LimitsRow,
     Message,
     Name,
+    OpenRow,
     Page,
     QueueRow,
     RecordRow,
     Taken,
     TaskFilter,
     Upload,
+    UsageRow,
     Verdict,
     Write,
 )
@@ -66,13 +69,28 @@ class Store(Protocol):
         """Return several heads, in the order asked."""
 
     async def history(self, execution: str, *, after: int, limit: int) -> list[RecordRow]:
-        """Return the records that end behind seq *after*, oldest first, at most *limit*."""
+        """Return the records that end behind seq *after*, oldest first, at most *limit*.
+
+        Fewer when they are long (``PAGE_BYTES_MAX``): only an empty list says that none is left.
+        """
 
     async def live(self, shards: Sequence[int], *, after: str, limit: int) -> list[bytes]:
         """Return the heads with status ``running`` and an id above *after*, by id."""
 
     async def due(self, shards: Sequence[int], *, until: int, limit: int) -> list[tuple[int, str]]:
         """Return (wake, id) of executions that wake at or before *until*, earliest first."""
+
+    async def projects_of(self, executions: Sequence[str]) -> list[str | None]:
+        """Return the projects of several executions, in the order asked."""
+
+    async def open_rows(self, status: str, *, after: str, limit: int) -> list[OpenRow]:
+        """Return executions of ``running``, ``waiting`` or ``paused``, those behind a *place*.
+
+        The first page is *after* the empty text. The order is the store's own, and stable.
+        """
+
+    async def wrong_tallies(self) -> list[tuple[str, int, int]]:
+        """Return (status, kept, found) where a kept count is wrong; the status "" means all."""
 
     async def counts(self, project: str, activity: str) -> dict[int, dict[str, int]]:
         """Return ``{version: {status: count}}``."""
@@ -163,6 +181,14 @@ class Store(Protocol):
     async def name(self, project: str, kind: str, scope: str, name: str) -> Name | None:
         """Return who has a name."""
 
+    async def names(
+        self, project: str, kind: str, scope: str, *, after: str, limit: int
+    ) -> list[Name]:
+        """Return the names of a kind and a scope behind the text *after*, in order."""
+
+    async def scopes(self, kind: str) -> list[tuple[str, str]]:
+        """Return every (project, activity) with a blueprint that is the scope of such names."""
+
     async def put_name(self, name: Name) -> Name | None:
         """Take a name that belongs to no execution; the one who has it already, else None."""
 
@@ -212,6 +238,22 @@ class Store(Protocol):
     async def keys(self) -> list[KeyRow]:
         """Return all API keys."""
 
+    # limits
+    async def put_limits(self, row: LimitsRow) -> None:
+        """Set the limits of a project; they replace those that there are."""
+
+    async def delete_limits(self, project: str) -> bool:
+        """Forget the limits of a project; False when it has none."""
+
+    async def limits(self) -> list[LimitsRow]:
+        """Return the limits of every project that has any, by name."""
+
+    async def usage(self, project: str | None = None) -> list[UsageRow]:
+        """Return what every project has, or one, by name.
+
+        A project is one that has a blueprint, an execution or limits.
+        """
+
     # operations
     async def ping(self) -> None:
         """Write and sync something, or raise ``Unavailable``."""
@@ -228,6 +270,8 @@ class Store(Protocol):
     # Last, because below it ``list`` no longer means the type.
     async def list(self, which: Filter, *, limit: int, cursor: str | None) -> Page:
         """Return head bodies, newest first, stable under inserts.
+
+        Fewer than *limit* when they are long (``PAGE_BYTES_MAX``), with a cursor if there are more.
 
         Raises ``MalformedRequest`` for a cursor that is none.
         """

@@ -14,14 +14,17 @@ from goflow_py.ports import (
     EarlyRow,
     Filter,
     KeyRow,
+    LimitsRow,
     Message,
     Name,
+    OpenRow,
     Page,
     QueueRow,
     RecordRow,
     Taken,
     TaskFilter,
     Upload,
+    UsageRow,
     Verdict,
     Write,
 )
@@ -29,7 +32,7 @@ from goflow_py.store import rules
 from goflow_py.store.bell import Bell
 from goflow_py.store.tables import Stored, Tables
 
-SCHEMA = 2
+SCHEMA = 3
 
 
 class MemoryStore:
@@ -110,7 +113,8 @@ class MemoryStore:
     async def history(self, execution: str, *, after: int, limit: int) -> list[RecordRow]:
         stored = self._tables.executions.get(execution)
         records = stored.records if stored else []
-        return [record for record in records if record.seq > after][:limit]
+        found = [record for record in records if record.seq > after][:limit]
+        return found[: rules.fitting(len(record.entries) for record in found)]
 
     async def live(self, shards: Sequence[int], *, after: str, limit: int) -> list[bytes]:
         heads = [stored.head for stored in self._of(shards)]
@@ -124,6 +128,24 @@ class MemoryStore:
             if stored.head.wake is not None and stored.head.wake <= until
         ]
         return [(wake, execution) for wake, _, execution in sorted(found)[:limit]]
+
+    async def projects_of(self, executions: Sequence[str]) -> list[str | None]:
+        found = [self._tables.executions.get(execution) for execution in executions]
+        return [None if stored is None else stored.head.project for stored in found]
+
+    async def open_rows(self, status: str, *, after: str, limit: int) -> list[OpenRow]:
+        heads = [stored.head for stored in self._tables.executions.values()]
+        found = sorted(
+            (head for head in heads if head.status == status and head.id > after),
+            key=lambda head: head.id,
+        )
+        return [
+            OpenRow(place=head.id, status=head.status, seq=head.seq, wake=head.wake, body=head.body)
+            for head in found[:limit]
+        ]
+
+    async def wrong_tallies(self) -> list[tuple[str, int, int]]:
+        return []  # it counts whenever it is asked
 
     async def counts(self, project: str, activity: str) -> dict[int, dict[str, int]]:
         counts: dict[int, dict[str, int]] = {}
@@ -229,6 +251,16 @@ class MemoryStore:
     async def name(self, project: str, kind: str, scope: str, name: str) -> Name | None:
         return self._tables.names.get((project, kind, scope, name))
 
+    async def names(
+        self, project: str, kind: str, scope: str, *, after: str, limit: int
+    ) -> list[Name]:
+        place = (project, kind, scope)
+        found = sorted(key for key in self._tables.names if key[:3] == place and key[3] > after)
+        return [self._tables.names[key] for key in found[:limit]]
+
+    async def scopes(self, kind: str) -> list[tuple[str, str]]:
+        return sorted({(key[0], key[2]) for key in self._tables.names if key[1] == kind})
+
     async def put_name(self, name: Name) -> Name | None:
         return self._tables.take(name)
 
@@ -303,6 +335,20 @@ class MemoryStore:
     async def keys(self) -> list[KeyRow]:
         return [key for _, key in sorted(self._tables.keys.items())]
 
+    # limits
+
+    async def put_limits(self, row: LimitsRow) -> None:
+        self._tables.limits[row.project] = row
+
+    async def delete_limits(self, project: str) -> bool:
+        return self._tables.limits.pop(project, None) is not None
+
+    async def limits(self) -> list[LimitsRow]:
+        return [row for _, row in sorted(self._tables.limits.items())]
+
+    async def usage(self, project: str | None = None) -> list[UsageRow]:
+        return [row for row in self._tables.usage() if project in (None, row.project)]
+
     # operations
 
     async def ping(self) -> None:
@@ -346,5 +392,6 @@ class MemoryStore:
             if (before is None or stored.number < before) and rules.admits(which, stored.head)
         )
         page = [*itertools.islice(found, limit + 1)]
+        limit = min(limit, rules.fitting(len(stored.head.body) for stored in page))
         more = rules.encode_cursor(page[limit - 1].number) if len(page) > limit else None
         return Page(items=[stored.head.body for stored in page[:limit]], next=more)

@@ -3,12 +3,13 @@
 import base64
 import binascii
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, TypeVar
 
 from goflow_py.errors import Conflict, MalformedRequest, NotFound, Unavailable
 from goflow_py.ports import (
+    PAGE_BYTES_MAX,
     BatchRow,
     BlueprintRow,
     Filter,
@@ -29,6 +30,9 @@ INTEGER_MAX = 2**63 - 1
 
 MAY_BE_NONE = frozenset({"key", "wake", "finished_at", "purge_at", "parent", "expires"})
 MAY_BE_NONE |= {"assigned_to", "claimed_by", "lease_until"}
+
+ENDED = frozenset({"completed", "failed", "cancelled"})
+"""Of an execution."""
 
 KINDS = frozenset({"pull", "human"})
 STATUSES = frozenset({"queued", "claimed"})
@@ -161,6 +165,16 @@ def decode_cursor(cursor: str, *kinds: type) -> tuple[Any, ...]:
     if any(type(part) is str and not _encodable(part) for part in place):
         raise MalformedRequest("the cursor is not one of this list: start again without it")
     return tuple(place)
+
+
+def fitting(sizes: Iterable[int]) -> int:
+    """Return how many of the first, with so many bytes each, make a page: at least one."""
+    total = count = 0
+    for size in sizes:
+        if total >= PAGE_BYTES_MAX:
+            break
+        total, count = total + size, count + 1
+    return count
 
 
 def cut(found: Sequence[T], limit: int, place: Callable[[T], tuple[Any, ...]]) -> Page:

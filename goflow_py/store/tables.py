@@ -13,12 +13,14 @@ from goflow_py.ports import (
     Fenced,
     HeadRow,
     KeyRow,
+    LimitsRow,
     Message,
     Name,
     Poisonous,
     RecordRow,
     Taken,
     Upload,
+    UsageRow,
     Verdict,
     Write,
 )
@@ -63,6 +65,7 @@ class Tables:
     workers: dict[Activity, bytes] = field(default_factory=dict)
     endpoints: dict[str, str] = field(default_factory=dict)
     keys: dict[str, KeyRow] = field(default_factory=dict)
+    limits: dict[str, LimitsRow] = field(default_factory=dict)
     tasks: Tasks = field(default_factory=Tasks)
     batches: Batches = field(default_factory=Batches)
     early: Early = field(default_factory=Early)
@@ -123,6 +126,20 @@ class Tables:
         assert row is not None
         return row
 
+    def usage(self) -> list[UsageRow]:
+        """Return what every project has, by name."""
+        projects = {project for project, _ in self.blueprints} | set(self.limits)
+        running, stored = dict.fromkeys(projects, 0), dict.fromkeys(projects, 0)
+        for one in self.executions.values():
+            project = one.head.project
+            running[project] = running.get(project, 0) + (one.head.status not in rules.ENDED)
+            size = len(one.head.body) + sum(len(record.entries) for record in one.records)
+            stored[project] = stored.get(project, 0) + size
+        return [
+            UsageRow(project=project, running=running[project], stored_bytes=stored[project])
+            for project in sorted(running)
+        ]
+
     def dump(self) -> bytes:
         """Return everything as JSON, bytes in base64."""
         everything = {
@@ -134,6 +151,7 @@ class Tables:
             "workers": [[*place, body] for place, body in self.workers.items()],
             "endpoints": self.endpoints,
             "keys": list(self.keys.values()),
+            "limits": list(self.limits.values()),
             "tasks": list(self.tasks),
             "batches": list(self.batches.rows.values()),
             "early": list(self.early.rows.values()),

@@ -5,7 +5,7 @@ another address a moment later, and one address has many spellings. Standard lib
 (``is_global``) are no help: they call NAT64, 6to4 and IPv4-compatible forms of 127.0.0.1 public.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import (
     IPv4Address,
@@ -34,6 +34,7 @@ REFUSED: dict[str, tuple[Network, ...]] = {
         "100.100.100.200/32",
         "168.63.129.16/32",
         "192.0.0.192/32",
+        "fd00:42::42/128",
         "fd00:ec2::/32",
         "fd20:ce::254/128",
     ),
@@ -53,7 +54,10 @@ REFUSED: dict[str, tuple[Network, ...]] = {
         "3fff::/20",
     ),
 }
-"""Never dialled: no allow-list opens these."""
+"""Not dialled, whatever network or host the allow-list names."""
+
+OPENED_ONE_BY_ONE = frozenset({"a cloud metadata service", "link-local"})
+"""Of those, what a rule opens that is this very address: some clusters have services there."""
 
 INTERNAL: dict[str, tuple[Network, ...]] = {
     "loopback": _networks("127.0.0.0/8", "::1/128"),
@@ -84,9 +88,17 @@ class AddressPolicy:
     """Internal networks that are targets, too."""
     hosts: frozenset[str] = frozenset()
     """Names that are targets wherever they resolve to, except to what is always refused."""
+    own: tuple[str, int] | None = None
+    """Where the server itself listens; None: that is a target like any other."""
 
     @classmethod
-    def of(cls, *, private: bool = False, allow: Iterable[str] = ()) -> "AddressPolicy":
+    def of(
+        cls,
+        *,
+        private: bool = False,
+        allow: Iterable[str] = (),
+        own: tuple[str, int] | None = None,
+    ) -> "AddressPolicy":
         """Read the rules of ``--allow-target``: an address, a CIDR or a host name each.
 
         Raises ``StartRefused`` for a rule that is none of them.
@@ -99,7 +111,12 @@ class AddressPolicy:
                 networks.append(network)
             else:
                 hosts.add(_host(rule))
-        return cls(private=private, networks=tuple(networks), hosts=frozenset(hosts))
+        return cls(
+            private=private,
+            networks=tuple(networks),
+            hosts=frozenset(hosts),
+            own=own,
+        )
 
     def refusal(self, address: str, *, host: str = "") -> str | None:
         """Say what an address is that must not be dialled; None when it may be.
@@ -112,13 +129,29 @@ class AddressPolicy:
             return "not an address"
         kind = _kind(asked, REFUSED)
         if kind is not None:
-            return kind
+            return None if kind in OPENED_ONE_BY_ONE and self._names(asked) else kind
         if isinstance(asked, IPv6Address) and not _is_unicast(asked):
             return "reserved"
         kind = _kind(asked, INTERNAL)
         if kind is None or self.private or host.rstrip(".").lower() in self.hosts:
             return None
         return None if _within(asked, self.networks) else kind
+
+    def is_own(self, address: str, port: int, *, is_here: Callable[[Address], bool]) -> bool:
+        """Tell whether that is the server's own listening socket; no rule opens it.
+
+        A worker that is the server itself is a way to its API from within: past whatever stands
+        before it, and in a circle. *is_here* tells whether an address is this machine's.
+        """
+        if self.own is None or port != self.own[1]:
+            return False
+        asked, own = embedded(ip_address(address.partition("%")[0])), ip_address(self.own[0])
+        return is_here(asked) if own.is_unspecified else asked == embedded(own)
+
+    def _names(self, address: Address) -> bool:
+        """Tell whether a rule is this very address, not only a network around it."""
+        named = (network for network in self.networks if network.num_addresses == 1)
+        return any(_within(address, (network,)) for network in named)
 
 
 def embedded(address: Address) -> Address:

@@ -19,12 +19,20 @@ import httpx
 from goflow_py.ports import Answered, Reply, Request, Unreachable
 from goflow_py.transport.addresses import AddressPolicy
 from goflow_py.transport.connection import HEADERS_BYTES_MAX, TooMuch
-from goflow_py.transport.wire import CONNECTIONS_MAX, ForbiddenTarget, Garbled, WireTransport
+from goflow_py.transport.wire import (
+    CONNECTIONS_MAX,
+    NO_HTTP,
+    ForbiddenTarget,
+    Garbled,
+    WireTransport,
+)
 
 RESPONSE_BYTES_MAX = 1024 * 1024
 URL_LENGTH_MAX = 2_048
 URLS_REMEMBERED_MAX = 1_024
-_NAME = re.compile(r"[A-Za-z0-9_.-]+")
+_LABEL = r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_NAME = re.compile(rf"(?=.{{1,253}}\.?\Z){_LABEL}(\.{_LABEL})*\.?\Z")
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
 BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
 OWN_HEADERS = frozenset(
     {
@@ -101,13 +109,9 @@ class HttpTransport:
         """Read the body, unless the headers or its length say that nobody wants it."""
         status = response.status_code
         headers = _incoming(response.headers.raw)
-        if status == 101:
-            return _bad(status, "bad_response", "the worker switched protocols without being asked")
-        if sum(len(name) + len(value) + 4 for name, value in headers.items()) > HEADERS_BYTES_MAX:
-            return _bad(status, "too_large", "the worker sent headers over the limit")
-        encoding = headers.get("content-encoding", "identity")
-        if encoding.strip().lower() not in ("", "identity"):
-            return _bad(status, "bad_response", "the answer is compressed, which was not asked for")
+        defect = _defect(status, headers)
+        if defect is not None:
+            return defect
         body = bytearray()
         async for piece in _stream(response):
             body += piece
@@ -130,6 +134,27 @@ class _Client(httpx.AsyncClient):
 def _stream(response: httpx.Response) -> httpx.AsyncByteStream:
     assert isinstance(response.stream, httpx.AsyncByteStream), "the transport is not asynchronous"
     return response.stream
+
+
+def _defect(status: int, headers: dict[str, str]) -> Unreachable | None:
+    """Return what is wrong with an answer, going by what came before its body.
+
+    The parser below is lenient: a name with a space (``Content-Length : 2``) is no longer the
+    header that it looks like, and an unknown coding leaves the body as it is.
+    """
+    if status < 100 or not all(map(_TOKEN.fullmatch, headers)):
+        return Unreachable(code="bad_response", message=NO_HTTP)
+    if status == 101:
+        return _bad(status, "bad_response", "the worker switched protocols without being asked")
+    if sum(len(name) + len(value) + 4 for name, value in headers.items()) > HEADERS_BYTES_MAX:
+        return _bad(status, "too_large", "the worker sent headers over the limit")
+    codings = (
+        headers.get("content-encoding", "identity").strip().lower() or "identity",
+        headers.get("transfer-encoding", "chunked").strip().lower(),
+    )
+    if codings != ("identity", "chunked"):
+        return _bad(status, "bad_response", "the answer is compressed, which was not asked for")
+    return None
 
 
 def _bad(status: int, code: str, message: str) -> Unreachable:
@@ -201,7 +226,9 @@ def _target(text: str) -> _Target | str:
         return "the URL has a space, a control character or a backslash"
     try:
         url = httpx.URL(text)
-    except httpx.InvalidURL:
+        # Not `host`, which raises for what only looks like an international name.
+        host = url.raw_host.decode("ascii")
+    except (httpx.InvalidURL, ValueError):
         return "the URL cannot be read"
     if url.scheme not in ("http", "https"):
         return "the URL is neither http nor https"
@@ -209,9 +236,9 @@ def _target(text: str) -> _Target | str:
         return "the URL has a fragment"
     if "@" in text.partition("://")[2].partition("/")[0].partition("?")[0]:
         return "the URL has a user name"
-    if not url.host or not 0 < (url.port or 80) < 65536 or url.port == 0:
+    if not host or not 0 < (url.port or 80) < 65536 or url.port == 0:
         return "the URL has no host, or an impossible port"
-    if not _is_plain(url.raw_host.decode("ascii")):
+    if not _is_plain(host):
         return "the host of the URL is neither a name nor a canonical address"
     return _Target(url=url, host=url.netloc.decode("ascii"))
 
@@ -224,7 +251,7 @@ def _is_plain(host: str) -> bool:
     """
     last = host.rstrip(".").rpartition(".")[2]
     if ":" not in host and not last.isdecimal() and not last.startswith("0x"):
-        return _NAME.fullmatch(host) is not None
+        return _NAME.match(host) is not None
     try:
         return "%" not in host and bool(ip_address(host))
     except ValueError:

@@ -34,7 +34,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
-from goflow_py.transport.addresses import AddressPolicy
+from goflow_py.transport.addresses import Address, AddressPolicy
 from goflow_py.transport.connection import HEADERS_BYTES_MAX, Connection
 
 log = logging.getLogger(__name__)
@@ -49,8 +49,9 @@ DNS_NAMES_MAX = 1_000
 DNS_THREADS_MAX = 16
 HEADERS_MAX = 128
 WRITE_AT_ONCE_BYTES_MAX = 256 * 1024
-FRAMING_MAX = 8
-"""Bytes on the wire for one byte of body: one-byte chunks have 6, endless extensions have more."""
+FRAMING_MAX = 4
+"""Bytes on the wire for one byte of body: chunks of four bytes have 2.25. Chunks of one byte have
+6, and cost us a second for a whole body, so only two thirds of one may come that way."""
 
 
 class ForbiddenTarget(httpx.ConnectError):
@@ -82,7 +83,7 @@ class WireTransport(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send one request and return its answer, body unread, or raise an ``httpx`` error."""
         session = self._session or self._open()
-        dial = _Dial(host=request.url.host)
+        dial = _Dial(host=request.url.raw_host.decode("ascii"))
         token = _dial.set(dial)
         try:
             answer = await session.request(
@@ -183,11 +184,27 @@ def _socket(policy: AddressPolicy, info: tuple[Any, ...]) -> socket.socket:
     family, kind, protocol, _, address = info
     dial = _dial.get() or _Dial(host="")
     refusal = policy.refusal(address[0], host=dial.host)
+    if refusal is None and policy.is_own(address[0], address[1], is_here=_is_here):
+        refusal = "this server itself"
     if refusal is not None:
         dial.refused = f"{address[0]} is {refusal}"
         raise PermissionError(dial.refused)
     dial.permitted = True
     return socket.socket(family=family, type=kind, proto=protocol)
+
+
+def _is_here(address: Address) -> bool:
+    """Tell whether an address is this machine's: nobody can bind another's. Nothing is sent.
+
+    The operating system is asked each time, since a machine's addresses change while we run.
+    """
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.bind((str(address), 0))
+    except OSError:
+        return False
+    return True
 
 
 class _Resolver(AbstractResolver):
@@ -249,13 +266,14 @@ class _Body(httpx.AsyncByteStream):
 
 # ---------------------------------------------------------------- errors
 
+NO_HTTP = "what the worker sent is no HTTP answer"
 NO_ANSWER = "the worker closed the connection without an answer"
 
 _BROKEN: tuple[tuple[type[Exception], type[httpx.TransportError], str], ...] = (
     (aiohttp.ConnectionTimeoutError, httpx.ConnectTimeout, "no connection in time"),
     (aiohttp.InvalidURL, ForbiddenTarget, "the host is no canonical address"),
-    (aiohttp.ClientResponseError, Garbled, "what the worker sent is no HTTP answer"),
-    (HttpProcessingError, Garbled, "what the worker sent is no HTTP answer"),
+    (aiohttp.ClientResponseError, Garbled, NO_HTTP),
+    (HttpProcessingError, Garbled, NO_HTTP),
     (
         aiohttp.ClientPayloadError,
         httpx.RemoteProtocolError,

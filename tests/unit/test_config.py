@@ -237,7 +237,7 @@ def test_the_longest_wait_is_not_shorter_than_the_first() -> None:
         ("retry-interval = 1", "retry-interval", "retry_interval"),
         ("Port = 1", "Port", "port"),
         ("[endpoints]\na = 'http://x'", "endpoints", "endpoint"),
-        ("sources = 1", "sources", "workers_mock"),
+        ("sources = 1", "sources", "max_stored_bytes"),
     ],
 )
 def test_an_unknown_name_in_the_file_is_refused_with_the_nearest(
@@ -413,3 +413,14 @@ def test_a_file_that_cannot_be_read_is_logged_without_its_content(
     facts = SimpleNamespace(**vars(record))
     assert (record.message, facts.secret) == ("secret cannot be read", "s")
     assert "secret" not in facts.reason.replace(str(tmp_path), "").replace(os.sep, "")
+
+
+def test_a_project_has_secrets_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "TOKEN").write_text("its own\n")
+    (tmp_path / "file").write_text("for all")
+    secret = Secrets(tmp_path, {"GOFLOW_SECRET_OTHER": "x"}).secret
+    assert secret("shop/TOKEN") == "its own"
+    assert [secret(name) for name in ("TOKEN", "shop/OTHER", "file/x", "shop/../file")] == [
+        None
+    ] * 4

@@ -1,6 +1,7 @@
 """The commit: the only write path of an execution. Runs whole on the writer's thread."""
 
 import sqlite3
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from goflow_py.ports import Committed, Fenced, Name, Poisonous, Taken, Verdict, Write
@@ -44,6 +45,8 @@ class _Batch:
         self._connection = connection
         self._node = node
         self._epochs: dict[int, int | None] = {}
+        self._grown: Counter[str] = Counter()
+        """By project: bytes that were added to histories."""
 
     def run(self, writes: Sequence[Write], spoilt: Mapping[int, Verdict]) -> list[Verdict]:
         verdicts = []
@@ -55,6 +58,8 @@ class _Batch:
                 self._free(write)
                 for member in write.family:
                     self._free(member)
+        for project, count in self._grown.items():
+            self._connection.execute(SQL["weigh"], (count, project))
         return verdicts
 
     def write(self, write: Write) -> Verdict:
@@ -104,6 +109,7 @@ class _Batch:
     def _add(self, write: Write) -> None:
         """Write what comes with a head."""
         execute = self._connection.execute
+        self._grown[write.head.project] += sum(len(record.entries) for record in write.records)
         for record in rows.recorded(write):
             execute(SQL["record"], record)
         for name in write.names:

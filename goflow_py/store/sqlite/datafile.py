@@ -1,11 +1,22 @@
-"""The data file's place: its directory, its permissions, and the lock against a second server."""
+"""The data file's place: directory, permissions, room, and the lock against a second server."""
 
 import contextlib
 import fcntl
+import logging
 import os
 from pathlib import Path
 
 from goflow_py.errors import StartRefused
+from goflow_py.store.sqlite import failures, wal
+
+log = logging.getLogger(__name__)
+
+RESERVE_BYTES = 4 * 1024 * 1024
+"""Kept from the disk for those who delete when it is full."""
+ROOM_BYTES_MIN = 4 * RESERVE_BYTES
+"""No reserve is made on a disk that has less."""
+FREE_BYTES_MIN = 1024 * 1024
+"""With less a disk is full: the next large commit may not fit."""
 
 
 class DataFile:
@@ -18,7 +29,9 @@ class DataFile:
         # A link to the file is the file: its lock must be the same.
         self.path = path = path.resolve()
         self.lock_path = path.with_name(path.name + ".lock")
+        self._reserve_path = path.with_name(path.name + ".reserve")
         self._lock: int | None = None
+        self._log_is_gone = False
 
     def acquire(self) -> None:
         """Create what is missing, readable by its owner alone, and lock it; ``StartRefused``."""
@@ -28,6 +41,7 @@ class DataFile:
             self._lock = self._locked()
             # Before SQLite does: closing it later would drop SQLite's own locks.
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            self._sync_directories()
         except OSError as error:
             self.release()
             raise StartRefused(
@@ -37,8 +51,47 @@ class DataFile:
     def release(self) -> None:
         """Let the next server have it. The lock file stays: deleting it would race."""
         if self._lock is not None:
+            self.spend()
+            with contextlib.suppress(OSError):  # says that it was not cut
+                os.truncate(self._lock, 0)
             os.close(self._lock)
             self._lock = None
+
+    def refuse_full(self) -> None:
+        """Raise ``Unavailable`` when the disk has no room for a commit."""
+        free = self._free()
+        if free is not None and free < FREE_BYTES_MIN:
+            raise failures.full()
+
+    def reserve(self) -> None:
+        """Take room that ``spend`` can give back, where there is plenty and none is taken yet."""
+        if self._reserve_path.exists() or (self._free() or 0) < ROOM_BYTES_MIN:
+            return
+        flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
+        try:
+            descriptor = os.open(self._reserve_path, flags, 0o600)
+            try:
+                os.posix_fallocate(descriptor, 0, RESERVE_BYTES)
+            finally:
+                os.close(descriptor)
+        except OSError:  # a limit that the disk's own numbers do not show
+            self.spend()
+
+    def spend(self) -> bool:
+        """Give the reserve back to the disk; tell whether there was one."""
+        try:
+            self._reserve_path.unlink()
+        except OSError:
+            return False
+        return True
+
+    def _free(self) -> int | None:
+        """Return the bytes that the disk has left for us; None where it does not say."""
+        try:
+            disk = os.statvfs(self.path.parent)
+        except OSError:
+            return None
+        return disk.f_bavail * disk.f_frsize if disk.f_blocks else None
 
     def size(self) -> int:
         """Return the bytes on disk, those of the write-ahead log included."""
@@ -60,6 +113,30 @@ class DataFile:
                 "write it: remove one of them"
             )
 
+    def _sync_directories(self) -> None:
+        """Make the way to the file durable: SQLite syncs the last directory, not those above.
+
+        All of them, for who made them may have crashed before this.
+        """
+        for directory in self.path.parent.parents:
+            with contextlib.suppress(OSError):  # one that we may not read is not ours
+                descriptor = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
+                try:
+                    os.fsync(descriptor)
+                finally:
+                    os.close(descriptor)
+
+    def examine(self) -> None:
+        """Raise ``StartRefused`` when acknowledged commits are lost in a damaged log."""
+        if self._log_is_gone:
+            log.warning(
+                "the server before was cut, and its log is gone: what it held is lost",
+                extra={"file": str(self.wal_path)},
+            )
+        damage = wal.damage(self.path)
+        if damage is not None:
+            raise StartRefused(f"{self.path} {damage}")
+
     def _locked(self) -> int:
         lock = os.open(self.lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -71,6 +148,8 @@ class DataFile:
                 f"{self.path} is in use by another server (process {holder}): "
                 "stop it, or name another file"
             ) from None
+        was_cut = bool(os.pread(lock, 1, 0))
+        self._log_is_gone = was_cut and self.size() > 0 and not self.wal_path.exists()
         os.truncate(lock, 0)
         os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
         return lock

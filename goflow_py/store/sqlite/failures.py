@@ -22,6 +22,17 @@ FATAL = frozenset({sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC})
 """After a failed sync the kernel may have dropped the pages: nobody knows what is on disk."""
 
 
+def is_full(error: BaseException) -> bool:
+    """Tell whether there was no room on the disk."""
+    return isinstance(error, sqlite3.Error) and _code(error) & 0xFF == sqlite3.SQLITE_FULL
+
+
+def full() -> Unavailable:
+    """Return the answer of a store whose disk is full."""
+    code, reason = UNAVAILABLE[sqlite3.SQLITE_FULL]
+    return Unavailable(f"the store is unavailable, {reason}", code=code)
+
+
 def is_fatal(error: BaseException) -> bool:
     """Tell whether nothing may be written any more by this process."""
     return isinstance(error, sqlite3.Error) and _code(error) in FATAL
@@ -61,6 +72,8 @@ def failed() -> Unavailable:
 def refusal(path: Path, error: BaseException) -> StartRefused:
     """Return the one line that says why the server cannot start on *path*."""
     code = _code(error) & 0xFF if isinstance(error, sqlite3.Error) else None
+    if isinstance(error, UnicodeDecodeError):  # a name or a text in it is no text any more
+        code = sqlite3.SQLITE_CORRUPT
     match code:
         case sqlite3.SQLITE_NOTADB:
             reason = "is not a database: name another file, or restore a backup"

@@ -16,11 +16,25 @@ LIST_ROWS_MAX = 50_000
 COMMON = frozenset({"running", "completed"})
 """Statuses that no index has: nearly all executions have one of them."""
 
+HEADS_AT_ONCE = 25
+"""Before it is asked how many bytes they had."""
+
 NUMBER_MAX = rules.INTEGER_MAX
 
 
 async def page(readers: Readers, which: Filter, *, limit: int, cursor: str | None) -> Page:
-    """Return the heads that *which* admits, newest first, *limit* at most."""
+    """Return the heads that *which* admits, newest first, *limit* at most, fewer when long."""
+    items: list[bytes] = []
+    while True:
+        asked = min(limit - len(items), HEADS_AT_ONCE)
+        part = await _page(readers, which, limit=asked, cursor=cursor)
+        items, cursor = [*items, *part.items], part.next
+        is_whole = len(part.items) < asked or len(items) == limit or cursor is None
+        if is_whole or rules.fitting(len(body) for body in items) < len(items):
+            return Page(items=items, next=cursor)
+
+
+async def _page(readers: Readers, which: Filter, *, limit: int, cursor: str | None) -> Page:
     before = NUMBER_MAX if cursor is None else rules.decode_cursor(cursor, int)[0]
     leader, rest = _leader(which)
     asked = {**_parameters(which), "before": before, "limit": limit + 1, "rows": LIST_ROWS_MAX}

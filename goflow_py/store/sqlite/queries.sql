@@ -58,6 +58,10 @@ WHERE id = ? AND seq = ?;
 INSERT INTO history (execution, first_seq, seq, epoch, at, hash, entries)
 VALUES (?, ?, ?, ?, ?, ?, ?);
 
+-- name: weigh
+-- The bytes of records that were added; those of heads are the business of triggers.
+UPDATE sizes SET bytes = bytes + ? WHERE project = ?;
+
 -- name: stands_at
 SELECT seq, project, activity FROM executions WHERE id = ?;
 
@@ -95,6 +99,12 @@ SELECT execution, first_seq, seq, at, hash, entries, epoch FROM history
 WHERE execution = :execution AND seq > :after
 ORDER BY seq LIMIT :limit;
 
+-- name: history_sizes
+-- The size of a blob is in the row: its pages are not read.
+SELECT length(entries) FROM history
+WHERE execution = :execution AND seq > :after
+ORDER BY seq LIMIT :limit;
+
 -- name: live
 SELECT body FROM executions INDEXED BY executions_live
 WHERE status = 'running' AND id > :after AND shard IN (SELECT value FROM json_each(:shards))
@@ -104,6 +114,33 @@ ORDER BY id LIMIT :limit;
 SELECT wake, id FROM executions INDEXED BY executions_wake
 WHERE wake IS NOT NULL AND wake <= :until AND shard IN (SELECT value FROM json_each(:shards))
 ORDER BY wake, n LIMIT :limit;
+
+-- name: projects_of
+SELECT e.project FROM json_each(?) AS asked
+LEFT JOIN executions AS e ON e.id = asked.value
+ORDER BY asked.key;
+
+-- name: open_running
+SELECT id, status, seq, wake, body FROM executions INDEXED BY executions_live
+WHERE status = 'running' AND id > :after
+ORDER BY id LIMIT :limit;
+
+-- name: open_in_status
+SELECT n, status, seq, wake, body FROM executions INDEXED BY executions_status
+WHERE status = :status AND status NOT IN ('running', 'completed') AND n > :after
+ORDER BY n LIMIT :limit;
+
+-- name: wrong_tallies
+-- One statement: both sides are of one commit. What is counted stays inside indexes.
+SELECT status, sum(kept), sum(found) FROM (
+  SELECT status, count AS kept, 0 AS found FROM tallies WHERE status <> 'completed'
+  UNION ALL SELECT '', count, 0 FROM tallies
+  UNION ALL SELECT 'running', 0, count(*) FROM executions INDEXED BY executions_live
+    WHERE status = 'running'
+  UNION ALL SELECT status, 0, count(*) FROM executions INDEXED BY executions_status
+    WHERE status NOT IN ('running', 'completed') GROUP BY status
+  UNION ALL SELECT '', 0, count(*) FROM executions)
+GROUP BY status HAVING sum(kept) <> sum(found);
 
 -- name: counts
 SELECT version, status, count FROM tallies
@@ -452,6 +489,18 @@ ORDER BY n LIMIT :limit;
 SELECT project, kind, scope, name, execution, digest, answer, expires FROM names
 WHERE project = ? AND kind = ? AND scope = ? AND name = ?;
 
+-- name: names
+SELECT project, kind, scope, name, execution, digest, answer, expires FROM names
+WHERE project = ? AND kind = ? AND scope = ? AND name > ?
+ORDER BY name LIMIT ?;
+
+-- name: scopes
+-- One look-up for each activity, however many names there are.
+SELECT project, activity FROM versions AS one
+WHERE EXISTS (SELECT 1 FROM names
+  WHERE names.project = one.project AND kind = :kind AND scope = one.activity)
+ORDER BY project, activity;
+
 -- name: sweep
 DELETE FROM names WHERE (project, kind, scope, name) IN (
   SELECT project, kind, scope, name FROM names INDEXED BY names_expires
@@ -508,6 +557,34 @@ SELECT body FROM workers WHERE project = ? AND activity = ?;
 -- name: all_workers
 SELECT project, activity, body FROM workers ORDER BY project, activity;
 
+-- ---------------------------------------------------------------- limits
+
+-- name: put_limits
+INSERT INTO limits (project, max_running, starts_per_second, max_open_calls, max_stored_bytes)
+VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (project) DO UPDATE SET max_running = excluded.max_running,
+  starts_per_second = excluded.starts_per_second, max_open_calls = excluded.max_open_calls,
+  max_stored_bytes = excluded.max_stored_bytes;
+
+-- name: delete_limits
+DELETE FROM limits WHERE project = ?;
+
+-- name: limits
+SELECT project, max_running, starts_per_second, max_open_calls, max_stored_bytes FROM limits
+ORDER BY project;
+
+-- name: usage
+-- A few rows for each blueprint version, and none for an execution.
+SELECT project, sum(running), sum(bytes) FROM (
+  SELECT project, 0 AS bytes,
+    CASE WHEN status IN ('completed', 'failed', 'cancelled') THEN 0 ELSE count END AS running
+  FROM tallies WHERE count > 0
+  UNION ALL SELECT project, bytes, 0 FROM sizes WHERE bytes > 0
+  UNION ALL SELECT project, 0, 0 FROM blueprints
+  UNION ALL SELECT project, 0, 0 FROM limits)
+WHERE :project IS NULL OR project = :project
+GROUP BY project ORDER BY project;
+
 -- ---------------------------------------------------------------- settings
 
 -- name: put_endpoint
@@ -535,9 +612,9 @@ ORDER BY id;
 -- ---------------------------------------------------------------- operations
 
 -- name: ping
--- Changes a page every time: the commit has something to sync.
-INSERT INTO meta (k, v) VALUES ('ping', 1)
-ON CONFLICT (k) DO UPDATE SET v = CAST(v AS INTEGER) + 1;
+-- Changes a page every time, so that the commit has something to sync; with a proof, many.
+INSERT INTO meta (k, v) VALUES ('ping', 1 || :proof)
+ON CONFLICT (k) DO UPDATE SET v = (CAST(v AS INTEGER) + 1) || :proof;
 
 -- name: tallies
 SELECT status, sum(count) FROM tallies GROUP BY status HAVING sum(count) > 0;
@@ -547,6 +624,19 @@ SELECT count(*) FROM inbox;
 
 -- name: backup
 VACUUM INTO ?;
+
+-- name: integrity
+PRAGMA integrity_check(1);
+
+-- name: newest_change
+SELECT max(at) FROM history WHERE n = (SELECT max(n) FROM history);
+
+-- name: highest_epoch
+SELECT max(epoch) FROM shards;
+
+-- name: raise_epochs
+-- Above all that this file knew, and above all that another one knew.
+UPDATE shards SET owner = NULL, epoch = max(epoch, :least) + 1;
 
 -- ---------------------------------------------------------------- schema
 

@@ -39,7 +39,7 @@ class Readers:
         try:
             connection = await self._connection(number)
             return list(await connection.execute_fetchall(SQL[query], parameters))  # type: ignore[arg-type]
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             raise _unavailable(error) from error
         finally:
             self._load[number] -= 1
@@ -87,7 +87,7 @@ async def _open(uri: str) -> aiosqlite.Connection:
     return connection
 
 
-def _unavailable(error: sqlite3.Error) -> Exception:
+def _unavailable(error: Exception) -> Exception:
     return failures.unavailable(error) or Unavailable(
         f"the store cannot be read: {error}", code="store_unreadable"
     )

@@ -11,8 +11,10 @@ from goflow_py.ports import (
     EarlyRow,
     HeadRow,
     KeyRow,
+    LimitsRow,
     Message,
     Name,
+    OpenRow,
     QueueRow,
     RecordRow,
     Write,
@@ -89,6 +91,12 @@ def record(row: Row) -> RecordRow:
         entries=entries,
         epoch=epoch,
     )
+
+
+def open_row(row: Row) -> OpenRow:
+    """Return a row of ``open_running`` or ``open_in_status``."""
+    place, status, seq, wake, body = row
+    return OpenRow(place=str(place), status=status, seq=seq, wake=wake, body=body)
 
 
 def named(name: Name) -> Row:
@@ -248,6 +256,24 @@ def key(row: Row) -> KeyRow:
         description=description,
         created_at=created_at,
         expires_at=expires_at,
+    )
+
+
+def limited(row: LimitsRow) -> Row:
+    """Return the parameters of ``put_limits``."""
+    calls = (row.starts_per_second, row.max_open_calls)
+    return (row.project, row.max_running, *calls, row.max_stored_bytes)
+
+
+def limits(row: Row) -> LimitsRow:
+    """Return a row of ``limits``."""
+    project, max_running, starts_per_second, max_open_calls, max_stored_bytes = row
+    return LimitsRow(
+        project=project,
+        max_running=max_running,
+        starts_per_second=starts_per_second,
+        max_open_calls=max_open_calls,
+        max_stored_bytes=max_stored_bytes,
     )
 
 

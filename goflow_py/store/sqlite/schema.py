@@ -7,6 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from goflow_py.errors import StartRefused
+from goflow_py.store.sqlite import failures
 from goflow_py.store.sqlite.queries import SQL
 
 
@@ -31,10 +32,61 @@ def migrate(connection: sqlite3.Connection, path: Path, now: int) -> None:
 
     Raises ``StartRefused`` for a file of a newer release, a changed migration, another program.
     """
+    _refuse_foreign(connection, path, may_be_empty=True)
+    connection.execute(SQL["create_schema_table"])
+    applied = _applied(connection, path)
+    for version, text in KNOWN.items():
+        if version not in applied:
+            for statement in statements(text):
+                connection.execute(statement)
+            connection.execute(SQL["note_migration"], (version, digest_of(text), now))
+
+
+def refuse(path: Path) -> None:
+    """Refuse what ``migrate`` refuses, before anything is written to it.
+
+    To open a file for writing changes its header, also another program's.
+    """
+    if not path.exists() or path.stat().st_size == 0:
+        return
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+    try:
+        version_of(connection, path, may_be_empty=True)
+    except UnicodeDecodeError as error:
+        raise failures.refusal(path, error) from error
+    except sqlite3.Error:
+        return  # who opens it for writing says what is wrong
+    finally:
+        connection.close()
+
+
+def version_of(connection: sqlite3.Connection, path: Path, *, may_be_empty: bool = False) -> int:
+    """Return the schema of a file that may be read only; 0: it has none yet.
+
+    Raises ``StartRefused`` for a file that ``migrate`` refuses, or that is empty.
+    """
+    if not _refuse_foreign(connection, path, may_be_empty=may_be_empty):
+        return 0
+    return max(_applied(connection, path), default=0)
+
+
+def digest_of(text: str) -> str:
+    """Return what a file notes of a migration."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _refuse_foreign(connection: sqlite3.Connection, path: Path, *, may_be_empty: bool) -> bool:
+    """Tell whether a file has tables, which are ours then."""
     tables = {name for (name,) in connection.execute(SQL["tables"])}
+    if not tables and not may_be_empty:
+        raise StartRefused(f"{path} is empty: name a data file")
     if tables and "goflow_schema" not in tables:
         raise StartRefused(f"{path} belongs to another program: name another file")
-    connection.execute(SQL["create_schema_table"])
+    return bool(tables)
+
+
+def _applied(connection: sqlite3.Connection, path: Path) -> set[int]:
+    """Return the migrations that a file has, each as this release knows it."""
     applied = dict(connection.execute(SQL["applied_migrations"]).fetchall())
     newest = max(applied, default=0)
     if newest > SCHEMA:
@@ -43,16 +95,12 @@ def migrate(connection: sqlite3.Connection, path: Path, now: int) -> None:
             "start the newer release, or restore a backup from before its first start"
         )
     for version, text in KNOWN.items():
-        digest = hashlib.sha256(text.encode()).hexdigest()
-        if version not in applied:
-            for statement in statements(text):
-                connection.execute(statement)
-            connection.execute(SQL["note_migration"], (version, digest, now))
-        elif applied[version] != digest:
+        if version in applied and applied[version] != digest_of(text):
             raise StartRefused(
                 f"{path} was made by another build (migration {version} differs): "
                 "start the build that made it"
             )
+    return set(applied)
 
 
 def statements(script: str) -> Iterator[str]:

@@ -6,21 +6,24 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from goflow_py.errors import StartRefused
+from goflow_py.errors import StartRefused, Unavailable
 from goflow_py.ports import (
     BatchRow,
     BlueprintRow,
     EarlyRow,
     Filter,
     KeyRow,
+    LimitsRow,
     Message,
     Name,
+    OpenRow,
     Page,
     QueueRow,
     RecordRow,
     Taken,
     TaskFilter,
     Upload,
+    UsageRow,
     Verdict,
     Write,
 )
@@ -31,10 +34,14 @@ from goflow_py.store.sqlite.commit import commit
 from goflow_py.store.sqlite.datafile import DataFile
 from goflow_py.store.sqlite.queries import SQL
 from goflow_py.store.sqlite.readers import Readers
-from goflow_py.store.sqlite.schema import SCHEMA, migrate
-from goflow_py.store.sqlite.writer import Writer
+from goflow_py.store.sqlite.schema import SCHEMA, migrate, refuse
+from goflow_py.store.sqlite.writer import Freeing, Writer
 
 T = TypeVar("T")
+RUNNING = "running"
+"""The status whose executions have an index of their own."""
+PROOF_BYTES = 1024 * 1024
+"""What a ping writes after a refused write: as much as a large commit."""
 
 
 class SqliteStore:
@@ -50,6 +57,8 @@ class SqliteStore:
         self._node = ""
         self._ttl_ms = 0
         self._bell = Bell()
+        self._doubted = False
+        """The last write was refused."""
         self._open_writer: Writer | None = None
         self._open_readers: Readers | None = None
 
@@ -64,7 +73,7 @@ class SqliteStore:
         self._file.acquire()
         self._node, self._ttl_ms, self._bell = node, ttl_ms, Bell()
         path = self._file.path
-        self._open_writer = Writer(path, self._file.wal_path, self._on_fatal)
+        self._open_writer = Writer(self._file, self._on_fatal)
         self._open_readers = Readers(path)
 
         def prepare(connection: sqlite3.Connection) -> None:
@@ -72,6 +81,8 @@ class SqliteStore:
             jobs.register(connection, node, now, now + ttl_ms)
 
         try:
+            await asyncio.to_thread(refuse, path)
+            await asyncio.to_thread(self._file.examine)
             await self._open_writer.run(prepare)
         except BaseException as error:
             await self._shut()
@@ -115,6 +126,8 @@ class SqliteStore:
 
     async def history(self, execution: str, *, after: int, limit: int) -> list[RecordRow]:
         asked = {"execution": execution, "after": after, "limit": limit}
+        sizes = await self._readers.all("history_sizes", asked)
+        asked["limit"] = rules.fitting(size for (size,) in sizes)
         return [rows.record(row) for row in await self._readers.all("history", asked)]
 
     async def live(self, shards: Sequence[int], *, after: str, limit: int) -> list[bytes]:
@@ -125,6 +138,22 @@ class SqliteStore:
         asked = {"shards": rows.texts(shards), "until": until, "limit": limit}
         return [(wake, one) for wake, one in await self._readers.all("due", asked)]
 
+    async def projects_of(self, executions: Sequence[str]) -> list[str | None]:
+        found = await self._readers.all("projects_of", (rows.texts(executions),))
+        return [project for (project,) in found]
+
+    async def open_rows(self, status: str, *, after: str, limit: int) -> list[OpenRow]:
+        if status == RUNNING:
+            found = await self._readers.all("open_running", {"after": after, "limit": limit})
+        else:
+            asked = {"status": status, "after": int(after or 0), "limit": limit}
+            found = await self._readers.all("open_in_status", asked)
+        return [rows.open_row(row) for row in found]
+
+    async def wrong_tallies(self) -> list[tuple[str, int, int]]:
+        found = await self._readers.all("wrong_tallies")
+        return [(status, kept, counted) for status, kept, counted in found]
+
     async def counts(self, project: str, activity: str) -> dict[int, dict[str, int]]:
         counts: dict[int, dict[str, int]] = {}
         asked = {"project": project, "activity": activity}
@@ -133,10 +162,10 @@ class SqliteStore:
         return counts
 
     async def delete(self, execution: str) -> bool:
-        return await self._write(lambda db: jobs.delete(db, execution))
+        return await self._write(Freeing(lambda db: jobs.delete(db, execution)))
 
     async def purge(self, *, before: int, limit: int) -> int:
-        return await self._write(lambda db: jobs.purge(db, before, limit))
+        return await self._write(Freeing(lambda db: jobs.purge(db, before, limit)))
 
     # queued work
 
@@ -219,6 +248,16 @@ class SqliteStore:
         row = await self._readers.one("name", (project, kind, scope, name))
         return None if row is None else rows.name(row)
 
+    async def names(
+        self, project: str, kind: str, scope: str, *, after: str, limit: int
+    ) -> list[Name]:
+        found = await self._readers.all("names", (project, kind, scope, after, limit))
+        return [rows.name(row) for row in found]
+
+    async def scopes(self, kind: str) -> list[tuple[str, str]]:
+        found = await self._readers.all("scopes", {"kind": kind})
+        return [(project, activity) for project, activity in found]
+
     async def put_name(self, name: Name) -> Name | None:
         return await self._write(lambda db: jobs.take(db, name))
 
@@ -281,10 +320,30 @@ class SqliteStore:
     async def keys(self) -> list[KeyRow]:
         return [rows.key(row) for row in await self._readers.all("keys")]
 
+    # limits
+
+    async def put_limits(self, row: LimitsRow) -> None:
+        await self._change("put_limits", rows.limited(row))
+
+    async def delete_limits(self, project: str) -> bool:
+        return await self._change("delete_limits", (project,)) > 0
+
+    async def limits(self) -> list[LimitsRow]:
+        return [rows.limits(row) for row in await self._readers.all("limits")]
+
+    async def usage(self, project: str | None = None) -> list[UsageRow]:
+        found = await self._readers.all("usage", {"project": project})
+        return [
+            UsageRow(project=name, running=running, stored_bytes=stored)
+            for name, running, stored in found
+        ]
+
     # operations
 
     async def ping(self) -> None:
-        await self._change("ping")
+        self._file.refuse_full()
+        # After a refused write a few bytes are no proof: they may fit where nothing else does.
+        await self._change("ping", {"proof": " " * PROOF_BYTES if self._doubted else ""})
 
     async def stats(self) -> Mapping[str, Any]:
         statuses = await self._readers.all("tallies")
@@ -313,7 +372,13 @@ class SqliteStore:
     async def _write(self, job: Callable[[sqlite3.Connection], T]) -> T:
         if self._open_writer is None:
             raise rules.closed()
-        return await self._open_writer.run(job)
+        try:
+            result = await self._open_writer.run(job)
+        except Unavailable:
+            self._doubted = True
+            raise
+        self._doubted = False
+        return result
 
     async def _change(self, query: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> int:
         """Run one statement; return how many rows it changed."""

@@ -6,12 +6,14 @@ import queue
 import sqlite3
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from goflow_py.errors import Unavailable
 from goflow_py.store import rules
 from goflow_py.store.sqlite import failures
+from goflow_py.store.sqlite.datafile import DataFile
 
 T = TypeVar("T")
 Job = Callable[[sqlite3.Connection], T]
@@ -29,6 +31,16 @@ FREE_PAGES_MAX = 1_024
 """Free pages that are kept; the rest is given back to the disk when there is nothing to do."""
 
 
+@dataclass(frozen=True, slots=True)
+class Freeing(Generic[T]):
+    """A job that makes room, and may use the reserve for it when the disk is full."""
+
+    job: Job[T]
+
+    def __call__(self, connection: sqlite3.Connection) -> T:
+        return self.job(connection)
+
+
 class Writer:
     """Runs jobs one after the other, each whole in one transaction on its own thread.
 
@@ -37,10 +49,9 @@ class Writer:
     ``Unavailable`` with code ``store_failed``, and *on_fatal* was called on the event loop once.
     """
 
-    def __init__(self, path: Path, wal_path: Path, on_fatal: Callable[[], object]) -> None:
+    def __init__(self, file: DataFile, on_fatal: Callable[[], object]) -> None:
         self.failed = False
-        self._path = path
-        self._wal_path = wal_path
+        self._file = file
         self._on_fatal = on_fatal
         self._loop = asyncio.get_running_loop()
         self._jobs: queue.SimpleQueue[tuple[Job[Any], asyncio.Future[Any]] | None]
@@ -89,8 +100,9 @@ class Writer:
             job, future = item
             try:
                 if connection is None:
-                    connection = connect(self._path)
-                self._answer(future.set_result, self._transact(connection, job))
+                    connection = connect(self._file.path)
+                    self._file.reserve()
+                self._answer(future.set_result, self._do(connection, job))
             except BaseException as error:  # noqa: BLE001 - whatever a job raises is its caller's
                 self._answer(future.set_exception, self._judge(error))
             if connection is not None and self._wal_is_long():
@@ -110,6 +122,15 @@ class Writer:
             except queue.Empty:
                 self._tidy(connection)
         return self._jobs.get()
+
+    def _do(self, connection: sqlite3.Connection, job: Job[T]) -> T:
+        frees = isinstance(job, Freeing)
+        try:
+            return self._transact(connection, job)
+        except sqlite3.Error as error:
+            if not (frees and failures.is_full(error) and self._file.spend()):
+                raise
+        return self._transact(connection, job)
 
     def _transact(self, connection: sqlite3.Connection, job: Job[T]) -> T:
         if self.failed:
@@ -151,7 +172,7 @@ class Writer:
 
     def _wal_is_long(self) -> bool:
         try:
-            size = self._wal_path.stat().st_size
+            size = self._file.wal_path.stat().st_size
         except OSError:  # there is none before the first write
             return False
         if size < WAL_BYTES:
@@ -166,6 +187,7 @@ class Writer:
         """Write the log back and give free pages back, while nobody waits."""
         self._written = False
         self._checkpoint(connection, "PASSIVE")
+        self._file.reserve()
         with contextlib.suppress(sqlite3.Error):  # it was only tidying; a job will say it
             [free] = connection.execute("PRAGMA freelist_count").fetchone()
             if free > FREE_PAGES_MAX:

@@ -98,7 +98,7 @@ def test_a_mistake_of_our_own_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_p
     def broken(*_: Any) -> None:
         raise RecursionError("too deep")
 
-    monkeypatch.setattr(audit, "_no_server", broken)
+    monkeypatch.setattr(audit, "no_server", broken)
     file = tmp_path / "x.db"
     file.write_bytes(audit.SQLITE)
     said = goflow("verify", "--data", str(file))

@@ -29,8 +29,7 @@ class Crash:
         return self.engine
 
     async def crash(self) -> Any:
-        for loop in self.engine.it._loops:
-            loop.cancel()
+        await self.engine.it.supervisor.stop()
         for call in self.engine.it.owner.flights._all:
             call.cancel()
         self.engine.it.owner.timers.stop()

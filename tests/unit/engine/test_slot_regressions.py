@@ -79,7 +79,7 @@ async def test_executions_that_wait_for_two_slots_get_both_without_a_busy_loop(
     started = [await engine.start() for _ in range(4)]
     await engine.advance(0)
     looks = 0
-    look = engine.it.owner._look
+    look = engine.it.owner.look
 
     async def counted(execution: str) -> Any:
         nonlocal looks

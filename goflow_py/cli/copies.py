@@ -1,0 +1,269 @@
+"""``goflow backup`` and ``goflow restore``: copies of the data, judged before they count."""
+
+import asyncio
+import fcntl
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from goflow_py.cli.audit import judge_file, no_server
+from goflow_py.cli.console import EXIT_FAILED, fail, say, show, show_json
+from goflow_py.cli.session import DEFAULT_SERVER, Json, Key, Server, Session, remote
+from goflow_py.cli.words import moment
+from goflow_py.errors import Conflict, GoFlowError, NotFound, StartRefused
+
+if TYPE_CHECKING:
+    from goflow_py.clock import Clock
+
+COPY_SECONDS = 3_600.0
+"""How long a server may take to copy its data."""
+OURS = re.compile(r"goflow-\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d(\.\d+)?Z\.db")
+"""Copies that are named after their time; only these are ever removed."""
+
+# ---------------------------------------------------------------- backup
+
+
+def backup(
+    to: Annotated[
+        Path | None,
+        typer.Option(
+            "--to",
+            metavar="FILE",
+            help="The new file, or a directory for one that is named after the time; "
+            "without it, the server's own directory 'backups'.",
+        ),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", help="Copy this data file; its server must not run."),
+    ] = None,
+    keep: Annotated[
+        int | None,
+        typer.Option("--keep", metavar="N", min=1, help="Remove all but the N newest copies."),
+    ] = None,
+    server: Server = DEFAULT_SERVER,
+    api_key: Key = None,
+    as_json: Json = False,
+) -> None:
+    """Copy all data, with the server's key, and check every history of the copy. Exits 1 if not."""
+    if keep is not None and to is not None and not to.is_dir():
+        raise typer.BadParameter("it goes with a directory in --to", param_hint="--keep")
+    if data is None:
+        _ask(server=server, api_key=api_key, as_json=as_json, to=to, keep=keep)
+        return
+    if to is None:
+        raise typer.BadParameter("say where the copy goes", param_hint="--to")
+    if not data.is_file():
+        raise typer.BadParameter(f"there is no data file {data}", param_hint="--data")
+    from goflow_py.store.sqlite import backup as copies
+
+    try:
+        target = _named(to)
+        with no_server(data):
+            copies.backup(data.resolve(), target)
+        _finish(target, keep=keep, as_json=as_json)
+    except GoFlowError as error:
+        fail(error, as_json=as_json)
+
+
+@remote
+async def _ask(session: Session, to: Path | None, keep: int | None) -> None:
+    """Let the server copy: it alone knows what is in its log."""
+    made = await session.client.post("/v1/admin/backup", wait_seconds=COPY_SECONDS)
+    path = Path(made.body["path"])
+    if not await asyncio.to_thread(path.is_file):
+        if to is not None or keep is not None:
+            raise NotFound(
+                f"the copy is {path} on the server's machine; run this command there, "
+                "or leave --to and --keep out",
+                code="copy_elsewhere",
+            )
+        say(f"its histories are not checked; do it there: goflow verify --data {path}")
+        if not session.shown_as_json(made.body):
+            show(str(path))
+        return
+    if to is not None:
+        path = await asyncio.to_thread(_moved, path, _named(to))
+    await asyncio.to_thread(_finish, path, keep=keep, as_json=session.as_json)
+
+
+def _named(to: Path) -> Path:
+    """Return the new file: in a directory, it is named after the time."""
+    if not to.is_dir():
+        if not to.parent.is_dir():
+            raise NotFound(f"there is no directory {to.parent}; make it first", code="no_directory")
+        return to.absolute()
+    from goflow_py.clock import SystemClock
+
+    return to.absolute() / f"goflow-{_stamp(SystemClock())}.db"
+
+
+def _moved(source: Path, target: Path) -> Path:
+    """Move a copy and its key, also to another disk."""
+    from goflow_py.store.sqlite import backup as copies
+
+    copies.backup(source, target)
+    for suffix in ("", copies.KEY_SUFFIX):
+        copies.beside(source, suffix).unlink(missing_ok=True)
+    return target
+
+
+def _finish(path: Path, *, keep: int | None, as_json: bool) -> None:
+    """Judge a copy, say what it holds, and remove older ones if it is good."""
+    report = _judged(path)
+    removed = _prune(path.parent, keep) if report["ok"] and keep is not None else []
+    facts = {"path": str(path), "bytes": path.stat().st_size, **report, "removed": removed}
+    if as_json:
+        show_json(facts)
+    else:
+        _show(facts, removed=", ".join(removed) or "none")
+    if not report["ok"]:
+        say("goflow: the copy breaks rules; 'goflow verify --data' lists them (breaches)")
+        raise typer.Exit(EXIT_FAILED)
+
+
+def _judged(path: Path) -> dict[str, Any]:
+    from goflow_py.store.sqlite import backup as copies
+
+    schema = copies.judge(path)
+    report = asyncio.run(judge_file(path, None))
+    return {
+        "ok": not report["breaches"],
+        "schema": schema,
+        "executions": report["executions"],
+        "records": report["records"],
+        "byStatus": report["byStatus"],
+        "until": _moment(copies.newest_change(path)),
+        "key": copies.beside(path, copies.KEY_SUFFIX).exists(),
+        "breaches": report["breaches"],
+    }
+
+
+def _show(facts: dict[str, Any], **more: Any) -> None:
+    from goflow_py.cli import screens
+
+    counts = ", ".join(f"{count} {name}" for name, count in facts["byStatus"].items())
+    show(
+        screens.pairs(
+            [
+                ("file", facts["path"]),
+                ("executions", f"{facts['executions']} ({counts or 'none'})"),
+                ("records", facts["records"]),
+                ("last change", moment(facts["until"]) or "never"),
+                ("key", "with it" if facts["key"] else "none: callbacks of then are refused"),
+                ("breaches", len(facts["breaches"]) or "none"),
+                *((name.replace("_", " "), value) for name, value in more.items()),
+            ]
+        )
+    )
+
+
+def _prune(folder: Path, keep: int) -> list[str]:
+    """Remove all but the newest copies that are named after their time; return their names."""
+    found = sorted(one for one in folder.iterdir() if OURS.fullmatch(one.name))
+    from goflow_py.store.sqlite import backup as copies
+
+    for one in found[:-keep]:
+        one.unlink()
+        copies.beside(one, copies.KEY_SUFFIX).unlink(missing_ok=True)
+    return [one.name for one in found[:-keep]]
+
+
+# ---------------------------------------------------------------- restore
+
+
+def restore(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The copy.")],
+    data: Annotated[Path, typer.Option("--data", help="The data file to be.")],
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace the data that is there; it is kept beside it.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Make a copy the data again, once every history of it was checked. The server must not run.
+
+    What happened after the copy was made is lost. Calls that were made since are made again,
+    with the same Idempotency-Key.
+    """
+    if not file.is_file():
+        raise typer.BadParameter(f"there is no file {file}", param_hint="FILE")
+    try:
+        facts = _restored(file.resolve(), data.resolve(), force=force)
+    except OSError as error:
+        refusal = StartRefused(f"{data} cannot be written: {error.strerror}: check its directory")
+        fail(refusal, as_json=as_json)
+    except GoFlowError as error:
+        fail(error, as_json=as_json)
+    if as_json:
+        show_json(facts)
+    else:
+        _show(facts, replaced_data=facts["kept"] or "none")
+
+
+def _restored(source: Path, target: Path, *, force: bool) -> dict[str, Any]:
+    from goflow_py.clock import SystemClock
+    from goflow_py.store.sqlite import backup as copies
+
+    clock = SystemClock()
+    if source == target:
+        raise Conflict("the copy is the data file itself; name another one", code="same_file")
+    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with _held(target):
+        if target.exists() and not force:
+            raise Conflict(
+                f"{target} exists; use --force to replace it, and it is kept beside the new one",
+                code="file_exists",
+            )
+        copies.judge(source)
+        part = target.with_name(f".{target.name}.{os.getpid()}.part")
+        kept = target.with_name(f"{target.name}.before-{_stamp(clock)}")
+        try:
+            copies.copy(source, part)
+            copies.settle(part, replaced=target, now=clock.now_ms())
+            report = _judged(part)
+            if not report["ok"]:
+                raise Conflict(
+                    f"{source} breaks {len(report['breaches'])} rules, the first: "
+                    f"{report['breaches'][0]['message']}; take another backup",
+                    code="breaches",
+                )
+            with_key = copies.put_key(source, target, kept=kept)
+            was_there = copies.put_in_place(part, target, kept=kept)
+            # Whoever had the file before was killed with a log of its own, which is no concern now.
+            os.truncate(target.with_name(target.name + ".lock"), 0)
+        finally:
+            for suffix in ("", "-journal", *copies.SIDES):
+                copies.beside(part, suffix).unlink(missing_ok=True)
+    facts = {"path": str(target), **report, "key": with_key}
+    return {**facts, "kept": str(kept) if was_there else None}
+
+
+@contextmanager
+def _held(path: Path) -> Iterator[None]:
+    """Keep servers from the data file meanwhile. Raises ``StartRefused`` when one has it."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+    descriptor = os.open(path.with_name(path.name + ".lock"), flags, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StartRefused(f"{path} is in use by a server; stop it first") from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _stamp(clock: "Clock") -> str:
+    """Return the time as a part of a file's name."""
+    return (_moment(clock.now_ms()) or "").replace(":", "-")
+
+
+def _moment(at: int | None) -> str | None:
+    from goflow_py.domain.durations import rfc3339
+
+    return None if at is None else rfc3339(at)

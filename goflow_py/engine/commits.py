@@ -1,0 +1,116 @@
+"""What a step changed, written whole or not at all, and made to happen once it is durable."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import assert_never
+
+from goflow_py.domain.execution import Execution
+from goflow_py.engine.batcher import Batcher
+from goflow_py.engine.family import Family, Member
+from goflow_py.engine.limits import Limits
+from goflow_py.engine.records import write_of
+from goflow_py.errors import Invalid, Unavailable
+from goflow_py.fsm.bytes_bound import check_head, check_step
+from goflow_py.ports import Committed, Fenced, Name, Poisonous, Taken, Verdict, Write
+
+
+class NameTaken(Exception):
+    """The step was refused: *name* belongs to another execution, or was used before."""
+
+    def __init__(self, name: Name) -> None:
+        super().__init__(name.kind)
+        self.name = name
+
+
+class Commits:
+    """Commits families; *carry_out* makes a member's change happen.
+
+    *lose* forgets a member of which the store may have something else.
+    """
+
+    def __init__(
+        self,
+        *,
+        batcher: Batcher,
+        limits: Limits,
+        retention_seconds: float,
+        carry_out: Callable[[Member, Execution], None],
+        lose: Callable[[Member], None],
+    ) -> None:
+        self._batcher = batcher
+        self._limits = limits
+        self._retention_seconds = retention_seconds
+        self._carry_out = carry_out
+        self._lose = lose
+
+    async def commit(self, family: Family, first: Member, names: Sequence[Name]) -> None:
+        """Write all that a step changed; *names* are taken with its *first* member.
+
+        Raises ``NameTaken``, ``Oversize``, ``Invalid`` (the store cannot hold it), ``Unavailable``.
+        """
+        changed = [member for member in family.members.values() if member.draft.changed]
+        if not changed:
+            return
+        writes, size = list[Write](), 0
+        for member in changed:
+            writes.append(self._write(member, names if member is first else ()))
+            size += member.draft.size + len(writes[-1].head.body)
+            check_step(first.live.execution.id, size)
+        verdict, is_gone = await self._send(changed, writes)
+        if isinstance(verdict, Committed):
+            for member in changed:
+                before, member.live.execution = member.live.execution, member.draft.after
+                del member.live.results[: member.results]
+                self._carry_out(member, before)
+            if is_gone:
+                raise asyncio.CancelledError
+            return
+        match verdict:
+            case Taken():
+                raise NameTaken(verdict.name)
+            case Fenced():
+                for member in changed:
+                    self._lose(member)
+                raise Unavailable("the execution moved on elsewhere; try again", code="fenced")
+            case Poisonous():
+                message = f"the store cannot hold this step: {verdict.message}"
+                raise Invalid(message, code="poisonous")
+            case _:
+                assert_never(verdict)
+
+    async def _send(
+        self, changed: Sequence[Member], writes: Sequence[Write]
+    ) -> tuple[Verdict, bool]:
+        """Return the store's verdict, and whether whoever asked for it went away meanwhile."""
+        write = writes[0] if len(writes) == 1 else replace(writes[0], family=writes[1:])
+        try:
+            future = self._batcher.submit(write)
+            self._limits.watch(future, changed)
+            try:
+                return await asyncio.shield(future), False
+            except asyncio.CancelledError:
+                # What was committed is carried out all the same: others wait for it.
+                return await asyncio.shield(future), True
+        except BaseException as error:
+            if not isinstance(error, Unavailable):
+                # Whether it was written is not known here.
+                for member in changed:
+                    self._lose(member)
+            raise
+
+    def _write(self, member: Member, names: Sequence[Name]) -> Write:
+        retain = member.live.compiled.blueprint.retain
+        if retain is None:
+            retain = self._retention_seconds
+        member.draft.seal()
+        write = write_of(
+            member.draft,
+            member.live.compiled,
+            member.live.epoch,
+            names,
+            start=member.is_new,
+            retain_seconds=retain,
+        )
+        check_head(member.draft.after, len(write.head.body))
+        return write

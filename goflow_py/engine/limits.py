@@ -1,0 +1,252 @@
+"""What a project may have at most; over it a start is refused before it is acknowledged.
+
+What counts is kept from commits: it is read from the store once, then every committed step that
+begins, ends or reopens an execution moves it. So no start asks the store, a crash leaves no wrong
+number behind, and a start that waits for its commit has its place already.
+
+Children are counted and never refused: a family that waited for a place, which only its own end
+gives back, would wait for ever.
+"""
+
+import asyncio
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from goflow_py.clock import Clock
+from goflow_py.config import Settings
+from goflow_py.domain.execution import Execution, decode
+from goflow_py.domain.values import value
+from goflow_py.engine.family import Member
+from goflow_py.errors import NotFound, TooManyRequests
+from goflow_py.ports import Committed, LimitsRow, Name, Store, UsageRow, Verdict
+
+MEASURE_SECONDS = 2.0
+"""Between two readings of the stored bytes, when a limit asks for them."""
+RETRY_RUNNING_SECONDS = 1
+RETRY_STORED_SECONDS = 60
+
+
+@value
+class Use:
+    """What a project may have, and what it has."""
+
+    limits: LimitsRow
+    """Those that hold: its own, or else the server's."""
+    usage: UsageRow
+    open_calls: int
+
+
+@dataclass(slots=True)
+class _Bucket:
+    """Starts that may happen now; as many come back in a second as the limit says."""
+
+    tokens: float
+    at: float
+
+    def fill(self, rate: float, now: float) -> float:
+        """Return how many there are now: a second's worth at most, and that is one at least."""
+        self.tokens = min(max(1.0, rate), self.tokens + (now - self.at) * rate)
+        self.at = now
+        return self.tokens
+
+
+class Limits:
+    """Knows the limits of all projects, and what counts against them."""
+
+    def __init__(self, *, store: Store, clock: Clock, defaults: LimitsRow | None = None) -> None:
+        self._store = store
+        self._clock = clock
+        self._defaults = defaults or LimitsRow(project="")
+        self._holding: dict[str, LimitsRow] = {}
+        """Of the projects that have limits of their own."""
+        self._running: Counter[str] = Counter()
+        self._entering: Counter[str] = Counter()
+        """Starts that are not committed yet."""
+        self._buckets: dict[str, _Bucket] = {}
+        self._bytes: dict[str, int] = {}
+        self.changed: Callable[[], object] = lambda: None
+        """Is called when limits may let somebody go on."""
+
+    async def load(self) -> None:
+        """Read all limits, and what every project has. Nothing may be committed meanwhile."""
+        for row in await self._store.limits():
+            self._holding[row.project] = _over(self._defaults, row)
+        for use in await self._store.usage():
+            self._running[use.project] = use.running
+            self._bytes[use.project] = use.stored_bytes
+
+    async def measure(self) -> None:
+        """Read how many bytes are stored, when somebody has a limit for them."""
+        rows = (self._defaults, *self._holding.values())
+        if any(row.max_stored_bytes is not None for row in rows):
+            self._bytes = {use.project: use.stored_bytes for use in await self._store.usage()}
+
+    # ------------------------------------------------------------ what they are
+
+    def of(self, project: str) -> LimitsRow:
+        """Return the limits that hold for a project."""
+        return self._holding.get(project, self._defaults)
+
+    def open_calls_max(self, project: str) -> int | None:
+        """Return how many calls of a project may be in flight."""
+        return self.of(project).max_open_calls
+
+    async def put(self, row: LimitsRow) -> None:
+        """Set the limits of a project; they hold at once."""
+        await self._store.put_limits(row)
+        self._holding[row.project] = _over(self._defaults, row)
+        await self.measure()
+        self.changed()
+
+    async def delete(self, project: str) -> None:
+        """Let the server's limits hold for a project again. Raises ``NotFound``."""
+        if not await self._store.delete_limits(project):
+            raise NotFound(f"the project {project} has no limits of its own to delete")
+        self._holding.pop(project, None)
+        await self.measure()
+        self.changed()
+
+    async def uses(
+        self, project: str | None = None, *, open_calls: Callable[[str], int]
+    ) -> list[Use]:
+        """Return what every project may have and has as it is durable now, or one, by name."""
+        return [
+            Use(
+                limits=replace(self.of(usage.project), project=usage.project),
+                usage=usage,
+                open_calls=open_calls(usage.project),
+            )
+            for usage in await self._store.usage(project)
+        ]
+
+    # ------------------------------------------------------------ starts
+
+    async def enter(self, execution: Execution, names: Sequence[Name]) -> Name | None:
+        """Let a start have its place; or return the name that makes it a repeat of another.
+
+        Who entered leaves with ``leave``. Raises ``TooManyRequests`` over a limit: but a repeat is
+        answered as ever, whatever the limits say.
+        """
+        refusal = self._refusal(execution.project)
+        if refusal is None:
+            self._entering[execution.project] += 1
+            return None
+        known = await self._known(execution, names)
+        if known is None:
+            raise refusal
+        return known
+
+    def leave(self, project: str, *, started: bool) -> None:
+        """Give the place back: the start is committed, and counts by that, or came to nothing."""
+        self._entering[project] -= 1
+        if not self._entering[project]:
+            del self._entering[project]
+        bucket = self._buckets.get(project)
+        if bucket is not None and not started:
+            bucket.tokens += 1
+
+    def watch(self, future: asyncio.Future[Verdict], members: Iterable[Member]) -> None:
+        """Count what a step begins, ends and reopens, as soon as it is committed."""
+        moves = [
+            (member.draft.after.project, was_ended - member.draft.after.ended)
+            for member in members
+            if (was_ended := member.is_new or member.live.execution.ended)
+            != member.draft.after.ended
+        ]
+        if not moves:
+            return
+
+        def count(done: asyncio.Future[Verdict]) -> None:
+            if not done.cancelled() and done.exception() is None:
+                if isinstance(done.result(), Committed):
+                    for project, number in moves:
+                        self._running[project] += number
+
+        future.add_done_callback(count)
+
+    def _refusal(self, project: str) -> TooManyRequests | None:
+        """Say why no execution of *project* may start now; else take its part of the rate."""
+        limits = self.of(project)
+        stored, running = self._bytes.get(project, 0), self._running[project]
+        running += self._entering[project]
+        if limits.max_stored_bytes is not None and stored >= limits.max_stored_bytes:
+            return TooManyRequests(
+                f"the project {project} has {stored} bytes stored, and may have "
+                f"{limits.max_stored_bytes}; delete ended executions, or keep them shorter",
+                code="too_much_stored",
+                limit=limits.max_stored_bytes,
+                current=stored,
+                retryAfter=RETRY_STORED_SECONDS,
+            )
+        if limits.max_running is not None and running >= limits.max_running:
+            return TooManyRequests(
+                f"{running} executions of the project {project} have not ended, and "
+                f"{limits.max_running} may; start this one when others have ended",
+                code="too_many_running",
+                limit=limits.max_running,
+                current=running,
+                retryAfter=RETRY_RUNNING_SECONDS,
+            )
+        return self._too_fast(project, limits.starts_per_second)
+
+    def _too_fast(self, project: str, rate: float | None) -> TooManyRequests | None:
+        if rate is None:
+            self._buckets.pop(project, None)
+            return None
+        now = self._clock.monotonic()
+        bucket = self._buckets.get(project)
+        if bucket is None:
+            bucket = self._buckets[project] = _Bucket(max(1.0, rate), now)
+        tokens = bucket.fill(rate, now)
+        if tokens >= 1:
+            bucket.tokens -= 1
+            return None
+        return TooManyRequests(
+            f"executions of the project {project} start faster than {rate:g} a second; "
+            "start this one a little later",
+            code="too_many_starts",
+            limit=rate,
+            current=round(max(1.0, rate) - tokens, 3),
+            retryAfter=max(1, math.ceil((1 - tokens) / rate)),
+        )
+
+    async def _known(self, execution: Execution, names: Sequence[Name]) -> Name | None:
+        for name in names:
+            found = await self._store.name(name.project, name.kind, name.scope, name.name)
+            if found is not None:
+                return found
+        body = await self._store.head(execution.id)
+        if body is None:
+            return None
+        project = decode(body).project
+        return Name(project=project, kind="id", scope="", name=execution.id, execution=execution.id)
+
+
+def server_limits(settings: Settings) -> LimitsRow:
+    """Return the limits of every project that has none of its own."""
+    return LimitsRow(
+        project="",
+        max_running=settings.max_running,
+        starts_per_second=settings.starts_per_second,
+        max_open_calls=settings.max_open_calls,
+        max_stored_bytes=settings.max_stored_bytes,
+    )
+
+
+def _over(defaults: LimitsRow, own: LimitsRow) -> LimitsRow:
+    """Return a project's own limits, and the server's where it has none."""
+    return LimitsRow(
+        project=own.project,
+        max_running=defaults.max_running if own.max_running is None else own.max_running,
+        starts_per_second=defaults.starts_per_second
+        if own.starts_per_second is None
+        else own.starts_per_second,
+        max_open_calls=defaults.max_open_calls
+        if own.max_open_calls is None
+        else own.max_open_calls,
+        max_stored_bytes=defaults.max_stored_bytes
+        if own.max_stored_bytes is None
+        else own.max_stored_bytes,
+    )

@@ -1,0 +1,34 @@
+"""What all expressions of one input may cost together: each alone is bounded in ``engine``.
+
+Digests are not interleaved: nothing in one waits. So one count is enough for a process.
+"""
+
+from typing import Final
+
+from goflow_py.expression.errors import Fault
+
+DIGEST_STEPS_MAX: Final = 1_000_000
+"""Evaluation steps of all expressions of one input."""
+DIGEST_FUSE_SECONDS: Final = 2.0
+"""Their time; the machine may be slow, so it is only a fuse."""
+
+
+class _Spent:
+    steps = 0
+    seconds = 0.0
+
+
+def begin() -> None:
+    """Begin to count for another input."""
+    _Spent.steps = 0
+    _Spent.seconds = 0.0
+
+
+def spend(steps: int, seconds: float) -> None:
+    """Count what an expression took. Raises ``Fault`` when that was too much for one input."""
+    _Spent.steps += steps
+    _Spent.seconds += seconds
+    if _Spent.steps > DIGEST_STEPS_MAX:
+        raise Fault(f"the expressions of one input take more than {DIGEST_STEPS_MAX} steps")
+    if _Spent.seconds > DIGEST_FUSE_SECONDS:
+        raise Fault(f"the expressions of one input take longer than {DIGEST_FUSE_SECONDS:g} s")

@@ -1,0 +1,84 @@
+"""The store's contract: limits of projects, and what projects have."""
+
+from goflow_py.ports import Committed, LimitsRow, UsageRow
+
+
+def used(project: str, running: int, stored_bytes: int) -> UsageRow:
+    return UsageRow(project=project, running=running, stored_bytes=stored_bytes)
+
+
+async def test_limits_are_kept_replaced_and_forgotten(cell, make):
+    store = await cell.open()
+    some = LimitsRow(project="b", max_running=0, starts_per_second=0.5)
+    others = LimitsRow(project="a", max_open_calls=3, max_stored_bytes=10**15)
+    await store.put_limits(some)
+    await store.put_limits(others)
+    assert await store.limits() == [others, some]
+    await store.put_limits(LimitsRow(project="b", max_running=5))
+    await cell.close()
+    after = await cell.open()
+    assert await after.limits() == [others, LimitsRow(project="b", max_running=5)]
+    assert await after.delete_limits("a")
+    assert not await after.delete_limits("a")
+    assert [row.project for row in await after.limits()] == ["b"]
+
+
+async def test_a_project_is_what_has_a_blueprint_executions_or_limits(store, make):
+    assert await store.usage() == []
+    await store.upload(make.upload("d1", project="drawn"))
+    await store.put_limits(LimitsRow(project="limited"))
+    await store.commit([make.start(make.id(1), project="run", body=b"123")])
+    record = make.record(make.id(1), 0, 0).entries
+    found = [used("drawn", 0, 0), used("limited", 0, 0), used("run", 1, 3 + len(record))]
+    assert await store.usage() == found
+    assert await store.usage("run") == found[2:]
+    assert await store.usage("other") == []
+
+
+async def test_what_has_not_ended_is_counted_by_project(store, make):
+    statuses = ["running", "waiting", "paused", "completed", "failed", "cancelled"]
+    for number, status in enumerate(statuses):
+        fields = {"status": status, "project": "a" if number % 2 else "b"}
+        await store.commit([make.start(make.id(number), **fields)])
+    assert [(row.project, row.running) for row in await store.usage()] == [("a", 1), ("b", 2)]
+    await store.commit([make.step(make.id(0), 1, status="completed", project="b")])
+    await store.commit([make.step(make.id(3), 1, status="running", project="a")])
+    assert [(row.project, row.running) for row in await store.usage()] == [("a", 2), ("b", 1)]
+
+
+async def test_bytes_are_those_of_heads_and_histories_whatever_becomes_of_them(store, make):
+    one, two = make.id(1), make.id(2)
+
+    async def stored() -> int:
+        [row] = await store.usage("default")
+        return int(row.stored_bytes)
+
+    async def counted() -> int:
+        found = 0
+        for execution in (one, two):
+            found += len(await store.head(execution) or b"")
+            records = await store.history(execution, after=-1, limit=99)
+            found += sum(len(record.entries) for record in records)
+        return found
+
+    await store.commit([make.start(one, body=b"x" * 100), make.start(two, body=b"y" * 7)])
+    assert await stored() == await counted() > 107
+    for seq, size in enumerate((1_000, 3, 3), 1):
+        assert await store.commit([make.step(one, seq, body=b"z" * size)]) == [Committed()]
+        assert await stored() == await counted()
+    refused = await store.commit([make.step(one, 9, body=b"no"), make.start(two, body=b"no")])
+    assert Committed() not in refused
+    assert await stored() == await counted()
+    await store.delete(two)
+    assert await stored() == await counted()
+    ended = {"status": "completed", "finished_at": 1, "purge_at": 1}
+    await store.commit([make.step(one, 4, **ended)])
+    assert await store.purge(before=2, limit=9) == 1
+    assert await store.usage() == []
+
+
+async def test_the_projects_of_executions_come_in_the_order_asked(store, make):
+    one, two, none = make.id(1), make.id(2), make.id(3)
+    await store.commit([make.start(one, project="a"), make.start(two, project="b")])
+    assert await store.projects_of([two, none, one, two]) == ["b", None, "a", "b"]
+    assert await store.projects_of([]) == []

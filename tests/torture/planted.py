@@ -1,0 +1,465 @@
+"""Bugs that are planted in the product, one at a time, to see that the harness finds them.
+
+They are patches of a test: nothing of them is in the product. Each is a mistake that a system of
+this kind has really made (`R...` are the regressions that it stands for).
+"""
+
+import asyncio
+import sqlite3
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+
+from goflow_py.domain.execution import Execution, Task
+from goflow_py.engine import attempts, callbacks, calls, claims, executions, inputs, records
+from goflow_py.engine import commits as commits_
+from goflow_py.engine.batcher import Batcher
+from goflow_py.engine.catalog import Catalog
+from goflow_py.engine.commits import Commits
+from goflow_py.engine.family import Family
+from goflow_py.engine.memory import Memory
+from goflow_py.engine.owner import Owner
+from goflow_py.engine.supervisor import Supervisor
+from goflow_py.errors import Unavailable
+from goflow_py.fsm import events, fold, timers
+from goflow_py.fsm.draft import Draft
+from goflow_py.fsm.step import Digest
+from goflow_py.ports import Committed, Verdict, Write
+from goflow_py.store.sqlite import commit as commit_
+from goflow_py.store.sqlite import jobs, rows
+from goflow_py.torture.disk import Disk
+from goflow_py.torture.loop import Host
+from goflow_py.torture.nemesis import EVERY_SECONDS
+from goflow_py.torture.run import simulate
+from goflow_py.torture.stage import template
+from goflow_py.torture.world import World
+
+Plant = Callable[[pytest.MonkeyPatch], None]
+
+
+@dataclass(frozen=True)
+class Bug:
+    """A mistake, and the rules of which at least one has to be broken by it."""
+
+    name: str
+    plant: Plant
+    rules: frozenset[str]
+    seeds: int = 100
+    """So many runs are enough to find it."""
+    needs: Mapping[str, float] = field(default_factory=dict)
+    """Faults that it needs, where they are rare: with their rate, or the seconds between two."""
+
+    def prepare(self, world: World) -> None:
+        """Let a run have the faults that it needs."""
+        for kind, number in self.needs.items():
+            (world.every if kind in EVERY_SECONDS else world.weather)[kind] = number
+
+
+BUGS: list[Bug] = []
+
+
+def bug(*rules: str, seeds: int = 100, **needs: float) -> Callable[[Plant], Plant]:
+    faults = {kind.replace("_", " "): number for kind, number in needs.items()}
+
+    def add(plant: Plant) -> Plant:
+        name = plant.__name__.replace("_", " ")
+        BUGS.append(Bug(name, plant, frozenset(rules), seeds, faults))
+        return plant
+
+    return add
+
+
+# ---------------------------------------------------------------- acknowledgements
+
+
+@bug("S2")
+def a_repeated_start_begins_a_second_execution(patch: pytest.MonkeyPatch) -> None:
+    """R12: the key is accepted, and ignored."""
+    own = executions._start_names
+    patch.setattr(
+        executions,
+        "_start_names",
+        lambda execution, key, _, now: own(execution, key, None, now),
+    )
+
+
+@bug("S1", "S13", "S16", "S3", "S8")
+def it_is_acknowledged_before_it_is_committed(patch: pytest.MonkeyPatch) -> None:
+    own = Batcher.submit
+
+    def submit(self: Batcher, write: Write) -> "asyncio.Future[Verdict]":
+        own(self, write)
+        done: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
+        done.set_result(Committed())
+        return done
+
+    patch.setattr(Batcher, "submit", submit)
+
+
+@bug("S8", "S9")
+def a_call_goes_out_before_its_attempt_is_committed(patch: pytest.MonkeyPatch) -> None:
+    own = Commits._send
+
+    async def send(self: Commits, changed: Any, writes: Any) -> Any:
+        for member in changed:
+            before, member.live.execution = member.live.execution, member.draft.after
+            self._carry_out(member, before)
+        return await own(self, changed, writes)
+
+    patch.setattr(Commits, "_send", send)
+
+
+@bug("S13")
+def an_event_that_comes_early_is_acknowledged_and_not_kept(patch: pytest.MonkeyPatch) -> None:
+    """R13: the dedup record is written, the effect is not."""
+    patch.setattr(events, "_keep", lambda draft, event, reason: None)
+
+
+@bug("S13", answer_lost=0.4)
+def an_event_with_a_known_id_is_applied_again(patch: pytest.MonkeyPatch) -> None:
+    own = executions._event_name
+    patch.setattr(
+        executions,
+        "_event_name",
+        lambda project, execution, event, answer: replace(
+            own(project, execution, event, answer), name=f"{event} {id(answer)}"
+        ),
+    )
+
+
+# ---------------------------------------------------------------- what is to be done
+
+
+@bug("S15", "S5", worker_5xx=0.4)
+def a_retry_has_no_timer(patch: pytest.MonkeyPatch) -> None:
+    """R1, R8: the work is open, and nothing will ever look at it."""
+    patch.setattr(attempts, "wait_for_worker", lambda draft, task, until: None)
+
+
+@bug("S15")
+def nothing_is_taken_up_after_a_restart(patch: pytest.MonkeyPatch) -> None:
+    async def recover(self: Owner) -> int:
+        return 0
+
+    async def nobody(*_: Any, **__: Any) -> None:
+        return None
+
+    patch.setattr(Owner, "recover", recover)
+    _blind_the_auditor(patch)
+
+
+@bug("S15", failed_read=0.2, crash=3.0)
+def the_recovery_ends_at_the_first_error_of_the_store(patch: pytest.MonkeyPatch) -> None:
+    """R23: the exception is swallowed, and nobody tries again."""
+    own = Owner.recover
+
+    async def recover(self: Owner) -> int:
+        try:
+            return await own(self)
+        except Unavailable:
+            return 0
+
+    patch.setattr(Owner, "recover", recover)
+    _blind_the_auditor(patch)
+
+
+@bug("S15", "S5")
+def timers_are_in_memory_only(patch: pytest.MonkeyPatch) -> None:
+    own = records.write_of
+
+    def write_of(*args: Any, **fields: Any) -> Write:
+        write = own(*args, **fields)
+        return replace(write, head=replace(write.head, wake=None))
+
+    patch.setattr(commits_, "write_of", write_of)
+    _blind_the_auditor(patch)
+
+
+@bug("S15")
+def a_background_loop_dies_unseen(patch: pytest.MonkeyPatch) -> None:
+    """R9: the first trouble ends the loop that looks for due timers, for ever."""
+
+    async def poll_timers(self: Owner) -> bool:
+        await asyncio.get_running_loop().create_future()
+        return False
+
+    patch.setattr(Owner, "poll_timers", poll_timers)
+    _blind_the_auditor(patch)
+
+
+@bug("S15", disk_full=0.1, slow_disk=0.3)
+def one_bad_write_strands_the_rest_of_its_batch(patch: pytest.MonkeyPatch) -> None:
+    """R27: an exception drops what else was taken off the queue."""
+    from goflow_py.engine import batcher
+
+    def fail(batch: Sequence[Any], error: Unavailable) -> None:
+        _, future = batch[0]
+        if not future.done():
+            future.set_exception(error)
+            future.exception()
+
+    patch.setattr(batcher, "_fail", fail)
+    _blind_the_auditor(patch)
+
+
+@bug("S15")
+def it_works_on_what_it_did_not_claim(patch: pytest.MonkeyPatch) -> None:
+    """R24: the result of the claim is not looked at."""
+
+    def claim(connection: sqlite3.Connection, node: str, limit: int, now: int) -> dict[int, int]:
+        return dict.fromkeys(range(limit), 1)
+
+    patch.setattr(jobs, "claim", claim)
+
+
+# ---------------------------------------------------------------- attempts
+
+
+@bug("S9")
+def every_attempt_has_a_key_of_its_own(patch: pytest.MonkeyPatch) -> None:
+    own = calls.idempotency_key
+
+    def key(execution: Execution, task: Task) -> str:
+        attempt = task.call.attempt if task.call is not None else 0
+        return f"{own(execution, task)}/{attempt}"
+
+    patch.setattr(calls, "idempotency_key", key)
+
+
+@bug("S7", "S22", "S10", callback_late=0.6, callback_twice=0.6)
+def a_late_outcome_ends_the_attempt_that_came_after(patch: pytest.MonkeyPatch) -> None:
+    """R14: whatever comes for the task is taken for its open attempt."""
+
+    def open_task(draft: Draft, address: Any) -> Task | None:
+        task = draft.after.work(address.task)
+        return task if task is not None and task.open and task.call is not None else None
+
+    patch.setattr(callbacks, "open_task", open_task)
+    patch.setattr(claims, "open_task", open_task)
+
+
+@bug("S7")
+def the_retries_begin_anew_after_a_restart(patch: pytest.MonkeyPatch) -> None:
+    def exhausted(worker: Any, *, used: int, **others: Any) -> bool:
+        return bool(used > worker.retry_count + 4)
+
+    from goflow_py.engine import dispatcher
+
+    patch.setattr(dispatcher, "exhausted", exhausted)
+
+
+@bug("S7")
+def an_abandoned_attempt_uses_up_the_budget(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(attempts, "ABANDONED_FREE_MAX", 0)
+
+
+@bug("S7", "S12")
+def a_retry_does_not_wait(patch: pytest.MonkeyPatch) -> None:
+    from goflow_py.engine.dispatcher import Dispatcher
+
+    patch.setattr(Dispatcher, "_not_before", lambda self, execution, task, worker: 0)
+
+
+@bug("S9", "S7", "S21", "S8")
+def a_call_is_sent_again_while_it_is_in_the_air(patch: pytest.MonkeyPatch) -> None:
+    """R3: the same attempt is dispatched twice."""
+    from goflow_py.engine.flights import Flights
+
+    own = Flights.follow
+
+    def follow(self: Flights, live: Any, after: Execution) -> None:
+        own(self, live, after)
+        if len(live.calls) == 1 and not after.seq % 5:
+            live.calls.clear()
+            own(self, live, after)
+
+    patch.setattr(Flights, "follow", follow)
+
+
+# ---------------------------------------------------------------- the machine
+
+
+@bug("S4", "S5")
+def a_transition_leads_elsewhere(patch: pytest.MonkeyPatch) -> None:
+    own = Digest.row_for
+
+    def row_for(self: Digest, event: str) -> Any:
+        row = own(self, event)
+        if row is not None and row.next == "second":
+            return replace(row, next="third")
+        return row
+
+    patch.setattr(Digest, "row_for", row_for)
+
+
+@bug("S3")
+def the_time_of_the_history_falls_with_the_clock(patch: pytest.MonkeyPatch) -> None:
+    own = Draft.__init__
+
+    def begin(self: Draft, execution: Execution, now: int) -> None:
+        own(self, execution, now)
+        self.now = now
+
+    patch.setattr(Draft, "__init__", begin)
+
+
+@bug("S12")
+def a_timer_fires_early(patch: pytest.MonkeyPatch) -> None:
+    own = inputs.catch_up
+    from goflow_py.engine import owner
+
+    def catch_up(*args: Any, until: int) -> None:
+        own(*args, until=until + 500)
+
+    patch.setattr(owner, "catch_up", catch_up)
+
+
+@bug("S12")
+def a_timer_fires_twice(patch: pytest.MonkeyPatch) -> None:
+    own = inputs._fire
+
+    def gone(execution: Execution, entry: Any) -> None:
+        execution.timers.pop(entry["timer"], None)
+
+    def fire(compiled: Any, draft: Draft, dispatcher: Any, workers: Any, timer: str) -> None:
+        due = draft.after.timers[timer]
+        own(compiled, draft, dispatcher, workers, timer)
+        if timer not in draft.after.timers and not draft.after.ended:
+            draft.add("timerFired", timer=timer, due=due)
+
+    patch.setitem(fold._APPLY, "timerFired", gone)
+    patch.setattr(inputs, "_fire", fire)
+
+
+@bug("S6", "S3", "S5")
+def an_end_is_overwritten(patch: pytest.MonkeyPatch) -> None:
+    """R2: COMPLETED becomes RUNNING again."""
+    own = Digest.end
+
+    def end(self: Digest, *args: Any, **fields: Any) -> None:
+        own(self, *args, **fields)
+        timers.set_timer(self.draft, "task:ghost:retry", 1.0)
+
+    patch.setattr(Digest, "end", end)
+
+
+@bug("S4", "S5")
+def an_execution_runs_the_newest_version(patch: pytest.MonkeyPatch) -> None:
+    async def compiled_for(self: Catalog, execution: Execution) -> Any:
+        known = (await self.activity(execution.project, execution.activity)).latest
+        return known if execution.machine is None else known.machines[execution.machine]
+
+    patch.setattr(Catalog, "compiled_for", compiled_for)
+
+
+# ---------------------------------------------------------------- the store
+
+
+@bug("S3", "S5", "S11", takeover=4.0)
+def a_process_that_lost_its_data_still_writes(patch: pytest.MonkeyPatch) -> None:
+    """R2: neither the epoch nor the seq is looked at."""
+    patch.setattr(commit_._Batch, "_epoch", lambda self, shard: _Any())
+
+
+class _Any:
+    def __eq__(self, _: object) -> bool:
+        return True
+
+    def __ne__(self, _: object) -> bool:
+        return False
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+@bug("S3", "S5", "S19")
+def head_and_history_are_two_commits(patch: pytest.MonkeyPatch) -> None:
+    """R1: the second of the two comes with the next transaction of the process, if it lives."""
+    later: dict[str, list[Callable[[sqlite3.Connection], None]]] = {}
+    own_add, own_transact = commit_._Batch._add, Disk.transact
+
+    def add(self: Any, write: Write) -> None:
+        node = self._node
+
+        def add_now(connection: sqlite3.Connection) -> None:
+            own_add(commit_._Batch(connection, node), write)
+
+        later.setdefault(node, []).append(add_now)
+
+    def transact(self: Disk, host: Host, job: Callable[[sqlite3.Connection], Any]) -> Any:
+        def both(connection: sqlite3.Connection) -> Any:
+            for one in later.pop(host.name, []):
+                one(connection)
+            result = job(connection)
+            for node in list(later):
+                later[host.name] = later.pop(node)
+            return result
+
+        return own_transact(self, host, both)
+
+    patch.setattr(commit_._Batch, "_add", add)
+    patch.setattr(Disk, "transact", transact)
+
+
+@bug("S3")
+def a_head_is_written_without_its_history(patch: pytest.MonkeyPatch) -> None:
+    own = rows.recorded
+
+    def recorded(write: Write) -> Any:
+        found = list(own(write))
+        return found[:-1] if write.head.seq % 17 == 0 else found
+
+    patch.setattr(rows, "recorded", recorded)
+
+
+@bug("S15", "S1", "S2", "S3", "S13", slow_disk=0.3)
+def who_reads_before_the_lock_is_believed(patch: pytest.MonkeyPatch) -> None:
+    """R3: the lock is there, and everybody has one; the store's own check is gone, too."""
+    patch.setattr(Memory, "_lock", lambda self, family: asyncio.Lock())
+    own = Family.take
+
+    async def take(self: Family, live: Any, *, is_new: bool = False) -> Any:
+        member = await own(self, live, is_new=is_new)
+        await asyncio.sleep(0.01)
+        return member
+
+    patch.setattr(Family, "take", take)
+    own_step = commit_._Batch._step
+
+    def step(self: Any, write: Write) -> Any:
+        own_step(self, write)
+
+    patch.setattr(commit_._Batch, "_step", step)
+
+
+def _blind_the_auditor(patch: pytest.MonkeyPatch) -> None:
+    """Take away the second defence, which would mend what the first one lost."""
+    own = Supervisor.every
+
+    def every(self: Supervisor, name: str, turn: Any, **fields: Any) -> None:
+        if "watch" not in name and "audit" not in name:
+            own(self, name, turn, **fields)
+
+    patch.setattr(Supervisor, "every", every)
+
+
+def find(name: str) -> int | None:
+    """Plant a bug and play seeds until it shows; return how many it took."""
+    found = next(bug for bug in BUGS if bug.name == name)
+    patch = pytest.MonkeyPatch()
+    template()  # made before: the bug is to be found in the runs
+    found.plant(patch)
+    try:
+        for seed in range(1, found.seeds + 1):
+            rules = {breach.rule for breach in simulate(seed, prepare=found.prepare).breaches}
+            if rules & found.rules:
+                return seed
+        return None
+    finally:
+        patch.undo()
+
+
+if __name__ == "__main__":
+    sys.stdout.write(f"{find(sys.argv[1])}\n")

@@ -1,0 +1,320 @@
+"""Fairness between projects, and slots that are derived from what is in the air."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import given, settings
+
+from goflow_py.engine.requests import StartRequest
+from goflow_py.engine.timers import Timers
+from goflow_py.engine.waker import WAKERS_MAX, WAKERS_PROJECT_MAX, Waker
+from goflow_py.errors import GoFlowError, Unavailable
+from goflow_py.ports import Reply
+from goflow_py.testing import FakeClock, answer
+from tests.unit.engine.conftest import Engine
+from tests.unit.engine.relatives import workers
+from tests.unit.engine.test_families import START, machine
+
+
+async def begin(engine: Engine, project: str, activity: str = "a") -> Any:
+    return (await engine.it.executions.start(project, activity, StartRequest())).execution
+
+
+class Held:
+    """Answers that are kept back until a test lets them go."""
+
+    def __init__(self, engine: Engine, *held: str) -> None:
+        self.waiting: list[tuple[str, asyncio.Event]] = []
+        send = engine.transport.send
+
+        async def wait(request: Any) -> Reply:
+            alias = request.url.rsplit("/", 1)[1]
+            if not held or alias in held:
+                gate = asyncio.Event()
+                self.waiting.append((request.headers["Goflow-Execution-Id"], gate))
+                await gate.wait()
+            return await send(request)
+
+        engine.transport.send = wait  # type: ignore[method-assign]
+
+    def let_go(self) -> str:
+        execution, gate = self.waiting.pop(0)
+        gate.set()
+        return execution
+
+
+# ---------------------------------------------------------------- projects in turn
+
+
+async def test_the_call_of_another_project_comes_next_whatever_the_backlog(
+    make_engine: Callable[..., Engine],
+) -> None:
+    engine = make_engine(calls_in_flight_max=1)
+    await engine.it.start()
+    for project in ("p", "q"):
+        await engine.upload({**machine("x"), "project": project}, workers("x"))
+    held = Held(engine)
+    for _ in range(50):
+        await begin(engine, "p")
+    await engine.advance(0)
+    single = await begin(engine, "q")
+    await engine.advance(0)
+    order = []
+    for _ in range(4):
+        order.append(held.let_go())
+        await engine.advance(0)
+    assert order.index(single.id) <= 2, "the call in flight, one turn of the other, its own"
+    await engine.it.stop()
+
+
+async def test_a_project_over_its_open_calls_waits_and_goes_on_when_it_may_have_more(
+    make_engine: Callable[..., Engine],
+) -> None:
+    from goflow_py.ports import LimitsRow
+
+    engine = make_engine()
+    await engine.it.start()
+    await engine.upload(machine("x"), workers("x"))
+    await engine.it.limits.put(LimitsRow(project="p", max_open_calls=2))
+    held = Held(engine)
+    started = [await begin(engine, "p") for _ in range(5)]
+    await engine.advance(1)
+    assert len(held.waiting) == 2
+    await engine.it.limits.put(LimitsRow(project="p", max_open_calls=4))
+    await engine.advance(1)
+    assert len(held.waiting) == 4
+    while held.waiting:
+        held.let_go()
+        await engine.advance(1)
+    assert {(await engine.read(one)).status for one in started} == {"completed"}
+    await engine.verify()
+    await engine.it.stop()
+
+
+async def test_a_look_of_another_project_begins_at_once(clock: FakeClock) -> None:
+    seen: list[str] = []
+    gate = asyncio.Event()
+
+    async def look(execution: str) -> None:
+        seen.append(execution)
+        await gate.wait()
+
+    waker = Waker(clock, look)
+    for number in range(10_000):
+        waker.wake(f"p{number}", "p")
+    await clock.advance(0)
+    assert seen == [f"p{number}" for number in range(WAKERS_PROJECT_MAX)]
+    waker.wake("q0", "q")
+    await clock.advance(0)
+    assert seen[WAKERS_PROJECT_MAX:] == ["q0"]
+    gate.set()
+    await clock.advance(0)
+    await waker.stop()
+    assert len(waker) == 0
+    assert sorted(seen) == sorted({"q0", *(f"p{number}" for number in range(10_000))})
+
+
+async def test_when_all_look_projects_have_their_turns(clock: FakeClock) -> None:
+    seen: list[str] = []
+    gates: list[asyncio.Event] = []
+
+    async def look(execution: str) -> None:
+        seen.append(execution)
+        gates.append(asyncio.Event())
+        await gates[-1].wait()
+
+    waker = Waker(clock, look)
+    for number in range(WAKERS_MAX):
+        for project in ("p", "q"):
+            waker.wake(f"{project}{number}", project)
+    await clock.advance(0)
+    assert len(seen) == WAKERS_MAX
+    assert not waker._looking["r"]
+    waker.wake("r0", "r")
+    for gate in gates[:4]:
+        gate.set()
+    await clock.advance(0)
+    await waker.stop()
+    assert "r0" in seen[WAKERS_MAX : WAKERS_MAX + 3]
+
+
+async def test_ten_thousand_timers_keep_anothers_single_one_waiting_for_two_turns(
+    clock: FakeClock,
+) -> None:
+    woken: list[tuple[str, str | None]] = []
+    timers = Timers(clock, lambda execution, project: woken.append((execution, project)))
+    due = clock.now_ms() + 1_000
+    for number in range(10_000):
+        timers.set(f"a{number}", due, "p")
+    timers.set("z", due, "q")
+    ring, rings = timers._ring, 0
+
+    def counted() -> None:
+        nonlocal rings
+        rings += 1
+        ring()
+
+    timers._ring = counted  # type: ignore[method-assign]
+    timers._arm(due)
+    await clock.advance(1)
+    assert ("z", "q") in woken
+    assert rings <= 3
+
+
+# ---------------------------------------------------------------- equal names
+
+
+async def test_actions_of_one_name_in_two_activities_wait_each_for_their_own_workers(
+    engine: Engine,
+) -> None:
+    for activity, endpoint in (("a", "quick"), ("b", "dead")):
+        document = {**machine("x"), "activity": activity}
+        found = [{"name": "x", "workerEndpoint": endpoint, "maxConcurrent": 1}]
+        await engine.upload(document, found)
+    held = Held(engine)
+    first = await begin(engine, "p", "a")
+    await engine.advance(0)
+    second = await begin(engine, "p", "a")
+    for _ in range(2):  # the second of these waits, and is the last who does
+        await begin(engine, "p", "b")
+    await engine.advance(0)
+    assert held.let_go() == first.id
+    await engine.advance(0)
+    assert second.id in [execution for execution, _ in held.waiting]
+    while held.waiting:
+        held.let_go()
+        await engine.advance(1)
+
+
+# ---------------------------------------------------------------- slots are derived
+
+
+async def test_a_call_that_its_own_step_takes_back_keeps_no_slot(engine: Engine) -> None:
+    """The first task found a slot, the second one failed at once and ended the state."""
+    document = {
+        "states": [
+            {"name": "work", "tasks": [{"name": "b"}, {"name": "a"}], "on": {"error": "after"}},
+            {"name": "after", "on": {"go": "done"}},
+        ],
+        "transitions": [START],
+        "actions": [{"name": "a", "whenOpen": "fail"}, {"name": "b"}],
+    }
+    await engine.upload(document, workers("a", "b"))
+    engine.transport.script = lambda _, body: answer(status=500 if body["action"] == "a" else 200)
+    for _ in range(15):
+        await engine.start()
+        await engine.advance(0.1)
+    await engine.advance(1)
+    assert engine.it.dispatcher.slots.total == 0
+
+
+async def test_who_waits_gets_the_slot_of_a_step_that_was_thrown_away(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await engine.upload(machine("x"), workers("x", maxConcurrent=1))
+    disk, commit = asyncio.Event(), engine.store.commit
+
+    async def full_once(writes: Any) -> Any:
+        monkeypatch.setattr(engine.store, "commit", commit)
+        await disk.wait()
+        raise Unavailable("the disk is full")
+
+    monkeypatch.setattr(engine.store, "commit", full_once)
+    loop = asyncio.get_running_loop()
+    thrown = loop.create_task(engine.start())
+    await engine.advance(0)
+    waits = loop.create_task(engine.start())
+    await engine.advance(0)
+    assert engine.it.dispatcher.slots.waiting == 1
+    disk.set()
+    with pytest.raises(Unavailable):
+        await thrown
+    execution = await waits
+    await engine.advance(1)
+    assert (await engine.read(execution)).status == "completed"
+
+
+OPS = st.sampled_from(
+    ["start", "start", "answer", "answer", "fail", "cancel", "pause", "resume", "retry", "time"]
+)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.tuples(OPS, st.integers(0, 99)), max_size=40))
+def test_what_is_taken_is_what_is_in_the_air(ops: list[tuple[str, int]]) -> None:
+    """Slots were counted up and down, and leaked: 'running' for ever (R37)."""
+    asyncio.run(_play(ops))
+
+
+async def _play(ops: list[tuple[str, int]]) -> None:
+    engine = Engine(FakeClock(), calls_in_flight_max=3)
+    await engine.it.start()
+    document = {
+        "states": [
+            {"name": "work", "tasks": [{"name": "x"}, {"name": "y"}], "on": {"error": "failed"}}
+        ],
+        "transitions": [START],
+        "actions": [{"name": "x"}, {"name": "y", "whenOpen": "fail"}],
+    }
+    retry = {"interval": 1, "jitter": "none"}
+    await engine.upload(document, workers("x", "y", maxConcurrent=2, retryCount=1, retry=retry))
+    broken: set[str] = set()
+    engine.transport.script = lambda request, _: answer(
+        status=500 if request.headers["Goflow-Execution-Id"] in broken else 200
+    )
+    held = Held(engine)
+    known = await _carry_out(engine, held, broken, ops)
+    for one in known:
+        try:
+            await engine.control(one, "resume")
+        except GoFlowError:
+            pass
+    for _ in range(len(known) * 8 + 20):
+        while held.waiting:
+            held.let_go()
+            await engine.advance(0)
+        await engine.advance(15)
+        _check_slots(engine)
+    slots = engine.it.dispatcher.slots
+    assert (slots.total, slots.waiting, slots._promised) == (0, 0, 0)
+    assert all([(await engine.read(one)).ended for one in known])
+    await engine.verify()
+    await engine.it.stop()
+
+
+async def _carry_out(
+    engine: Engine, held: Held, broken: set[str], ops: list[tuple[str, int]]
+) -> list[Any]:
+    known: list[Any] = []
+    for op, number in ops:
+        if op == "start":
+            known.append(await engine.start())
+        elif op == "time":
+            await engine.advance(1 + number % 15)
+        elif op in ("answer", "fail") and held.waiting:
+            place = number % len(held.waiting)
+            held.waiting.insert(0, held.waiting.pop(place))
+            execution = held.waiting[0][0]
+            (broken.add if op == "fail" else broken.discard)(execution)
+            held.let_go()
+        elif op in ("cancel", "pause", "resume", "retry") and known:
+            try:
+                await engine.control(known[number % len(known)], op)
+            except GoFlowError:
+                pass  # not in this state
+        await engine.advance(0)
+        _check_slots(engine)
+    return known
+
+
+def _check_slots(engine: Engine) -> None:
+    slots, memory = engine.it.dispatcher.slots, engine.it.owner.memory
+    in_the_air = sum(not flight.done() for live in memory.all() for flight in live.calls.values())
+    assert slots.total <= in_the_air, "a slot is taken by nobody"
+    assert slots.total <= 3
+    assert slots._promised == 0
+    if slots.waiting:
+        assert slots.total > 0, "nobody is left to wake who waits"
