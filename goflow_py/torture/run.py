@@ -1,0 +1,55 @@
+"""One run of the simulation: faults for a while, then none; then everything has to be in order.
+
+A run is its seed: which kinds of faults there are, when they happen, who asks what. The first half
+shows safety (nothing acknowledged is lost, nothing happens twice), the second liveness (once
+nothing is broken any more, everything ends, or waits as its blueprint says).
+"""
+
+import asyncio
+from collections.abc import Callable
+
+from goflow_py.torture import nemesis
+from goflow_py.torture.clients import Client
+from goflow_py.torture.services import Services
+from goflow_py.torture.stage import Result, play, until_all_is_over
+from goflow_py.torture.world import START_MS, World
+
+FAULT_SECONDS = 40.0
+GRACE_SECONDS = 900.0
+CLIENTS = 3
+WORKERS = 2
+
+
+def simulate(
+    seed: int,
+    *,
+    fault_seconds: float = FAULT_SECONDS,
+    prepare: Callable[[World], None] = lambda _: None,
+) -> Result:
+    """Run *seed*. *prepare* may change the world before anything happens in it."""
+    weather = nemesis.weather(seed)
+    world = World(seed, weather.rates, shuffle=weather.shuffles)
+    world.every = dict(weather.every)
+    prepare(world)
+    return play(world, f"seed {seed}", _run(world, fault_seconds))
+
+
+async def _run(world: World, fault_seconds: float) -> None:
+    world.wire = Services(world).wire
+    world.notes.limits.grace_seconds = GRACE_SECONDS
+    if nemesis.JUMP not in world.every:
+        world.notes.server_zero_ms = START_MS
+    world.boot()
+    supervisor = asyncio.ensure_future(world.supervise())
+    clients = [asyncio.ensure_future(Client(world, n).run()) for n in range(CLIENTS)]
+    evil = asyncio.ensure_future(nemesis.torment(world))
+    await asyncio.sleep(fault_seconds)  # noqa: TID251  # virtual
+    evil.cancel()
+    nemesis.heal(world)
+    workers = [asyncio.ensure_future(Client(world, 5 + n).work()) for n in range(WORKERS)]
+    await asyncio.gather(*clients)
+    if await Client(world, 8).begin("linear") is None:
+        world.complaints.append("nothing is broken any more, and no start is acknowledged")
+    await until_all_is_over(world)
+    for task in (supervisor, *workers):
+        task.cancel()
