@@ -141,14 +141,16 @@ class Claims:
         page = await self._store.tasks(which, limit=limit, cursor=cursor)
         ids = list(dict.fromkeys(row.execution for row in page.items))
         bodies = await self._store.heads(ids)
-        heads = {one.id: one for one in readable(body for body in bodies if body)}
+        heads = readable(body for body in bodies if body)
+        known = {one.id: (one, compiled) for one, compiled in await self._catalog.fitting(heads)}
         items = []
         for row in page.items:
-            execution = heads.get(row.execution)
-            task = None if execution is None else execution.tasks.get(row.task)
-            if execution is None or task is None or execution.visit != row.visit or not task.open:
+            if row.execution not in known:
+                continue
+            execution, compiled = known[row.execution]
+            task = execution.tasks.get(row.task)
+            if task is None or execution.visit != row.visit or not task.open:
                 continue  # it ended since the list was read
-            compiled = await self._catalog.compiled_for(execution)
             items.append(offers.listed(compiled, execution, task, row))
         return Page(items=items, next=page.next)
 

@@ -16,8 +16,9 @@ from dataclasses import dataclass, replace
 
 from goflow_py.clock import Clock
 from goflow_py.config import Settings
-from goflow_py.domain.execution import Execution, decode
+from goflow_py.domain.execution import Execution
 from goflow_py.domain.values import value
+from goflow_py.engine.heads import read_head
 from goflow_py.engine.family import Member
 from goflow_py.errors import NotFound, TooManyRequests
 from goflow_py.ports import Committed, LimitsRow, Name, Store, UsageRow, Verdict
@@ -220,7 +221,7 @@ class Limits:
         body = await self._store.head(execution.id)
         if body is None:
             return None
-        project = decode(body).project
+        project = read_head(execution.id, body).project
         return Name(project=project, kind="id", scope="", name=execution.id, execution=execution.id)
 
 

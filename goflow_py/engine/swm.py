@@ -246,14 +246,14 @@ class Swm:
         return _find(execution, compiled, event)
 
     async def _known(self, event: SwmEvent, *, ended_too: bool) -> list[tuple[Execution, Compiled]]:
-        found = []
-        for execution in await with_key(
+        found = await with_key(
             self._store, event.business_ref_no, project=event.project, ended_too=ended_too
-        ):
-            compiled = await self._catalog.compiled_for(execution)
-            if is_swm(compiled) and _is_named(compiled, event):
-                found.append((execution, compiled))
-        return found
+        )
+        return [
+            (execution, compiled)
+            for execution, compiled in await self._catalog.fitting(found)
+            if is_swm(compiled) and _is_named(compiled, event)
+        ]
 
 
 def _is_named(compiled: Compiled, event: SwmEvent) -> bool:

@@ -10,7 +10,7 @@ from goflow_py.domain.history import Entry
 from goflow_py.engine.attempts import BODY_KEPT_BYTES
 from goflow_py.engine.calls import is_url, key_of, with_target
 from goflow_py.engine.catalog import Catalog
-from goflow_py.engine.heads import UNREADABLE, damaged, readable
+from goflow_py.engine.heads import UNREADABLE, damaged, readable, shown
 from goflow_py.engine.owner import Owner
 from goflow_py.engine.views import (
     attempt_views,
@@ -75,7 +75,7 @@ class Tracking:
     async def page(self, which: Filter, *, limit: int, cursor: str | None) -> Page:
         """Return views, newest first."""
         page = await self._store.list(which, limit=limit, cursor=cursor)
-        return Page(items=[await self.view(one) for one in readable(page.items)], next=page.next)
+        return Page(items=await shown(readable(page.items), self.view), next=page.next)
 
     async def history(
         self, execution: Execution, *, after: int, limit: int

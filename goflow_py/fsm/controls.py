@@ -40,6 +40,9 @@ def control(compiled: Compiled, draft: Draft, command: Control) -> bool:
         if not command.arguments.get("byParent"):
             if places.waits_for_place(execution):
                 return False
+            # What could not be done now is refused now, not when there is a place.
+            if not carry_out(compiled, Draft(execution, draft.now), command):
+                return False
             places.ask_for_verb(draft, command)
             return True
     return carry_out(compiled, draft, command)

@@ -11,12 +11,13 @@ import orjson
 
 from goflow_py.domain.event import Control, Outside
 from goflow_py.engine.batches import BatchRequest
+from goflow_py.engine.early import EarlyEvent
 from goflow_py.engine.forks import ForkRequest
 from goflow_py.engine.orchestrator import Orchestrator
 from goflow_py.engine.requests import Repeat, Started, StartRequest, digest_of
 from goflow_py.engine.verdict import Definite, Failure, Success
 from goflow_py.errors import GoFlowError, Unavailable
-from goflow_py.ports import TaskFilter
+from goflow_py.ports import LimitsRow, TaskFilter
 from goflow_py.torture.notes import Kind, Operation
 from goflow_py.torture.scenarios import (
     ACTIVITIES,
@@ -34,6 +35,7 @@ PAUSE_SECONDS = 1.2
 AGAIN_SECONDS = 0.4
 TRIES_MAX = 60
 POLL_SECONDS = 5.0
+KEPT_MS = 60_000
 VERBS = ("pause", "resume", "cancel", "retry", "skip", "terminate", "goto", "replay", "data")
 
 
@@ -68,7 +70,10 @@ class Client:
             (2, self._upload),
             (2, self._batch),
             (2, self._fork),
+            (4, self._keep),
         ]
+        if self._world.notes.limits.forgets:
+            doings.append((6, self._delete))
         doers = [do for weight, do in doings for _ in range(weight)]
         while not self._world.healed:
             await self._pause(PAUSE_SECONDS)
@@ -237,6 +242,43 @@ class Client:
         said = self._say("verb", execution=execution, verb="fork")
         await self._try(said, lambda engine: engine.forks.fork(execution, request))
 
+    async def _keep(self) -> None:
+        """Send an event by business key, for whoever accepts it one day."""
+        self._count += 1
+        number = self._chance.randrange(1, self._count + 5) * 10 + int(self.name[-1])
+        once = f"{self.name}-{self._count}"
+
+        async def keep(engine: Orchestrator) -> None:
+            await engine.early.keep(
+                EarlyEvent(
+                    project=PROJECT,
+                    activity=None,
+                    key=f"key-{number}",
+                    event=Outside(name="go", data={"n": self._count}),
+                    until=engine.clock.now_ms() + KEPT_MS,
+                    once=once,
+                )
+            )
+
+        await self._try(self._say("message", key=once, name="go"), keep)
+
+    async def _delete(self) -> None:
+        execution = self._one()
+        if execution is not None:
+            said = self._say("delete", execution=execution)
+            await self._try(said, lambda engine: engine.executions.delete(execution))
+
+    async def limit(self, *, running: int | None = None, calls: int | None = None) -> None:
+        """Say how much the project may have; without numbers, as much as it wants."""
+        row = LimitsRow(project=PROJECT, max_running=running, max_open_calls=calls)
+        for _ in range(TRIES_MAX):
+            try:
+                await self._world.ask(lambda engine: engine.limits.put(row))
+            except (Disconnected, TimeoutError, Unavailable):
+                await self._pause(AGAIN_SECONDS)
+            else:
+                return
+
     async def resume(self, execution: str) -> None:
         """Let a paused execution go on, if it is reached."""
         command = Control(verb="resume")
@@ -312,7 +354,7 @@ def _note_answer(said: Operation, found: Any) -> None:
     if said.kind == "complete":
         said.is_duplicate = found == "duplicate"
         return
-    if said.verb == "fork" or (said.execution is None and said.kind == "verb"):
+    if found is None or said.verb == "fork" or (said.execution is None and said.kind == "verb"):
         return  # it tells of others
     execution = found[0] if isinstance(found, tuple) else getattr(found, "execution", found)
     said.execution = execution.id

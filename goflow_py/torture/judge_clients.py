@@ -229,7 +229,7 @@ def _verbs(notes: Notes, stories: Stories) -> Iterator[Breach]:
         )
         del verbs["fork"]
         for verb in {*verbs, *LEAVES_AN_ENTRY}:
-            if verbs[verb] < len(owed[execution, verb]):
+            if verbs[verb] + story.waiting[verb] < len(owed[execution, verb]):
                 yield _breach("S13", execution, f"'{verb}' was acknowledged, and is lost")
             elif notes.clients_whole and not asked["", verb]:
                 if verbs[verb] > len(asked[execution, verb]):

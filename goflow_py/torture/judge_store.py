@@ -1,5 +1,6 @@
 """What a store holds at the end of a run, and its histories as the judge asks about them."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -118,6 +119,8 @@ class Story:
     """By fence."""
     events: list[Taken] = field(default_factory=list)
     controls: list[Entry] = field(default_factory=list)
+    waiting: Counter[str] = field(default_factory=Counter)
+    """Verbs that were taken down for when there is a place, and were not carried out since."""
     ends: list[Entry] = field(default_factory=list)
     """Every ``ended``."""
     late: list[Entry] = field(default_factory=list)
@@ -175,8 +178,15 @@ class _Teller:
 
     def controlled(self, entry: Entry) -> None:
         self.told.controls.append(entry)
+        if self.told.waiting[entry["verb"]]:
+            self.told.waiting[entry["verb"]] -= 1
         if entry["verb"] == "resume" or entry.get("unwinding"):
             self._resumed = [event for event in self._kept.values() if event.held]
+
+    def timer_set(self, entry: Entry) -> None:
+        command = (entry.get("noted") or {}).get("command")
+        if command is not None:
+            self.told.waiting[command["verb"]] += 1
 
     def ended(self, entry: Entry) -> None:
         self.told.ends.append(entry)
@@ -244,6 +254,7 @@ _TELL: dict[str, Callable[[_Teller, Entry], None]] = {
     "eventDeferred": _Teller.event,
     "eventIgnored": _Teller.event,
     "control": _Teller.controlled,
+    "timerSet": _Teller.timer_set,
     "ended": _Teller.ended,
     "lateIgnored": _Teller.late,
 }

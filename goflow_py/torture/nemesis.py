@@ -51,6 +51,10 @@ class Weather:
     every: dict[str, float]
     shuffles: bool
     """What is ready runs in any order."""
+    forgets: bool
+    """Clients delete what has ended: the judge has to take their word for some of it."""
+    is_limited: bool
+    """The project may have so many executions, starts and calls only."""
 
 
 def weather(seed: int) -> Weather:
@@ -66,7 +70,13 @@ def weather(seed: int) -> Weather:
         for kind, seconds in EVERY_SECONDS.items()
         if chance.random() < 0.5
     }
-    return Weather(rates, every, shuffles=chance.random() < 0.25)
+    return Weather(
+        rates,
+        every,
+        shuffles=chance.random() < 0.25,
+        forgets=chance.random() < 0.25,
+        is_limited=chance.random() < 0.25,
+    )
 
 
 async def torment(world: World) -> None:

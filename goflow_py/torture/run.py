@@ -31,16 +31,19 @@ def simulate(
     world = World(seed, weather.rates, shuffle=weather.shuffles)
     world.every = dict(weather.every)
     prepare(world)
-    return play(world, f"seed {seed}", _run(world, fault_seconds))
+    return play(world, f"seed {seed}", _run(world, weather, fault_seconds))
 
 
-async def _run(world: World, fault_seconds: float) -> None:
+async def _run(world: World, weather: nemesis.Weather, fault_seconds: float) -> None:
+    world.notes.limits.forgets = weather.forgets
     world.wire = Services(world).wire
     world.notes.limits.grace_seconds = GRACE_SECONDS
     if nemesis.JUMP not in world.every:
         world.notes.server_zero_ms = START_MS
     world.boot()
     supervisor = asyncio.ensure_future(world.supervise())
+    if weather.is_limited:
+        await Client(world, 7).limit(running=25, calls=4)
     clients = [asyncio.ensure_future(Client(world, n).run()) for n in range(CLIENTS)]
     evil = asyncio.ensure_future(nemesis.torment(world))
     await asyncio.sleep(fault_seconds)  # noqa: TID251  # virtual
@@ -48,6 +51,8 @@ async def _run(world: World, fault_seconds: float) -> None:
     nemesis.heal(world)
     workers = [asyncio.ensure_future(Client(world, 5 + n).work()) for n in range(WORKERS)]
     await asyncio.gather(*clients)
+    if weather.is_limited:
+        await Client(world, 7).limit()
     if await Client(world, 8).begin("linear") is None:
         world.complaints.append("nothing is broken any more, and no start is acknowledged")
     await until_all_is_over(world)

@@ -3,7 +3,6 @@
 from typing import Any
 
 PROJECT = "torture"
-OTHER_PROJECT = "bystander"
 EVENTS: dict[str, Any] = {"go": {}, "stop": {}, "note": {}}
 RETRY = {"interval": 0.2, "maxInterval": 5}
 QUEUES = ("packing", "desk")
@@ -224,6 +223,20 @@ LOOP = {
     "workers": [_worker("round", "w2"), _worker("round", "w3", priority=2)],
 }
 
+NARROW: dict[str, Any] = {
+    "activity": "narrow",
+    "maxConcurrent": 2,
+    "states": ["enter", {"name": "inside", "timeout": 2, "on": {"go": "leave"}}, "leave"],
+    "transitions": [
+        {"current": "init", "event": "start", "next": "enter"},
+        *_either("enter", "success", "error", to="inside"),
+        {"current": "inside", "event": "timeout", "next": "leave"},
+        *_either("leave", "success", "error", to="done"),
+    ],
+    "workers": [_worker("enter", "w1"), _worker("leave", "w3")],
+}
+WIDER: dict[str, Any] = {**NARROW, "maxConcurrent": 3}
+"""Another version of `narrow`: with more places."""
 SHORTER: dict[str, Any] = {
     **LINEAR,
     "states": ["first", "second", {"name": "third", "on": {"go": "first"}}],
@@ -238,9 +251,12 @@ SHORTER: dict[str, Any] = {
 
 ALL: tuple[dict[str, Any], ...] = tuple(
     {"project": PROJECT, "events": EVENTS, **document}
-    for document in (LINEAR, LATER, GRAPH, FAMILY, QUEUED, SAGA, LOOP)
+    for document in (LINEAR, LATER, GRAPH, FAMILY, QUEUED, SAGA, LOOP, NARROW)
 )
-NEXT_VERSIONS = (*ALL, {"project": PROJECT, "events": EVENTS, **SHORTER})
+NEXT_VERSIONS = (
+    *ALL,
+    *({"project": PROJECT, "events": EVENTS, **document} for document in (SHORTER, WIDER)),
+)
 """What may be uploaded while executions run."""
 ACTIVITIES = tuple(str(document["activity"]) for document in ALL)
 ENDPOINTS = ("w1", "w2", "w3")

@@ -44,7 +44,7 @@ BLUEPRINT = {
 
 pytestmark = [
     pytest.mark.e2e,
-    pytest.mark.timeout(900),
+    pytest.mark.timeout(900 + 20 * KILLS),
     pytest.mark.skipif(shutil.which("strace") is None, reason="strace kills at the k-th syscall"),
 ]
 

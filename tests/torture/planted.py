@@ -308,13 +308,11 @@ def the_time_of_the_history_falls_with_the_clock(patch: pytest.MonkeyPatch) -> N
 
 @bug("S12")
 def a_timer_fires_early(patch: pytest.MonkeyPatch) -> None:
-    own = inputs.catch_up
-    from goflow_py.engine import owner
+    def later(*values: Any) -> Any:
+        return values[0] + 500 if len(values) == 2 else min(*values)
 
-    def catch_up(*args: Any, until: int) -> None:
-        own(*args, until=until + 500)
-
-    patch.setattr(owner, "catch_up", catch_up)
+    # The bound of `catch_up`, which is the only place that compares two times.
+    patch.setattr(inputs, "min", later, raising=False)
 
 
 @bug("S12")

@@ -60,7 +60,7 @@ def copy(source: Path, part: Path) -> None:
     connection = _reading(source)
     try:
         connection.execute(SQL["backup"], (str(part.absolute()),))
-    except sqlite3.Error as error:
+    except failures.ERRORS as error:
         raise _failure(error) from error
     finally:
         connection.close()
@@ -77,7 +77,7 @@ def judge(path: Path) -> int:
     try:
         version = version_of(connection, path)
         [found] = connection.execute(SQL["integrity"]).fetchone()
-    except (sqlite3.Error, UnicodeDecodeError) as error:
+    except failures.ERRORS as error:
         raise failures.refusal(path, error) from error
     finally:
         connection.close()
@@ -119,7 +119,7 @@ def settle(part: Path, *, replaced: Path, now: int) -> None:
         finally:
             connection.close()
         sync(part)
-    except sqlite3.Error as error:
+    except failures.ERRORS as error:
         raise failures.refusal(part, error) from error
 
 
@@ -170,7 +170,7 @@ def put_key(source: Path, target: Path, *, kept: Path) -> bool:
 
 def _highest_epoch(path: Path) -> int:
     """Return the highest epoch that a file knows; 0: it says none."""
-    with contextlib.suppress(sqlite3.Error):
+    with contextlib.suppress(*failures.ERRORS):
         connection = _reading(path)
         try:
             [epoch] = connection.execute(SQL["highest_epoch"]).fetchone()
@@ -185,7 +185,7 @@ def _write_log_back(path: Path) -> None:
     log = beside(path, "-wal")
     if not log.exists() or log.stat().st_size == 0:
         return  # it was closed well: it is kept as it is, to the byte
-    with contextlib.suppress(sqlite3.Error):
+    with contextlib.suppress(*failures.ERRORS):
         connection = connect(path)
         try:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
@@ -221,7 +221,9 @@ def sync(path: Path) -> None:
 
 def _reading(path: Path) -> sqlite3.Connection:
     uri = f"{path.absolute().as_uri()}?mode=ro"
-    return sqlite3.connect(uri, uri=True, isolation_level=None)
+    connection = sqlite3.connect(uri, uri=True, isolation_level=None)
+    connection.text_factory = failures.text
+    return connection
 
 
 def _failure(error: sqlite3.Error) -> GoFlowError:

@@ -18,8 +18,20 @@ UNAVAILABLE = {
 }
 """By primary code. Everything else is a mistake of ours, or a value that no column holds."""
 
+ERRORS = (sqlite3.Error, UnicodeDecodeError)
+"""What SQLite raises: the second for a message that quotes what is no text any more."""
+
 FATAL = frozenset({sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC})
 """After a failed sync the kernel may have dropped the pages: nobody knows what is on disk."""
+
+
+def text(raw: bytes) -> str:
+    """Return a text of the file, whatever a sick disk made of it.
+
+    It is another text then, and says so to whoever compares it; SQLite's own reading would break
+    the whole list that it stands in.
+    """
+    return raw.decode("utf-8", "replace")
 
 
 def is_full(error: BaseException) -> bool:

@@ -20,8 +20,8 @@ def register(connection: sqlite3.Connection, node: str, now: int, until: int) ->
 
 
 def leave(connection: sqlite3.Connection, node: str) -> None:
-    """Take this incarnation out."""
-    connection.execute(SQL["free_all_shards"])
+    """Take this incarnation out; who came after it keeps what it owns."""
+    connection.execute(SQL["free_own_shards"], {"node": node})
     connection.execute(SQL["bury_node"], {"node": node})
 
 

@@ -13,6 +13,9 @@ DELETE FROM nodes;
 -- name: free_all_shards
 UPDATE shards SET owner = NULL WHERE owner IS NOT NULL;
 
+-- name: free_own_shards
+UPDATE shards SET owner = NULL WHERE owner = :node;
+
 -- name: heartbeat
 -- No row: the lease had expired. It is never renewed.
 UPDATE nodes SET lease_until = :until WHERE node = :node AND lease_until > :now;
@@ -642,6 +645,9 @@ UPDATE shards SET owner = NULL, epoch = max(epoch, :least) + 1;
 
 -- name: tables
 SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%';
+
+-- name: schema
+SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL;
 
 -- name: create_schema_table
 CREATE TABLE IF NOT EXISTS goflow_schema (

@@ -39,7 +39,7 @@ class Readers:
         try:
             connection = await self._connection(number)
             return list(await connection.execute_fetchall(SQL[query], parameters))  # type: ignore[arg-type]
-        except (sqlite3.Error, UnicodeDecodeError) as error:
+        except failures.ERRORS as error:
             raise _unavailable(error) from error
         finally:
             self._load[number] -= 1
@@ -77,6 +77,7 @@ async def _open(uri: str) -> aiosqlite.Connection:
     connection = await aiosqlite.connect(
         uri, uri=True, isolation_level=None, timeout=BUSY_SECONDS, cached_statements=64
     )
+    connection.text_factory = failures.text
     try:
         for pragma in ("query_only = ON", f"cache_size = -{CACHE_KIB}", "trusted_schema = OFF"):
             await connection.execute_fetchall(f"PRAGMA {pragma}")

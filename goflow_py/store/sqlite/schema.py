@@ -3,6 +3,7 @@
 import hashlib
 import sqlite3
 from collections.abc import Iterator
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
@@ -50,11 +51,10 @@ def refuse(path: Path) -> None:
     if not path.exists() or path.stat().st_size == 0:
         return
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+    connection.text_factory = failures.text
     try:
         version_of(connection, path, may_be_empty=True)
-    except UnicodeDecodeError as error:
-        raise failures.refusal(path, error) from error
-    except sqlite3.Error:
+    except failures.ERRORS:
         return  # who opens it for writing says what is wrong
     finally:
         connection.close()
@@ -67,7 +67,10 @@ def version_of(connection: sqlite3.Connection, path: Path, *, may_be_empty: bool
     """
     if not _refuse_foreign(connection, path, may_be_empty=may_be_empty):
         return 0
-    return max(_applied(connection, path), default=0)
+    applied = _applied(connection, path)
+    if not _made_by(frozenset(applied)) <= _made(connection):
+        raise StartRefused(f"{path} is damaged, its tables are others: restore a backup")
+    return max(applied, default=0)
 
 
 def digest_of(text: str) -> str:
@@ -101,6 +104,23 @@ def _applied(connection: sqlite3.Connection, path: Path) -> set[int]:
                 "start the build that made it"
             )
     return set(applied)
+
+
+@cache
+def _made_by(versions: frozenset[int]) -> frozenset[str]:
+    """Return what a file holds that has these migrations."""
+    connection = sqlite3.connect(":memory:")
+    try:
+        for version in sorted(versions):
+            connection.executescript(KNOWN[version])
+        return _made(connection)
+    finally:
+        connection.close()
+
+
+def _made(connection: sqlite3.Connection) -> frozenset[str]:
+    """Return how each table, index and trigger was made, without white space."""
+    return frozenset("".join(made.split()) for (made,) in connection.execute(SQL["schema"]))
 
 
 def statements(script: str) -> Iterator[str]:

@@ -209,6 +209,7 @@ def connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(
         path, isolation_level=None, timeout=BUSY_SECONDS, cached_statements=256
     )
+    connection.text_factory = failures.text
     try:
         for pragma in (
             "auto_vacuum = INCREMENTAL",  # before the first table, or never

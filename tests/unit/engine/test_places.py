@@ -8,7 +8,7 @@ import pytest
 
 from goflow_py.domain.execution import Execution
 from goflow_py.engine.requests import StartRequest
-from goflow_py.errors import Conflict, EventNotAccepted
+from goflow_py.errors import Conflict, EventNotAccepted, Invalid
 from goflow_py.store.memory import MemoryStore
 from goflow_py.testing.transport import answer
 
@@ -323,3 +323,20 @@ async def test_below_one_of_the_same_activity_nobody_waits(engine: Any) -> None:
     begun = await engine.start(3)
     await engine.advance(1)
     assert (await engine.read(begun)).status == "completed"
+
+
+async def test_a_verb_that_could_not_be_carried_out_now_does_not_wait_to_be_refused(
+    engine: Any,
+) -> None:
+    await engine.upload(at_most(1), WORKERS)
+    ended, _ = await several(engine, 2)
+    await engine.send(ended, "go")
+    await engine.advance(1)
+    for verb, arguments in (
+        ("retry", {}),
+        ("goto", {"state": "nowhere"}),
+        ("replay", {"from": "nowhere"}),
+    ):
+        with pytest.raises((Conflict, Invalid)):
+            await engine.control(ended, verb, **arguments)
+    assert "place" not in (await engine.read(ended)).timers

@@ -18,8 +18,8 @@ from goflow_py.ports import (
     UsageRow,
     Write,
 )
-from goflow_py.store.sqlite import SqliteStore, schema, writer
-from goflow_py.store.sqlite.schema import SCHEMA, statements
+from goflow_py.store.sqlite import SqliteStore, jobs, schema, writer
+from goflow_py.store.sqlite.schema import SCHEMA, migrate, statements
 
 NOW = 1_800_000_000_000
 
@@ -163,3 +163,16 @@ async def test_a_newer_migration_that_fails_leaves_the_older_file_as_it_was(
     store = await opened(path)
     assert await store.head(first_release) == b"as it was"
     await store.close()
+
+
+def test_an_incarnation_that_leaves_late_takes_nothing_from_the_next_one() -> None:
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    migrate(connection, Path("x.db"), 0)
+    for node in ("old", "new"):
+        jobs.register(connection, node, 0, 10_000)
+        assert len(jobs.claim(connection, node, 256, 0)) == 256
+    jobs.leave(connection, "old")
+    owners = connection.execute("SELECT owner, count(*) FROM shards GROUP BY owner").fetchall()
+    assert owners == [("new", 256)]
+    jobs.leave(connection, "new")
+    assert connection.execute("SELECT count(owner) FROM shards").fetchone() == (0,)
