@@ -23,6 +23,7 @@ from goflow_py.engine.family import Family
 from goflow_py.engine.memory import Memory
 from goflow_py.engine.owner import Owner
 from goflow_py.engine.supervisor import Supervisor
+from goflow_py.engine.tokens import read_token
 from goflow_py.errors import Unavailable
 from goflow_py.fsm import events, fold, timers
 from goflow_py.fsm.draft import Draft
@@ -239,6 +240,32 @@ def a_late_outcome_ends_the_attempt_that_came_after(patch: pytest.MonkeyPatch) -
 
     patch.setattr(callbacks, "open_task", open_task)
     patch.setattr(claims, "open_task", open_task)
+
+
+@bug("S7", "S5", "S13", callback_twice=0.6)
+def a_callback_that_comes_twice_is_taken_twice(patch: pytest.MonkeyPatch) -> None:
+    own = callbacks.Callbacks.complete
+
+    async def complete(self: Any, token: str, body: Any, **others: Any) -> Any:
+        answer = await own(self, token, body, **others)
+        if answer == "duplicate":
+            address = read_token(self._token_key, token)
+
+            def again(step: Any) -> None:
+                ended = {"outcome": "success", "httpStatus": None, "ms": 0, "worker": "w1"}
+                step.draft.add(
+                    "attemptEnded",
+                    task=address.task,
+                    attempt=address.attempt,
+                    visit=address.visit,
+                    **ended,
+                )
+                step.draft.close_record()
+
+            await self._owner.apply(address.execution, again)
+        return answer
+
+    patch.setattr(callbacks.Callbacks, "complete", complete)
 
 
 @bug("S7")
