@@ -4,18 +4,18 @@ Work may go on meanwhile: whatever two reads seem to show is read again before i
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
-from goflow_py.domain.execution import Execution, decode
+from goflow_py.domain.execution import Execution, decode, id_of
 from goflow_py.engine import auditor_rows
 from goflow_py.engine.auditor_rows import Histories, Rows
 from goflow_py.engine.catalog import compile_row
 from goflow_py.engine.checker import Breach
 from goflow_py.engine.checker import verify as verify_one
-from goflow_py.engine.submissions import digest_of_stored
-from goflow_py.errors import NotFound
+from goflow_py.engine.heads import UNREADABLE, part_of, said
+from goflow_py.errors import Damaged, NotFound
 from goflow_py.fsm.compile import Compiled
 from goflow_py.ports import BlueprintRow, Filter, Page, RecordRow
 
@@ -23,8 +23,6 @@ HEADS_PAGE = 200
 RECORDS_PAGE = 500
 BREACHES_KEPT_MAX = 1_000
 READS_MAX = 20
-UNREADABLE = (KeyError, TypeError, ValueError, AttributeError)
-"""What comes of bytes that are no head any more."""
 
 Versions = dict[tuple[str, str, int], Compiled]
 
@@ -107,11 +105,9 @@ async def verify(
             break
         cursor = page.next
     if isinstance(store, Whole):
-        try:
-            audit.report.breaches += await auditor_rows.tables(store, audit.compiled)
-        except UNREADABLE as error:
-            message = f"a table cannot be read: {type(error).__name__}: {error}"
-            audit.report.breaches.append(Breach(rule="S5", execution="", seq=None, message=message))
+        await audit.add(auditor_rows.queued(store, audit.compiled))
+        await audit.add(auditor_rows.columns(store))
+        await audit.add(auditor_rows.tallies(store))
     return audit.report
 
 
@@ -127,64 +123,70 @@ class _Audit:
     async def look_at(self, body: bytes) -> bool:
         """Judge one execution; *body* is its head as it was a moment ago. False: it is gone."""
         try:
-            found = await self._snapshot(body)
+            return await self._look_at(body)
         except UNREADABLE as error:
-            message = f"a head cannot be read: {type(error).__name__}: {error}"
-            self.report.breaches.append(Breach(rule="S5", execution="", seq=None, message=message))
+            self._note_unreadable(id_of(body) or "", error)
             return True
+
+    async def add(self, looking: Awaitable[list[Breach]]) -> None:
+        """Judge a whole table."""
+        try:
+            self.report.breaches += await looking
+        except UNREADABLE as error:
+            self._note_unreadable("", error)
+
+    def _note_unreadable(self, execution: str, error: Exception) -> None:
+        """Note what cannot even be read: it must not hide the rest."""
+        self._note("S5", execution, f"what is stored cannot be read: {said(error)}")
+
+    def _note(self, rule: str, execution: str, message: str) -> None:
+        breach = Breach(rule=rule, execution=execution, seq=None, message=message)
+        self.report.breaches.append(breach)
+
+    async def _look_at(self, body: bytes) -> bool:
+        found = await self._snapshot(body)
         if found is None:
             return False
         head, records = found
-        compiled = await self.compiled(head)
         report = self.report
         report.executions += 1
         report.records += len(records)
         report.by_status[head.status] += 1
-        if compiled is None:
-            name = f"version {head.version} of {head.project}/{head.activity}"
-            message = f"{name} is gone, or cannot be read"
-            breach = Breach(rule="S4", execution=head.id, seq=None, message=message)
-            report.breaches.append(breach)
-            return True
-        broken = verify_one(head, records, compiled, overdue_before=self._overdue_before)
-        if broken:
-            # A head that its history does not lead to says nothing about other rows.
-            report.breaches += broken
-            return True
         try:
-            report.breaches += await auditor_rows.family(self._store, head)
-            if isinstance(self._store, Whole):
-                report.breaches += await auditor_rows.of_one(self._store, head, compiled)
-        except UNREADABLE as error:
-            message = f"what belongs to it cannot be read: {type(error).__name__}: {error}"
-            breach = Breach(rule="S5", execution=head.id, seq=None, message=message)
-            report.breaches.append(breach)
+            version = await self._version(head)
+        except NotFound as error:
+            self._note("S4", head.id, error.detail)
+            return True
+        except Damaged as error:
+            self._note("S19", head.id, error.detail)
+            return True
+        compiled = part_of(version, head)
+        broken = verify_one(head, records, compiled, overdue_before=self._overdue_before)
+        report.breaches += broken
+        if broken:
+            return True  # a head that its history does not lead to says nothing about other rows
+        report.breaches += await auditor_rows.family(self._store, head)
+        if isinstance(self._store, Whole):
+            report.breaches += await auditor_rows.of_one(self._store, head, compiled)
         return True
 
     def strange(self, bodies: Iterable[bytes]) -> None:
         """Note heads that are listed, and not found under the id that they say."""
         for body in bodies:
-            message = "this head is stored under another id"
-            breach = Breach(rule="S5", execution=decode(body).id, seq=None, message=message)
-            self.report.breaches.append(breach)
+            self._note("S5", decode(body).id, "this head is stored under another id")
 
-    async def compiled(self, head: Execution) -> Compiled | None:
-        """Return what *head* runs; None: its version is gone, or cannot be read."""
+    async def compiled(self, head: Execution) -> Compiled:
+        """Return what *head* runs. Raises ``NotFound``, ``Damaged``."""
+        return part_of(await self._version(head), head)
+
+    async def _version(self, head: Execution) -> Compiled:
         name = (head.project, head.activity, head.version)
         if name not in self._versions:
             row = await self._store.blueprint(*name)
             if row is None:
-                return None
-            try:
-                self._versions[name] = compile_row(row)
-            except UNREADABLE:
-                return None
-            if digest_of_stored(row.body) != row.digest:
-                message = f"version {row.version} of {row.project}/{row.activity} has changed"
-                breach = Breach(rule="S19", execution=head.id, seq=None, message=message)
-                self.report.breaches.append(breach)
-        whole = self._versions[name]
-        return whole if head.machine is None else whole.machines.get(head.machine)
+                raise NotFound(f"version {head.version} of {head.project}/{head.activity} is gone")
+            self._versions[name] = compile_row(row)
+        return self._versions[name]
 
     async def _snapshot(self, body: bytes) -> tuple[Execution, list[RecordRow]] | None:
         """Return a head and the history that leads to it; read again while it moves."""

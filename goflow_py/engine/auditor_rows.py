@@ -14,6 +14,7 @@ from goflow_py.domain.execution import Execution, Status, decode
 from goflow_py.engine.checker import Breach
 from goflow_py.engine.heads import UNREADABLE
 from goflow_py.engine.queues import has_queued, queue_rows
+from goflow_py.errors import NotFound
 from goflow_py.fsm.compile import Compiled
 from goflow_py.ports import Name, OpenRow, Page, QueueRow, RecordRow, TaskFilter
 
@@ -43,7 +44,7 @@ class Rows(Histories, Protocol):
     async def wrong_tallies(self) -> list[tuple[str, int, int]]: ...
 
 
-Compile = Callable[[Execution], Awaitable[Compiled | None]]
+Compile = Callable[[Execution], Awaitable[Compiled]]
 
 
 def _breach(rule: str, head: Execution, message: str) -> Breach:
@@ -176,16 +177,7 @@ async def _rows_of(store: Rows, execution: str) -> dict[str, QueueRow]:
 # ---------------------------------------------------------------- tables
 
 
-async def tables(store: Rows, compiled: Compile) -> list[Breach]:
-    """Return what is wrong with the tables beside the heads."""
-    return [
-        *await _queued(store, compiled),
-        *await _columns(store),
-        *await _tallies(store),
-    ]
-
-
-async def _queued(store: Rows, compiled: Compile) -> list[Breach]:
+async def queued(store: Rows, compiled: Compile) -> list[Breach]:
     """S15: nothing stands on a queue that no open work is."""
     found: list[Breach] = []
     cursor = None
@@ -204,8 +196,9 @@ async def _left_over(
 ) -> list[Breach]:
     for _ in range(AGAIN_MAX):
         head = await _read(store, execution)
-        known = None if head is None else await compiled(head)
-        open_ones = set() if head is None or known is None else _open_rows(known, head)
+        open_ones = set() if head is None else await _open_rows(compiled, head)
+        if open_ones is None:
+            return []
         extra = [task for task in tasks if task not in open_ones]
         if not extra:
             return []
@@ -222,11 +215,15 @@ async def _left_over(
     return []
 
 
-def _open_rows(compiled: Compiled, head: Execution) -> set[str]:
-    return {row.task for row in queue_rows(compiled, head)}
+async def _open_rows(compiled: Compile, head: Execution) -> set[str] | None:
+    """Return what is to stand on queues; None where nobody can tell: that is a breach already."""
+    try:
+        return {row.task for row in queue_rows(await compiled(head), head)}
+    except (*UNREADABLE, NotFound):
+        return None
 
 
-async def _columns(store: Rows) -> list[Breach]:
+async def columns(store: Rows) -> list[Breach]:
     """S5: the columns that lists and wake-ups go by say what the heads say."""
     found = []
     for status in OPEN:
@@ -245,7 +242,7 @@ async def _columns(store: Rows) -> list[Breach]:
     return found
 
 
-async def _tallies(store: Rows) -> list[Breach]:
+async def tallies(store: Rows) -> list[Breach]:
     """S5: the counts of executions are right."""
     return [
         Breach(

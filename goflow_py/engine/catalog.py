@@ -5,6 +5,7 @@ and aliases are not pinned: a change is seen by the next attempt of running exec
 """
 
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +17,10 @@ from goflow_py.domain.execution import Execution
 from goflow_py.domain.workers import Worker, WorkersDocument
 from goflow_py.engine.aside import aside
 from goflow_py.engine.calls import is_url
+from goflow_py.engine.heads import part_of, shown
 from goflow_py.engine.stand_ins import Workers
-from goflow_py.errors import Invalid, NotFound
+from goflow_py.engine.submissions import digest_of_stored
+from goflow_py.errors import Damaged, Invalid, NotFound
 from goflow_py.fsm.compile import Compiled, compile_blueprint
 from goflow_py.ports import BlueprintRow, Store
 
@@ -61,7 +64,7 @@ class Catalog:
     # ------------------------------------------------------------ versions
 
     async def compiled(self, project: str, activity: str, version: int) -> Compiled:
-        """Return a version, compiled. Raises ``NotFound``."""
+        """Return a version, compiled. Raises ``NotFound``, ``Damaged``."""
         known = self._versions.get((project, activity, version))
         if known is not None:
             self._versions.move_to_end((project, activity, version))
@@ -72,9 +75,20 @@ class Catalog:
         return await self._keep(row)
 
     async def compiled_for(self, execution: Execution) -> Compiled:
-        """Return what *execution* runs: its version, or one of the private machines of that."""
-        whole = await self.compiled(execution.project, execution.activity, execution.version)
-        return whole if execution.machine is None else whole.machines[execution.machine]
+        """Return what *execution* runs: its version, or one of the private machines of that.
+
+        Raises ``NotFound``, ``Damaged``.
+        """
+        version = await self.compiled(execution.project, execution.activity, execution.version)
+        return part_of(version, execution)
+
+    async def fitting(self, executions: Iterable[Execution]) -> list[tuple[Execution, Compiled]]:
+        """Return those that can be read whole, each with what it runs."""
+
+        async def pair(execution: Execution) -> tuple[Execution, Compiled]:
+            return execution, await self.compiled_for(execution)
+
+        return await shown(executions, pair)
 
     async def activity(self, project: str, activity: str) -> Activity:
         """Return an activity as it is to be started now. Raises ``NotFound``."""
@@ -97,11 +111,16 @@ class Catalog:
         return known
 
     async def workers(self, project: str, activity: str) -> Workers:
-        """Return the workers by action, by priority."""
+        """Return the workers by action, by priority. Raises ``Damaged``."""
         known = self._workers.get((project, activity))
         if known is None:
             generation = self._generation
-            known = group_workers(await self._store.workers(project, activity))
+            body = await self._store.workers(project, activity)
+            try:
+                known = group_workers(body)
+            except ValueError as error:
+                what = f"what is stored of the workers of {project}/{activity}"
+                raise Damaged(f"{what} is damaged: restore a backup") from error
             if generation == self._generation:
                 self._workers[project, activity] = known
         return known
@@ -208,7 +227,14 @@ def calls_of(compiled: Compiled) -> list[str]:
 
 
 def compile_row(row: BlueprintRow) -> Compiled:
-    """Compile a stored version."""
+    """Compile a stored version. Raises ``Damaged`` when it is not what was uploaded."""
+    try:
+        is_whole = digest_of_stored(row.body) == row.digest
+    except ValueError:
+        is_whole = False
+    if not is_whole:
+        name = f"version {row.version} of {row.project}/{row.activity}"
+        raise Damaged(f"what is stored of {name} is damaged: restore a backup")
     document = orjson.loads(row.body)
     return compile_blueprint(
         Blueprint.model_validate(document["blueprint"]),

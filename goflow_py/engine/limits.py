@@ -18,8 +18,8 @@ from goflow_py.clock import Clock
 from goflow_py.config import Settings
 from goflow_py.domain.execution import Execution
 from goflow_py.domain.values import value
-from goflow_py.engine.heads import read_head
 from goflow_py.engine.family import Member
+from goflow_py.engine.heads import read_head
 from goflow_py.errors import NotFound, TooManyRequests
 from goflow_py.ports import Committed, LimitsRow, Name, Store, UsageRow, Verdict
 

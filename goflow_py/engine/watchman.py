@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from goflow_py.clock import Clock
 from goflow_py.domain.execution import Execution, Status, decode
 from goflow_py.engine.catalog import Catalog
+from goflow_py.engine.heads import readable, said
 from goflow_py.engine.owner import Owner
 from goflow_py.engine.queues import has_queued, queue_rows
 from goflow_py.errors import NotFound, Unavailable
@@ -100,7 +101,7 @@ class Watchman:
             except Unavailable:
                 raise
             except Exception as error:  # noqa: BLE001  # one that is damaged must not hide others
-                self._broke(row, error)
+                self._broke(row.place, row.seq, error)
         self._after = rows[-1].place if len(rows) == PAGE else ""
         if self._after:
             return False
@@ -179,7 +180,12 @@ class Watchman:
             suspect = self._suspects.pop(execution)
             if self._owner.draining or len(self._owner.waker) or self._is_busy():
                 continue  # it may only be waiting for its turn: the next walk will see
-            await self._look_after(execution, suspect)
+            try:
+                await self._look_after(execution, suspect)
+            except Unavailable:
+                raise
+            except Exception as error:  # noqa: BLE001  # nor must it keep others waiting
+                self._broke(execution, suspect.seq, error)
 
     async def _look_after(self, execution: str, suspect: _Suspect) -> None:
         body = await self._store.head(execution)
@@ -206,9 +212,9 @@ class Watchman:
         shards = list(self._owner.memory.epochs)
         until = self._clock.now_ms() - round(OVERDUE_SECONDS * 1000)
         due = await self._store.due(shards, until=until, limit=PAGE)
-        for body in await self._store.heads([execution for _, execution in due]):
-            if body is not None:
-                self._suspect(decode(body), "a timer is overdue")
+        bodies = await self._store.heads([execution for _, execution in due])
+        for head in readable(body for body in bodies if body is not None):
+            self._suspect(head, "a timer is overdue")
 
     async def _count(self) -> None:
         """Compare the tallies with what they count."""
@@ -217,12 +223,12 @@ class Watchman:
             facts = {"status": status, "kept": kept, "found": found}
             log.error("a count of executions is wrong", extra=facts)
 
-    def _broke(self, row: OpenRow, error: Exception) -> None:
+    def _broke(self, place: str, seq: int, error: Exception) -> None:
         """Note a row that cannot even be read, once."""
-        if self._said.get(("row", row.place)) != row.seq:
-            self._said["row", row.place] = row.seq
+        if self._said.get(("row", place)) != seq:
+            self._said["row", place] = seq
             self.findings["row"] += 1
-            facts = {"place": row.place, "seq": row.seq, "why": f"{type(error).__name__}: {error}"}
+            facts = {"place": place, "seq": seq, "why": said(error)}
             log.error("an execution cannot be looked at", extra=facts)
 
     def _report(self, kind: str, head: Execution, why: str) -> int:

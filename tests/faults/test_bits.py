@@ -42,8 +42,8 @@ BLUEPRINT = {
     ],
 }
 EXECUTIONS = 16
-UNSEEN_MAX = 0.02
-"""Of all flips; measured: 0.007."""
+UNSEEN_MAX = 0.03
+"""Of all flips; measured: 0.008. Each run has a file of its own, so that a few more may be met."""
 UNSEEN = {
     "names": set(),
     "workers": {"body"},
@@ -125,6 +125,7 @@ def content_of(path: Path) -> Content:
     uri = f"{path.as_uri()}?mode=ro"
     with contextlib.closing(sqlite3.connect(uri, uri=True)) as connection:
         connection.row_factory = sqlite3.Row
+        connection.text_factory = lambda raw: raw.decode("latin-1")  # whatever bytes it has
         names = connection.execute(
             "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
         ).fetchall()
@@ -240,6 +241,21 @@ def test_a_foreign_file_is_refused_in_one_line(tmp_path: Path, content: bytes, s
         Server(data)
     assert "Traceback" not in str(caught.value)
     assert data.read_bytes() == content, "it is left as it is"
+
+
+@pytest.mark.parametrize("name", [b"descr\xe9ption", b"descrkption"])
+async def test_a_changed_name_of_a_column_is_refused(tmp_path: Path, name: bytes) -> None:
+    data, store = tmp_path / "goflow.db", SqliteStore(tmp_path / "goflow.db")
+    await store.open(node="n", now=NOW, ttl_ms=10)
+    await store.close()
+    whole = data.read_bytes()
+    assert backup.judge(data) > 0
+    data.write_bytes(whole.replace(b"description TEXT", name + b" TEXT"))
+    assert data.read_bytes() != whole
+    with pytest.raises(StartRefused, match="is damaged"):
+        backup.judge(data)
+    with pytest.raises(StartRefused, match="is damaged"):
+        await SqliteStore(data).open(node="n", now=NOW, ttl_ms=10)
 
 
 def test_a_log_that_is_gone_after_a_kill_is_told_at_the_start(tmp_path: Path) -> None:

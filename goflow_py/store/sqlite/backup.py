@@ -226,6 +226,6 @@ def _reading(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _failure(error: sqlite3.Error) -> GoFlowError:
+def _failure(error: Exception) -> GoFlowError:
     # A full disk here is the copy's; a failed sync as well: neither stops the store.
     return failures.unavailable(error) or rules.not_copied(error)

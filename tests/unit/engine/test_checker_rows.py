@@ -117,6 +117,43 @@ def version_is_gone(tables: Tables, names: dict[str, str]) -> None:
     del tables.blueprints["p", "graph"]
 
 
+def version_has_changed(tables: Tables, names: dict[str, str]) -> None:
+    [row] = tables.blueprints["p", "human"].values()
+    changed = row.body.replace(b'"human"', b'"humax"')
+    tables.blueprints["p", "human"][row.version] = replace(row, body=changed)
+
+
+def version_is_rotten(tables: Tables, names: dict[str, str]) -> None:
+    [row] = tables.blueprints["p", "human"].values()
+    tables.blueprints["p", "human"][row.version] = replace(row, body=row.body[1:])
+
+
+def head_has_no_text(tables: Tables, names: dict[str, str]) -> None:
+    body = tables.executions[names["completed"]].head.body
+    head_with(tables, names["completed"], body=body.replace(b'"status"', b'"stat\xf5s"'))
+
+
+def action_is_unknown(tables: Tables, names: dict[str, str]) -> None:
+    changed_task(tables, names["asked"], action="nothing")
+
+
+def task_is_misnamed(tables: Tables, names: dict[str, str]) -> None:
+    changed_task(tables, names["asked"], name="nothing")
+
+
+def state_is_unknown(tables: Tables, names: dict[str, str]) -> None:
+    head = decode(tables.executions[names["asked"]].head.body)
+    head.state = "nowhere"
+    head_with(tables, names["asked"], body=encode(head))
+
+
+def changed_task(tables: Tables, execution: str, **fields: Any) -> None:
+    head = decode(tables.executions[execution].head.body)
+    for task in head.tasks.values():
+        vars(task).update(fields)
+    head_with(tables, execution, body=encode(head))
+
+
 Change = Callable[[Tables, dict[str, str]], None]
 
 
@@ -133,7 +170,13 @@ Change = Callable[[Tables, dict[str, str]], None]
         ("S5", wake_is_lost),
         ("S5", status_is_wrong),
         ("S5", head_is_rotten),
+        ("S5", head_has_no_text),
+        ("S5", action_is_unknown),
+        ("S5", task_is_misnamed),
+        ("S5", state_is_unknown),
         ("S4", version_is_gone),
+        ("S19", version_has_changed),
+        ("S19", version_is_rotten),
     ],
     ids=lambda value: value if isinstance(value, str) else value.__name__,
 )

@@ -39,7 +39,7 @@ SMALL = {  # what they walk is small, or is asked for whole
     "all_workers", "blueprints", "drain", "endpoints", "keys", "inbox_size", "tallies", "tables",
     "applied_migrations", "forget_nodes", "free_all_shards", "claim", "release", "task_counts",
     "open_batches", "open_batch_count", "early_keys", "wrong_tallies", "raise_epochs",
-    "limits", "usage", "scopes",
+    "limits", "usage", "scopes", "schema",
 }  # fmt: skip
 UNPLANNED = {"backup", "create_schema_table"}
 
