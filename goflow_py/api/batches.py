@@ -9,7 +9,7 @@ from goflow_py.api.batch_bodies import ARGUMENTS, PLAIN, Batch, BatchBody, Batch
 from goflow_py.api.bodies import PageQuery
 from goflow_py.api.op import Call, answer, nothing, op, page
 from goflow_py.api.problems import field_errors
-from goflow_py.engine.batches import BatchRequest
+from goflow_py.engine.batch_documents import BatchRequest
 from goflow_py.errors import Invalid, NotFound
 from goflow_py.ports import Filter
 

@@ -6,18 +6,17 @@ Idempotency-Key of its own: so nothing is done twice, and nothing is left out.
 
 import asyncio
 import logging
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
 
 from goflow_py.clock import Clock, uuid7
-from goflow_py.domain import durations
 from goflow_py.domain.event import Control
 from goflow_py.domain.execution import Execution
+from goflow_py.engine.batch_documents import BatchRequest, Preview, Progress, view
 from goflow_py.engine.executions import Executions
-from goflow_py.engine.heads import readable
+from goflow_py.engine.heads import UNREADABLE, readable, said
 from goflow_py.engine.memory import Memory
 from goflow_py.engine.requests import IDEMPOTENCY_SECONDS, Repeat
 from goflow_py.errors import Conflict, GoFlowError, Invalid, NotFound, Unavailable
@@ -40,58 +39,6 @@ TRIES_MAX = 60
 """Of one execution, while the store takes nothing."""
 KEPT_MS = 30 * 86_400_000
 """How long a batch is kept after its end."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BatchRequest:
-    """What is to be done, and to which: all of a filter, or those that are named."""
-
-    action: str
-    """A verb, or ``delete``."""
-    project: str | None
-    """The caller's; None: all projects."""
-    filter: Filter | None = None
-    ids: Sequence[str] = ()
-    arguments: dict[str, Any] = field(default_factory=dict)
-    reason: str | None = None
-    principal: str | None = None
-
-    def as_json(self) -> bytes:
-        """Return the request for the store."""
-        return orjson.dumps(asdict(self))
-
-    @classmethod
-    def from_json(cls, body: bytes) -> "BatchRequest":
-        """Return the request that was stored."""
-        fields = orjson.loads(body)
-        if fields["filter"] is not None:
-            fields["filter"] = Filter(**fields["filter"])
-        return cls(**fields)
-
-
-@dataclass(slots=True, kw_only=True)
-class Progress:
-    """How far a batch is."""
-
-    total: int = 0
-    done: int = 0
-    changed: int = 0
-    skipped: int = 0
-    failed: int = 0
-    errors: list[dict[str, Any]] = field(default_factory=list)
-    page: list[str] = field(default_factory=list)
-    """Whom it works on now."""
-    cursor: str | None = None
-    """Where the next page begins; None: at the beginning, or nowhere when *is_last*."""
-    is_last: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Preview:
-    """Whom a batch would be for."""
-
-    total: int
-    ids: list[str]
 
 
 @dataclass(slots=True, eq=False)
@@ -155,7 +102,7 @@ class Batches:
         if known is not None:
             found = await self._find(known)
             if found is not None:
-                return _view(found, self._live(found)), True
+                return view(found, self._live(found)), True
             number = known  # a crash came between the key and the batch
         if len(self._running) >= BATCHES_OPEN_MAX:
             raise Conflict(
@@ -174,7 +121,7 @@ class Batches:
         )
         await self._store.put_batch(row)
         self._begin(row)
-        return _view(row, progress), known is not None
+        return view(row, progress), known is not None
 
     async def _known(self, request: BatchRequest, repeat: Repeat | None, number: str) -> str | None:
         """Return the batch that the same request made before; else let it be *number*."""
@@ -199,12 +146,12 @@ class Batches:
     async def get(self, number: str, *, project: str | None) -> dict[str, Any]:
         """Return a batch, and how far it is. Raises ``NotFound``, also for another project's."""
         row = await self._row(number, project)
-        return _view(row, self._live(row))
+        return view(row, self._live(row))
 
     async def page(self, *, project: str | None, limit: int, cursor: str | None) -> Page:
         """Return batches, newest first."""
         page = await self._store.batches(project=project, limit=limit, cursor=cursor)
-        items = [_view(row, self._live(row)) for row in page.items]
+        items = [view(row, self._live(row)) for row in page.items]
         return Page(items=items, next=page.next)
 
     async def cancel(self, number: str, *, project: str | None) -> None:
@@ -234,7 +181,12 @@ class Batches:
     async def recover(self) -> None:
         """Go on with every batch that ran when the server ended."""
         for row in await self._store.open_batches():
-            self._begin(row)
+            try:
+                self._begin(row)
+            except UNREADABLE as error:
+                log.error(
+                    "a damaged batch is left out", extra={"batch": row.id, "why": said(error)}
+                )
 
     async def stop(self) -> None:
         """Leave all batches as they are; the next start goes on with them."""
@@ -378,23 +330,3 @@ def _is_left_to_parent(execution: Execution, which: Filter) -> bool:
     if execution.machine is not None:
         return True
     return execution.parent is not None and which.activity is None
-
-
-def _view(row: BatchRow, progress: Progress) -> dict[str, Any]:
-    request = BatchRequest.from_json(row.body)
-    return {
-        "id": row.id,
-        "project": row.project,
-        "action": request.action,
-        "status": row.status,
-        "reason": request.reason,
-        "principal": request.principal,
-        "total": progress.total,
-        "done": progress.done,
-        "changed": progress.changed,
-        "skipped": progress.skipped,
-        "failed": progress.failed,
-        "errors": progress.errors,
-        "createdAt": durations.rfc3339(row.created_at),
-        "updatedAt": durations.rfc3339(row.updated_at),
-    }

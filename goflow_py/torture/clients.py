@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import orjson
 
 from goflow_py.domain.event import Control, Outside
-from goflow_py.engine.batches import BatchRequest
+from goflow_py.engine.batch_documents import BatchRequest
 from goflow_py.engine.early import EarlyEvent
 from goflow_py.engine.forks import ForkRequest
 from goflow_py.engine.orchestrator import Orchestrator

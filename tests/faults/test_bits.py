@@ -22,7 +22,7 @@ from goflow_py.errors import GoFlowError, StartRefused
 from goflow_py.store.sqlite import SqliteStore, backup, wal
 from tests.harness import Mock, Server, ended, until
 
-FLIPS = int(os.environ.get("GOFLOW_BIT_FLIPS", "1000"))
+FLIPS = int(os.environ.get("GOFLOW_BIT_FLIPS", "600"))
 SOAK_FLIPS = max(FLIPS, 20_000)
 NOW = 1_800_000_000_000
 BLUEPRINT = {
@@ -256,6 +256,18 @@ async def test_a_changed_name_of_a_column_is_refused(tmp_path: Path, name: bytes
         backup.judge(data)
     with pytest.raises(StartRefused, match="is damaged"):
         await SqliteStore(data).open(node="n", now=NOW, ttl_ms=10)
+
+
+async def test_a_text_that_is_none_any_more_hides_no_other_row(tmp_path: Path) -> None:
+    data, store = tmp_path / "goflow.db", SqliteStore(tmp_path / "goflow.db")
+    await store.open(node="n", now=NOW, ttl_ms=10)
+    await store.put_endpoint("sick", "http://sick")
+    await store.put_endpoint("well", "http://well")
+    await store.close()
+    data.write_bytes(data.read_bytes().replace(b"http://sick", b"http://\xf3ick"))
+    await store.open(node="n", now=NOW, ttl_ms=10)
+    assert await store.endpoints() == {"sick": "http://\ufffdick", "well": "http://well"}
+    await store.close()
 
 
 def test_a_log_that_is_gone_after_a_kill_is_told_at_the_start(tmp_path: Path) -> None:

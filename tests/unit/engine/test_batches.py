@@ -7,16 +7,11 @@ from typing import Any
 import pytest
 
 from goflow_py.domain.execution import Execution
-from goflow_py.engine.batches import (
-    AT_ONCE_MAX,
-    ERRORS_KEPT_MAX,
-    KEPT_MS,
-    PAGE_EXECUTIONS,
-    BatchRequest,
-)
+from goflow_py.engine.batch_documents import BatchRequest
+from goflow_py.engine.batches import AT_ONCE_MAX, ERRORS_KEPT_MAX, KEPT_MS, PAGE_EXECUTIONS
 from goflow_py.engine.requests import Repeat
 from goflow_py.errors import Invalid, NotFound, Unavailable
-from goflow_py.ports import Filter
+from goflow_py.ports import BatchRow, Filter
 from goflow_py.testing import FakeClock, answer
 from tests.unit.engine.conftest import Engine
 from tests.unit.engine.test_families import WAITS
@@ -278,3 +273,19 @@ async def test_batches_are_forgotten_a_month_after_their_end(engine: Engine) -> 
     assert await engine.it.batches.sweep(before=now + KEPT_MS + 1, limit=10) == 1
     with pytest.raises(NotFound):
         await engine.it.batches.get(batch["id"], project=None)
+
+
+async def test_a_damaged_batch_is_left_out_and_keeps_no_server_from_starting(
+    clock: FakeClock, make_engine: Callable[..., Engine]
+) -> None:
+    engine = make_engine()
+    await engine.it.start()
+    row = BatchRow(
+        id="broken", project="p", body=b"{", status="running", progress=b"{}", created_at=0,
+        updated_at=0,
+    )  # fmt: skip
+    await engine.store.put_batch(row)
+    await engine.it.stop()
+    again = make_engine(engine.store)
+    await again.it.start()
+    await again.it.stop()

@@ -37,7 +37,8 @@ def plan(connection: sqlite3.Connection, name: str) -> list[str]:
 
 SMALL = {  # what they walk is small, or is asked for whole
     "all_workers", "blueprints", "drain", "endpoints", "keys", "inbox_size", "tallies", "tables",
-    "applied_migrations", "forget_nodes", "free_all_shards", "claim", "release", "task_counts",
+    "applied_migrations", "forget_nodes", "free_all_shards", "free_own_shards", "claim", "release",
+    "task_counts",
     "open_batches", "open_batch_count", "early_keys", "wrong_tallies", "raise_epochs",
     "limits", "usage", "scopes", "schema",
 }  # fmt: skip
