@@ -9,8 +9,8 @@ import pytest
 
 from goflow_py.api.metrics import Metrics
 from goflow_py.domain.event import Outside
-from goflow_py.engine.batcher import Batcher
 from goflow_py.engine.batch_documents import BatchRequest
+from goflow_py.engine.batcher import Batcher
 from goflow_py.engine.early import EarlyEvent
 from goflow_py.engine.supervisor import FAILING_TURNS, Supervisor
 from goflow_py.engine.waker import Waker
