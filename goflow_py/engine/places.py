@@ -89,8 +89,9 @@ class Places:
     async def take(self, execution: Execution) -> bool:
         """Give an execution that waits a place, if it is its turn; it has to be committed."""
         name = (execution.project, execution.activity)
-        room = await self._room(name)
+        # Before the room: one that is dropped meanwhile must not be taken in.
         limit = await self._limit(name)
+        room = await self._room(name)
         if execution.id not in room.taken:
             is_asked = room.invited.pop(execution.id, None) is not None
             others = len(room.taken) + len(room.invited)
@@ -116,6 +117,8 @@ class Places:
             room.gone.discard(after.id)
         elif has_place(compiled, before) or not waits_for_place(after):
             self._leave(after)
+        elif after.paused:
+            room.invited.pop(after.id, None)  # it will not come now: another is asked
         if waits_for_place(after):
             room.some_wait = True
         if room.some_wait:

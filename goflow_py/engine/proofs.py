@@ -13,7 +13,7 @@ from goflow_py.engine.catalog import Catalog
 from goflow_py.errors import NotFound
 from goflow_py.fsm.bound import BackOff, bound_of
 from goflow_py.fsm.check import Checked
-from goflow_py.fsm.check_machines import activities, unknown_activity
+from goflow_py.fsm.check_machines import activities, place_cycle, unknown_activity
 from goflow_py.fsm.collection import without_collection
 from goflow_py.fsm.compile import Compiled
 from goflow_py.fsm.diagram import graph
@@ -68,6 +68,33 @@ class Proofs:
                 found.append(unknown_activity(pointer, activity, version))
         return found
 
+    async def place_cycles(self, blueprint: Blueprint) -> list[Finding]:
+        """Refuse activities that start each other, of which two have ``maxConcurrent``.
+
+        Each could hold a place and wait for a child that waits for one of the other's.
+        """
+        calls = {blueprint.activity: self._children(blueprint)}
+        narrow = {blueprint.activity} if blueprint.max_concurrent is not None else set()
+        left = list(calls[blueprint.activity])
+        while left and len(calls) < ACTIVITIES_LOOKED_UP_MAX:
+            name = left.pop()
+            row = None
+            if name not in calls:
+                row = await self._store.blueprint(blueprint.project, name, None)
+            if row is not None:
+                known = (await self._compiled(row)).blueprint
+                calls[name] = self._children(known)
+                narrow |= {name} if known.max_concurrent is not None else set()
+                left += calls[name]
+        circle = narrow & _circle(calls, blueprint.activity)
+        for pointer, activity, _ in activities(blueprint):
+            if len(circle) > 1 and blueprint.activity in _reached(calls, activity):
+                return [place_cycle(pointer, sorted(circle))]
+        return []
+
+    def _children(self, blueprint: Blueprint) -> list[str]:
+        return [name for _, name, _ in islice(activities(blueprint), ACTIVITIES_LOOKED_UP_MAX)]
+
     async def rows(self, row: BlueprintRow) -> list[dict[str, Any]]:
         """Return the compiled table."""
         return rows_view(await self._compiled(row))
@@ -111,6 +138,21 @@ class Proofs:
 
     async def _compiled(self, row: BlueprintRow) -> Compiled:
         return await self._catalog.compiled(row.project, row.activity, row.version)
+
+
+def _reached(calls: Mapping[str, Iterable[str]], start: str) -> set[str]:
+    """Return the activities that *start* starts, directly or not, and itself."""
+    found, left = {start}, [start]
+    while left:
+        new = set(calls.get(left.pop(), ())) - found
+        found |= new
+        left += new
+    return found
+
+
+def _circle(calls: Mapping[str, Iterable[str]], start: str) -> set[str]:
+    """Return the activities that *start* starts and that start it."""
+    return {name for name in _reached(calls, start) if start in _reached(calls, name)}
 
 
 def _worker_names(row: BlueprintRow) -> list[str]:

@@ -121,7 +121,8 @@ class Uploads:
             ),
         )
         children = await self._proofs.unknown_activities(blueprint)
-        findings = [*read.findings, *checked.findings, *children]
+        cycles = await self._proofs.place_cycles(blueprint)
+        findings = [*read.findings, *checked.findings, *children, *cycles]
         refuse_errors(findings, strict=strict)
         normal = blueprint.model_copy(update={"workers": None})
         names = sorted({worker.name for worker in in_force})

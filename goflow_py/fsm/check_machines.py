@@ -1,7 +1,7 @@
 """What an upload proves of children: machines that are never started, or start for ever."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from goflow_py.domain.actions import ActivityAction
 from goflow_py.domain.blueprint import Blueprint
@@ -194,3 +194,14 @@ def unknown_activity(pointer: str, activity: str, version: int | None) -> Findin
     what = f"activity '{activity}'" if version is None else f"version {version} of '{activity}'"
     message = f"there is no {what} in this project yet: its child cannot start"
     return warning("unknown_activity", pointer, message, fix="upload it before it is needed")
+
+
+def place_cycle(pointer: str, names: Sequence[str]) -> Finding:
+    """Return the finding that activities with ``maxConcurrent`` may wait for each other for ever."""
+    shown = " and ".join(f"'{name}'" for name in names[:5])
+    message = (
+        f"the activities {shown} start each other, and each has maxConcurrent: their executions "
+        "may hold all places and wait for one of the other's"
+    )
+    fix = "leave maxConcurrent out of all of them but one"
+    return error("place_cycle", pointer, message, fix=fix)

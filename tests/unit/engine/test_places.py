@@ -8,7 +8,7 @@ import pytest
 
 from goflow_py.domain.execution import Execution
 from goflow_py.engine.requests import StartRequest
-from goflow_py.errors import Conflict, EventNotAccepted, Invalid
+from goflow_py.errors import Conflict, EventNotAccepted, Invalid, InvalidBlueprint
 from goflow_py.store.memory import MemoryStore
 from goflow_py.testing.transport import answer
 
@@ -340,3 +340,22 @@ async def test_a_verb_that_could_not_be_carried_out_now_does_not_wait_to_be_refu
         with pytest.raises((Conflict, Invalid)):
             await engine.control(ended, verb, **arguments)
     assert "place" not in (await engine.read(ended)).timers
+
+
+async def test_activities_that_could_wait_for_each_others_places_are_refused(engine: Any) -> None:
+    def calling(name: str, other: str, **more: Any) -> bytes:
+        action = {"name": "call", "type": "activity", "activity": other}
+        rows = [{"current": "init", "event": "start", "next": "call"}]
+        states = [{"name": "call", "on": {"success": "done", "error": "failed"}}]
+        document = {"project": "p", "activity": name, "states": states, "actions": [action]}
+        return orjson.dumps({**document, "transitions": rows, **more})
+
+    upload = engine.it.uploads.upload
+    await upload(calling("a", "through", maxConcurrent=1))
+    await upload(calling("through", "b"))
+    with pytest.raises(InvalidBlueprint) as refusal:
+        await upload(calling("b", "a", maxConcurrent=1))
+    [found] = [one for one in refusal.value.facts["findings"] if one["severity"] == "error"]
+    assert (found["code"], found["pointer"]) == ("place_cycle", "/actions/0/activity")
+    await upload(calling("b", "a"))
+    await upload(calling("a", "a", maxConcurrent=2))
