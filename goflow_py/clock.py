@@ -30,6 +30,9 @@ class Clock(Protocol):
     def monotonic(self) -> float:
         """Return seconds that never go back, from an arbitrary start."""
 
+    def busy(self) -> float:
+        """Return the seconds for which this thread has computed: none of what it waited for."""
+
     def call_later(self, seconds: float, callback: Callable[[], object]) -> Handle:
         """Call *callback* on the event loop, once, not before *seconds* have passed."""
 
@@ -57,6 +60,9 @@ class SystemClock:
 
     def monotonic(self) -> float:
         return time.monotonic()
+
+    def busy(self) -> float:
+        return time.thread_time()
 
     def call_later(self, seconds: float, callback: Callable[[], object]) -> Handle:
         return asyncio.get_running_loop().call_later(seconds, callback)

@@ -379,7 +379,7 @@ class Secrets:
         self._environ = environ
 
     def secret(self, name: str) -> str | None:
-        """Return the secret *name*, or None when there is none, or it is empty or unreadable.
+        """Return the secret *name*; None: there is none; "": it is empty, or cannot be read.
 
         ``PROJECT/NAME`` is a project's own; any other name that is no plain word has none. The
         variable is ``GOFLOW_SECRET_`` and the name, or its capitals with ``_`` for other signs.
@@ -389,12 +389,12 @@ class Secrets:
         try:
             if self._dir is not None:
                 text = _read(self._dir / name, SECRET_BYTES_MAX)
-                return text.removesuffix("\n").removesuffix("\r") or None
+                return text.removesuffix("\n").removesuffix("\r")
         except (FileNotFoundError, NotADirectoryError):
             pass
         except (OSError, ValueError) as error:
             log.warning("secret cannot be read", extra={"secret": name, "reason": str(error)})
-            return None
+            return ""
         capitals = re.sub(r"[.:-]", "_", name).upper()
         find = self._environ.get
         return find(SECRET_PREFIX + name) or find(SECRET_PREFIX + capitals) or None

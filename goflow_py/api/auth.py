@@ -4,6 +4,7 @@ Only the SHA-256 of a secret is kept. Without keys (a server on loopback), a req
 from no other web page: a browser says in ``Origin`` and ``Host`` whose page it shows.
 """
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -17,7 +18,7 @@ from aiohttp import web
 
 from goflow_py.api.refusals import Refusals
 from goflow_py.clock import Clock
-from goflow_py.errors import Forbidden, MalformedRequest, Unauthenticated
+from goflow_py.errors import Conflict, Forbidden, MalformedRequest, Unauthenticated
 from goflow_py.ports import KeyRow, Store
 
 Scope = Literal[
@@ -35,6 +36,8 @@ OPEN = ("open",)
 
 SECRET_BYTES = 24
 HOSTS_KNOWN_MAX = 1_000
+KEYS_MAX = 1_000
+"""Of one project; so many may be for all projects, too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +66,7 @@ class Access:
     keys: dict[str, KeyRow] = field(default_factory=dict)
     refusals: Refusals = field(init=False)
     _hosts: set[str] = field(default_factory=set)
+    _adding: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def __post_init__(self) -> None:
         self.refusals = Refusals(clock=self.clock)
@@ -72,9 +76,16 @@ class Access:
         self.keys = {key.id: key for key in await self.store.keys()}
 
     async def add(self, key: KeyRow) -> None:
-        """Store a key; it is good at once."""
-        await self.store.put_key(key)
-        self.keys[key.id] = key
+        """Store a key; it is good at once. Raises ``Conflict`` when there are too many."""
+        async with self._adding:
+            if sum(one.project == key.project for one in self.keys.values()) >= KEYS_MAX:
+                whose = "all projects" if key.project is None else f"the project {key.project}"
+                raise Conflict(
+                    f"there are {KEYS_MAX} keys for {whose} already; revoke those that nobody uses",
+                    code="too_many_keys",
+                )
+            await self.store.put_key(key)
+            self.keys[key.id] = key
 
     async def remove(self, key: str) -> bool:
         """Revoke a key; False when there is none."""
@@ -113,17 +124,17 @@ class Access:
         kind, _, text = header.partition(" ")
         parts = text.strip().split("_", 2)
         number = parts[1] if len(parts) == 3 else ""
-        self.refusals.check(address, number)
+        # A right key is right, whoever else sends wrong ones from there: its secret is too long to
+        # be guessed. So only who fails is slowed down.
         try:
             if kind.lower() != "bearer" or len(parts) != 3 or parts[0] != "gf":
                 form = "the key has the form 'Bearer gf_<id>_<secret>'"
                 raise Unauthenticated(form, code="bad_key")
-            key = self._known(number, parts[2])
+            return self._known(number, parts[2])
         except Unauthenticated:
-            self.refusals.failed(address, number)
+            self.refusals.check(address)
+            self.refusals.failed(address)
             raise
-        self.refusals.succeeded(address, number)
-        return key
 
     def _known(self, number: str, secret: str) -> KeyRow:
         key = self.keys.get(number)

@@ -51,6 +51,7 @@ async def upload(call: Call) -> web.Response:
         dry_run=query.dry_run,
         strict=query.strict,
         repeat=call.repeat(),
+        admit=call.door.orchestrator.limits.admit_stored,
     )
     headers = {}
     if done.version is not None:
@@ -201,7 +202,10 @@ async def schema(_: Call) -> web.Response:
 async def put_workers(call: Call) -> web.Response:
     """Replace the workers; running executions use them from their next attempt on."""
     done = await call.door.orchestrator.uploads.put_workers(
-        *call.activity, call.raw, syntax=_syntax(call)
+        *call.activity,
+        call.raw,
+        syntax=_syntax(call),
+        admit=call.door.orchestrator.limits.admit_stored,
     )
     return answer(done)
 

@@ -168,7 +168,8 @@ async def _store(
             event=event,
             until=until,
             once=once,
-        )
+        ),
+        admit=call.door.orchestrator.limits.admit_stored,
     )
 
 

@@ -13,7 +13,7 @@ from goflow_py.errors import Forbidden, MalformedRequest, NotFound
 from goflow_py.ports import KeyRow
 
 
-@op("POST", "/v1/keys", "admin", body=KeyBody, answers={201: answers.NewKey}, errors=(403,))
+@op("POST", "/v1/keys", "admin", body=KeyBody, answers={201: answers.NewKey}, errors=(403, 409))
 async def create(call: Call) -> web.Response:
     """Make a key; its text is in this answer and nowhere else."""
     if "Idempotency-Key" in call.request.headers:

@@ -21,12 +21,12 @@ class LimitsBody(Body):
 
     max_running: Annotated[int, Field(ge=0, le=10**12)] | None = None
     """Executions that have not ended."""
-    starts_per_second: Annotated[float, Field(gt=0, le=10**6)] | None = None
+    starts_per_second: Annotated[float, Field(ge=0.001, le=10**6)] | None = None
     """A second's worth of them may come at once, and one in any case."""
     max_open_calls: Annotated[int, Field(ge=1, le=100_000)] | None = None
     """Calls in flight; what is over it waits."""
     max_stored_bytes: Annotated[int, Field(ge=0, le=10**15)] | None = None
-    """Of heads and histories, those of ended executions too."""
+    """Of executions, those that have ended too, of blueprints, workers and stored events."""
 
 
 class Holding(Answer):

@@ -1,7 +1,7 @@
-"""Guessing is slow: who sends wrong keys again and again is not looked at for a while.
+"""Guessing is slow: who sends wrong keys again and again is told to wait.
 
-A key that came well from the same peer before is looked at all the same: who shares an address
-with a guesser, behind one proxy, goes on working.
+A right key is never asked here: who shares an address with a guesser, behind one proxy, goes on
+working.
 """
 
 import ipaddress
@@ -18,7 +18,6 @@ log = logging.getLogger(__name__)
 FAILURES_MAX = 10
 WINDOW_SECONDS = 60.0
 PEERS_KEPT_MAX = 10_000
-GOOD_KEPT_MAX = 10_000
 NETWORK_BITS = 64
 """Of an IPv6 address: who has one has all of its network."""
 
@@ -31,13 +30,9 @@ class Refusals:
     failures_max: int = FAILURES_MAX
     _failures: OrderedDict[str, deque[float]] = field(default_factory=OrderedDict)
     """When the wrong keys of a peer came; who failed last is last."""
-    _good: OrderedDict[tuple[str, str], None] = field(default_factory=OrderedDict)
-    """Which key came well from which address."""
 
-    def check(self, address: str, key: str) -> None:
+    def check(self, address: str) -> None:
         """Raise ``TooManyRequests`` when the peer sent too many wrong keys lately."""
-        if not self._failures or (address, key) in self._good:
-            return
         times = self._failures.get(_peer(address))
         if times is None:
             return
@@ -52,9 +47,8 @@ class Refusals:
                 retryAfter=math.ceil(times[0] + WINDOW_SECONDS - now),
             )
 
-    def failed(self, address: str, key: str) -> None:
+    def failed(self, address: str) -> None:
         """Note that a wrong key came."""
-        self._good.pop((address, key), None)
         peer = _peer(address)
         times = self._failures.setdefault(peer, deque(maxlen=self.failures_max))
         times.append(self.clock.monotonic())
@@ -62,14 +56,7 @@ class Refusals:
         if len(self._failures) > PEERS_KEPT_MAX:
             self._failures.popitem(last=False)
         if len(times) == self.failures_max:
-            log.warning("too many wrong keys: a peer is not looked at", extra={"peer": peer})
-
-    def succeeded(self, address: str, key: str) -> None:
-        """Note that a right key came."""
-        if (address, key) not in self._good:
-            self._good[address, key] = None
-            if len(self._good) > GOOD_KEPT_MAX:
-                self._good.popitem(last=False)
+            log.warning("too many wrong keys: a peer has to wait", extra={"peer": peer})
 
 
 def _peer(address: str) -> str:

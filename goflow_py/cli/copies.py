@@ -63,8 +63,9 @@ def backup(
     from goflow_py.store.sqlite import backup as copies
 
     try:
-        target = _named(to)
+        target = _new_file(to)
         with no_server(data):
+            copies.judge(data.resolve())
             copies.backup(data.resolve(), target)
         _finish(target, keep=keep, as_json=as_json)
     except GoFlowError as error:
@@ -74,6 +75,7 @@ def backup(
 @remote
 async def _ask(session: Session, to: Path | None, keep: int | None) -> None:
     """Let the server copy: it alone knows what is in its log."""
+    target = None if to is None else await asyncio.to_thread(_new_file, to)
     made = await session.client.post("/v1/admin/backup", wait_seconds=COPY_SECONDS)
     path = Path(made.body["path"])
     if not await asyncio.to_thread(path.is_file):
@@ -87,29 +89,43 @@ async def _ask(session: Session, to: Path | None, keep: int | None) -> None:
         if not session.shown_as_json(made.body):
             show(str(path))
         return
-    if to is not None:
-        path = await asyncio.to_thread(_moved, path, _named(to))
+    if path.parent.name != "backups" or not OURS.fullmatch(path.name):
+        raise Conflict(
+            f"the server names {path}, which is no copy of ours; it was left as it is",
+            code="odd_copy",
+        )
+    if target is not None:
+        path = await asyncio.to_thread(_moved, path, target)
     await asyncio.to_thread(_finish, path, keep=keep, as_json=session.as_json)
 
 
-def _named(to: Path) -> Path:
-    """Return the new file: in a directory, it is named after the time."""
-    if not to.is_dir():
-        if not to.parent.is_dir():
-            raise NotFound(f"there is no directory {to.parent}; make it first", code="no_directory")
-        return to.absolute()
+def _new_file(to: Path) -> Path:
+    """Return the new file, which can be made; in a directory, it is named after the time."""
     from goflow_py.clock import SystemClock
+    from goflow_py.store.sqlite import backup as copies
 
-    return to.absolute() / f"goflow-{_stamp(SystemClock())}.db"
+    target = to.absolute()
+    if to.is_dir():
+        target /= f"goflow-{_stamp(SystemClock())}.db"
+    elif not to.parent.is_dir():
+        raise NotFound(f"there is no directory {to.parent}; make it first", code="no_directory")
+    copies.refuse_existing(target)
+    if not os.access(target.parent, os.W_OK | os.X_OK):
+        raise Conflict(f"{target.parent} cannot be written; name another", code="not_writable")
+    return target
 
 
 def _moved(source: Path, target: Path) -> Path:
-    """Move a copy and its key, also to another disk."""
+    """Move a copy and its key, also to another disk. If that fails, nothing of them is left."""
     from goflow_py.store.sqlite import backup as copies
 
-    copies.backup(source, target)
-    for suffix in ("", copies.KEY_SUFFIX):
-        copies.beside(source, suffix).unlink(missing_ok=True)
+    try:
+        copies.backup(source, target)
+    finally:
+        try:
+            copies.remove(source)
+        except OSError as error:
+            say(f"goflow: {source} is left there: {error.strerror}")
     return target
 
 
@@ -139,7 +155,7 @@ def _judged(path: Path) -> dict[str, Any]:
         "records": report["records"],
         "byStatus": report["byStatus"],
         "until": _moment(copies.newest_change(path)),
-        "key": copies.beside(path, copies.KEY_SUFFIX).exists(),
+        "key": copies.key_of(path) is not None,
         "breaches": report["breaches"],
     }
 
@@ -169,8 +185,7 @@ def _prune(folder: Path, keep: int) -> list[str]:
     from goflow_py.store.sqlite import backup as copies
 
     for one in found[:-keep]:
-        one.unlink()
-        copies.beside(one, copies.KEY_SUFFIX).unlink(missing_ok=True)
+        copies.remove(one)
     return [one.name for one in found[:-keep]]
 
 
@@ -208,19 +223,24 @@ def restore(
 def _restored(source: Path, target: Path, *, force: bool) -> dict[str, Any]:
     from goflow_py.clock import SystemClock
     from goflow_py.store.sqlite import backup as copies
+    from goflow_py.store.sqlite.datafile import finish_restore, part_of
 
     clock = SystemClock()
     if source == target:
         raise Conflict("the copy is the data file itself; name another one", code="same_file")
+    if target.exists() and not target.is_file():
+        raise Conflict(f"{target} is no file; name the data file to be", code="no_file")
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _held(target):
+        finish_restore(target)  # one that was cut
         if target.exists() and not force:
             raise Conflict(
                 f"{target} exists; use --force to replace it, and it is kept beside the new one",
                 code="file_exists",
             )
-        copies.judge(source)
-        part = target.with_name(f".{target.name}.{os.getpid()}.part")
+        copies.judge(source, remedy=copies.TAKE_ANOTHER)
+        key = copies.key_of(source)
+        part = part_of(target)
         kept = target.with_name(f"{target.name}.before-{_stamp(clock)}")
         try:
             copies.copy(source, part)
@@ -229,17 +249,15 @@ def _restored(source: Path, target: Path, *, force: bool) -> dict[str, Any]:
             if not report["ok"]:
                 raise Conflict(
                     f"{source} breaks {len(report['breaches'])} rules, the first: "
-                    f"{report['breaches'][0]['message']}; take another backup",
+                    f"{report['breaches'][0]['message']}; take another copy",
                     code="breaches",
                 )
-            with_key = copies.put_key(source, target, kept=kept)
-            was_there = copies.put_in_place(part, target, kept=kept)
+            was_there = copies.put_in_place(target, key=key, kept=kept)
             # Whoever had the file before was killed with a log of its own, which is no concern now.
             os.truncate(target.with_name(target.name + ".lock"), 0)
         finally:
-            for suffix in ("", "-journal", *copies.SIDES):
-                copies.beside(part, suffix).unlink(missing_ok=True)
-    facts = {"path": str(target), **report, "key": with_key}
+            finish_restore(target)
+    facts = {"path": str(target), **report, "key": key is not None}
     return {**facts, "kept": str(kept) if was_there else None}
 
 

@@ -62,7 +62,7 @@ async def set_limits(
         int | None, typer.Option("--max-open-calls", help="Calls in flight; more wait.")
     ] = None,
     max_stored_bytes: Annotated[
-        int | None, typer.Option("--max-stored-bytes", help="Bytes of heads and histories.")
+        int | None, typer.Option("--max-stored-bytes", help="Bytes of all that it has stored.")
     ] = None,
 ) -> None:
     """Set the limits of a project, all of them: what is left out is the server's."""

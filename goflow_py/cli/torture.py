@@ -1,5 +1,8 @@
 """``goflow torture``: the engine in a simulated world full of faults, on your machine."""
 
+import contextlib
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -47,23 +50,42 @@ def torture(
     from goflow_py.clock import SystemClock
     from goflow_py.torture.fleet import torture as play
 
-    if save is not None:
-        save.mkdir(parents=True, exist_ok=True)
-    totals = play(
-        seconds=minutes * 60,
-        first=seed or first or (1 if stories else round(SystemClock().random() * SEEDS)),
-        runs=None if seed is None else 1,
-        points=stories,
-        jobs=jobs if seed is None else 1,
-        save=save,
-        on_result=_say_nothing if as_json else _progress,
-    )
+    with _folder(save):
+        totals = play(
+            seconds=minutes * 60,
+            first=seed or first or (1 if stories else round(SystemClock().random() * SEEDS)),
+            runs=None if seed is None else 1,
+            points=stories,
+            jobs=jobs if seed is None else 1,
+            save=save,
+            on_result=_say_nothing if as_json else _progress,
+        )
     if as_json:
         show_json(totals.as_json())
     else:
         _report(totals)
     if not totals.ok:
         raise typer.Exit(EXIT_FAILED)
+
+
+@contextlib.contextmanager
+def _folder(save: Path | None) -> Iterator[None]:
+    """Make the directory of the notes before the first run; remove it if none of them failed."""
+    if save is None:
+        yield
+        return
+    is_new = not save.exists()
+    try:
+        save.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        said = f"{save} cannot be made: {error.strerror}"
+        raise typer.BadParameter(said, param_hint="--save") from None
+    if not os.access(save, os.W_OK | os.X_OK):
+        raise typer.BadParameter(f"{save} cannot be written", param_hint="--save")
+    yield
+    if is_new:
+        with contextlib.suppress(OSError):  # it has notes
+            save.rmdir()
 
 
 def _progress(totals: "Totals") -> None:

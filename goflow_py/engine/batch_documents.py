@@ -7,7 +7,9 @@ from typing import Any
 import orjson
 
 from goflow_py.domain import durations
-from goflow_py.ports import BatchRow, Filter
+from goflow_py.domain.execution import Execution
+from goflow_py.engine.heads import readable
+from goflow_py.ports import BatchRow, Filter, Page
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,3 +83,14 @@ def view(row: BatchRow, progress: Progress) -> dict[str, Any]:
         "createdAt": durations.rfc3339(row.created_at),
         "updatedAt": durations.rfc3339(row.updated_at),
     }
+
+
+def wanted(page: Page, which: Filter) -> list[str]:
+    """Return the ids of those that a filter means: a parent's verb reaches its children itself."""
+    return [one.id for one in readable(page.items) if not _is_left_to_parent(one, which)]
+
+
+def _is_left_to_parent(execution: Execution, which: Filter) -> bool:
+    if execution.machine is not None:
+        return True
+    return execution.parent is not None and which.activity is None

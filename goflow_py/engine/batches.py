@@ -6,6 +6,9 @@ Idempotency-Key of its own: so nothing is done twice, and nothing is left out.
 
 import asyncio
 import logging
+from collections import OrderedDict, deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,14 +16,20 @@ import orjson
 
 from goflow_py.clock import Clock, uuid7
 from goflow_py.domain.event import Control
-from goflow_py.domain.execution import Execution
-from goflow_py.engine.batch_documents import BatchRequest, Preview, Progress, view
+from goflow_py.engine.batch_documents import BatchRequest, Preview, Progress, view, wanted
 from goflow_py.engine.executions import Executions
-from goflow_py.engine.heads import UNREADABLE, readable, said
+from goflow_py.engine.heads import UNREADABLE, said
 from goflow_py.engine.memory import Memory
 from goflow_py.engine.requests import IDEMPOTENCY_SECONDS, Repeat
-from goflow_py.errors import Conflict, GoFlowError, Invalid, NotFound, Unavailable
-from goflow_py.ports import BatchRow, Filter, Name, Page, Store
+from goflow_py.errors import (
+    Conflict,
+    GoFlowError,
+    Invalid,
+    NotFound,
+    TooManyRequests,
+    Unavailable,
+)
+from goflow_py.ports import BatchRow, Name, Page, Store
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +41,9 @@ PAGE_EXECUTIONS = 100
 COUNT_PAGE = 500
 BATCH_EXECUTIONS_MAX = 100_000
 BATCHES_OPEN_MAX = 100
+BATCHES_OF_PROJECT_MAX = 10
+"""Open ones of a key's project. Those of keys for all projects have the first limit alone."""
+FULL_RETRY_SECONDS = 5
 ERRORS_KEPT_MAX = 100
 IDS_SHOWN_MAX = 100
 AGAIN_SECONDS = 1.0
@@ -50,6 +62,48 @@ class _Running:
     work: asyncio.Task[None] | None = None
 
 
+class _Turns:
+    """So many may work at once; when there are more, projects have their turns one by one."""
+
+    def __init__(self, free: int) -> None:
+        self._free = free
+        self._waiting: OrderedDict[str | None, deque[asyncio.Future[None]]] = OrderedDict()
+        """By project; whose turn is next is first. Nobody waits while somebody is free."""
+
+    @asynccontextmanager
+    async def of(self, project: str | None) -> AsyncIterator[None]:
+        """Work for *project* when it is its turn."""
+        if self._free:
+            self._free -= 1
+        else:
+            await self._wait(project)
+        try:
+            yield
+        finally:
+            self._next()
+
+    async def _wait(self, project: str | None) -> None:
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(project, deque()).append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self._next()  # it came, and nobody is there to take it
+            raise
+
+    def _next(self) -> None:
+        while self._waiting:
+            project, turns = self._waiting.popitem(last=False)
+            turn = turns.popleft()
+            if turns:
+                self._waiting[project] = turns
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self._free += 1
+
+
 class Batches:
     """Creates batches, carries them out, and shows how far they are."""
 
@@ -61,7 +115,9 @@ class Batches:
         self._executions = executions
         self._clock = clock
         self._running: dict[str, _Running] = {}
-        self._at_once = asyncio.Semaphore(AT_ONCE_MAX)
+        self._opening: list[str | None] = []
+        """The projects of the batches that are being made."""
+        self._turns = _Turns(AT_ONCE_MAX)
 
     # ------------------------------------------------------------ doors
 
@@ -72,7 +128,7 @@ class Batches:
         total, ids, cursor = 0, list[str](), None
         while True:
             page = await self._store.list(request.filter, limit=COUNT_PAGE, cursor=cursor)
-            found = _wanted(page, request.filter)
+            found = wanted(page, request.filter)
             total += len(found)
             ids += found[: IDS_SHOWN_MAX - len(ids)]
             cursor = page.next
@@ -89,7 +145,7 @@ class Batches:
     ) -> tuple[dict[str, Any], bool]:
         """Begin a batch; return it as it is shown, and whether this request was a repeat.
 
-        Raises ``Invalid`` (too many executions), ``Conflict`` (too many batches).
+        Raises ``Invalid`` (too many executions), ``TooManyRequests`` (too many batches).
         """
         now = self._clock.now_ms()
         if request.filter is not None:
@@ -104,24 +160,38 @@ class Batches:
             if found is not None:
                 return view(found, self._live(found)), True
             number = known  # a crash came between the key and the batch
-        if len(self._running) >= BATCHES_OPEN_MAX:
-            raise Conflict(
-                f"{BATCHES_OPEN_MAX} batches run already; wait for one to end, or stop one",
-                code="too_many_batches",
+        self._refuse_too_many(request.project)
+        self._opening.append(request.project)
+        try:
+            progress = Progress(total=(await self.preview(request)).total)
+            row = BatchRow(
+                id=number,
+                project=request.project,
+                body=request.as_json(),
+                status="running",
+                progress=orjson.dumps(progress),
+                created_at=now,
+                updated_at=now,
             )
-        progress = Progress(total=(await self.preview(request)).total)
-        row = BatchRow(
-            id=number,
-            project=request.project,
-            body=request.as_json(),
-            status="running",
-            progress=orjson.dumps(progress),
-            created_at=now,
-            updated_at=now,
-        )
-        await self._store.put_batch(row)
-        self._begin(row)
+            await self._store.put_batch(row)
+            self._begin(row)
+        finally:
+            self._opening.remove(request.project)
         return view(row, progress), known is not None
+
+    def _refuse_too_many(self, project: str | None) -> None:
+        open_ones = [one.request.project for one in self._running.values()] + self._opening
+        most, whose = BATCHES_OPEN_MAX, "batches"
+        if project is not None and open_ones.count(project) >= BATCHES_OF_PROJECT_MAX:
+            most, whose = BATCHES_OF_PROJECT_MAX, f"batches of the project {project}"
+        elif len(open_ones) < BATCHES_OPEN_MAX:
+            return
+        raise TooManyRequests(
+            f"{most} {whose} run already; wait for one to end, or stop one",
+            code="too_many_batches",
+            limit=most,
+            retryAfter=FULL_RETRY_SECONDS,
+        )
 
     async def _known(self, request: BatchRequest, repeat: Repeat | None, number: str) -> str | None:
         """Return the batch that the same request made before; else let it be *number*."""
@@ -250,7 +320,7 @@ class Batches:
                     limit=PAGE_EXECUTIONS,
                     cursor=progress.cursor,
                 )
-                progress.page = _wanted(page, request.filter)
+                progress.page = wanted(page, request.filter)
                 progress.cursor = page.next
             progress.is_last = progress.cursor is None
         if progress.page:
@@ -269,7 +339,7 @@ class Batches:
     async def _do(self, running: _Running, execution: str) -> None:
         """Do to one execution what is to be done, and count what became of it."""
         progress = running.progress
-        async with self._at_once:
+        async with self._turns.of(running.request.project):
             if running.stops:
                 return
             try:
@@ -319,14 +389,3 @@ class Batches:
             except Unavailable:
                 await self._clock.sleep(AGAIN_SECONDS)
         return await act(*given, **named)
-
-
-def _wanted(page: Page, which: Filter) -> list[str]:
-    """Return the ids of those that a filter means: a parent's verb reaches its children itself."""
-    return [one.id for one in readable(page.items) if not _is_left_to_parent(one, which)]
-
-
-def _is_left_to_parent(execution: Execution, which: Filter) -> bool:
-    if execution.machine is not None:
-        return True
-    return execution.parent is not None and which.activity is None

@@ -63,9 +63,12 @@ class Caller:
         return secrets_of(worker, lambda name: self._secret(name, project))
 
     def _secret(self, name: str, project: str) -> str | None:
-        """Return the project's own secret, or the one that all projects may use."""
+        """Return the project's own secret, or the one that all projects may use.
+
+        One of its own that is empty, or cannot be read, hides the other: that may be another's.
+        """
         own = self.secret(f"{project}/{name}")
-        return self.secret(name) if own is None else own
+        return (self.secret(name) if own is None else own) or None
 
     def _context(self, used: set[str], execution: Execution) -> CallContext:
         def secret(name: str) -> str | None:

@@ -89,6 +89,7 @@ def build_request(
         headers=headers,
         body=body,
         timeout_seconds=worker.response_timeout,
+        project=execution.project,
     )
 
 

@@ -11,7 +11,7 @@ from goflow_py.engine.family import Family, Member
 from goflow_py.engine.limits import Limits
 from goflow_py.engine.records import write_of
 from goflow_py.errors import Invalid, Unavailable
-from goflow_py.fsm.bytes_bound import check_head, check_step
+from goflow_py.fsm.bytes_bound import check_head, check_step, is_ending
 from goflow_py.ports import Committed, Fenced, Name, Poisonous, Taken, Verdict, Write
 
 
@@ -53,10 +53,11 @@ class Commits:
         if not changed:
             return
         writes, size = list[Write](), 0
+        ends = any(is_ending(member.draft.after) for member in changed)
         for member in changed:
             writes.append(self._write(member, names if member is first else ()))
             size += member.draft.size + len(writes[-1].head.body)
-            check_step(first.live.execution.id, size)
+            check_step(first.live.execution.id, size, ends=ends)
         verdict, is_gone = await self._send(changed, writes)
         if isinstance(verdict, Committed):
             for member in changed:

@@ -98,7 +98,6 @@ class Dispatcher:
         """Open an attempt, or set the time of the next one, for every task that has neither."""
         if draft.after.paused:
             return
-        self.slots.leave_queue(draft.after.id)
         for number in range(ROUNDS_MAX + 1):
             due = [task.name for task in _open_work(draft) if _is_due(draft, task)]
             if number == ROUNDS_MAX:
@@ -113,6 +112,10 @@ class Dispatcher:
                     moved = self._dispatch_one(compiled, draft, task, workers) or moved
             if not moved:
                 return
+
+    def leave_row(self, draft: Draft) -> bool:
+        """Take it out of those that wait for a slot; tell whether it was there, or was promised."""
+        return not draft.after.paused and self.slots.leave_queue(draft.after.id)
 
     def put_off(self, draft: Draft) -> None:
         """Give due work a timer that finds it again: nothing begins now."""

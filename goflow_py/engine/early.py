@@ -4,6 +4,7 @@ Each has an id, and is sent under it: what a crash makes it send again is applie
 """
 
 import asyncio
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakValueDictionary
@@ -18,11 +19,20 @@ from goflow_py.engine.executions import Executions
 from goflow_py.engine.memory import Memory
 from goflow_py.engine.requests import IDEMPOTENCY_SECONDS, Match
 from goflow_py.engine.waker import Waker
-from goflow_py.errors import Conflict, GoFlowError, PreconditionFailed, Unavailable
+from goflow_py.errors import (
+    Conflict,
+    GoFlowError,
+    PreconditionFailed,
+    TooManyRequests,
+    Unavailable,
+)
 from goflow_py.ports import EarlyRow, Name, Store
 
 EARLY_EVENTS_MAX = 1_000
 """Kept for one business key."""
+EARLY_OF_PROJECT_MAX = 10_000
+"""Kept for one project; so many are for whichever, too."""
+FULL_RETRY_SECONDS = 60
 ANY_PROJECT = ""
 """The project of an event whose sender named none, and may send to all of them."""
 _ROOT = "#"
@@ -44,6 +54,10 @@ class EarlyEvent:
     """What makes a repeated request the same one."""
 
 
+def _anybody(_: str) -> None:
+    """Let every project store more."""
+
+
 class Early:
     """Keeps early events, and brings them to who accepts them."""
 
@@ -56,6 +70,8 @@ class Early:
         self._clock = clock
         self._places: set[str] = set()
         """``project/key`` of all that is kept."""
+        self._ends: dict[str, dict[str, list[int]]] = {}
+        """When what is kept expires, by project and place."""
         self._doubtful: set[str] = set()
         """Places of which a crash may have kept what was applied already."""
         self._asked: set[str] = set()
@@ -82,15 +98,38 @@ class Early:
 
     # ------------------------------------------------------------ keeping
 
-    async def keep(self, early: EarlyEvent) -> None:
-        """Keep an event until somebody accepts it. Raises ``Conflict`` when too many are kept."""
+    async def keep(self, early: EarlyEvent, *, admit: Callable[[str], None] = _anybody) -> None:
+        """Keep an event until somebody accepts it.
+
+        *admit* is asked whether its project may store more, and raises when not. Raises
+        ``Conflict`` when too many are kept for its key, ``TooManyRequests`` for its project.
+        """
         place = _place(early.project, early.key)
         async with self._lock(place):
             if not await self._was_applied(early):
-                await self._refuse_too_many(early)
-                await self._store.put_early(self._row(early))
-                self._places.add(place)
-        self._ask(place)
+                try:
+                    admit(early.project)
+                    await self._refuse_too_many(early)
+                except (Conflict, TooManyRequests):
+                    if not await self._is_kept(early):
+                        raise
+                try:
+                    # What comes at the same time under other keys counts it already.
+                    ends = self._ends.setdefault(early.project, {}).setdefault(place, [])
+                    ends.append(early.until)
+                    await self._store.put_early(self._row(early))
+                    self._places.add(place)
+                finally:
+                    self._ask(place)  # which counts them anew
+            else:
+                self._ask(place)
+
+    async def _is_kept(self, early: EarlyEvent) -> bool:
+        """Tell whether the same request stored it before: that is answered as ever."""
+        if early.once is None:
+            return False
+        rows = await self._rows(early.project, early.key)
+        return any(row.id == early.once for row in rows)
 
     async def _was_applied(self, early: EarlyEvent) -> bool:
         if early.once is None:
@@ -99,14 +138,26 @@ class Early:
         return found is not None
 
     async def _refuse_too_many(self, early: EarlyEvent) -> None:
-        if await self._store.count_early(early.project, early.key) < EARLY_EVENTS_MAX:
-            return
-        rows = await self._rows(early.project, early.key)
-        if len(rows) >= EARLY_EVENTS_MAX and not any(row.id == early.once for row in rows):
+        full = await self._store.count_early(early.project, early.key) >= EARLY_EVENTS_MAX
+        if full and len(await self._rows(early.project, early.key)) >= EARLY_EVENTS_MAX:
             raise Conflict(
                 f"{EARLY_EVENTS_MAX} events are stored for the key '{early.key}' already; "
                 "send it again later",
                 code="too_many_stored",
+            )
+        places = self._ends.get(early.project, {})
+        if _count(places) < EARLY_OF_PROJECT_MAX:
+            return
+        now = self._clock.now_ms()
+        for place, ends in places.items():
+            places[place] = [end for end in ends if end > now]
+        if _count(places) >= EARLY_OF_PROJECT_MAX:
+            whose = f"the project {early.project}" if early.project else "whichever project"
+            raise TooManyRequests(
+                f"{EARLY_OF_PROJECT_MAX} events are stored for {whose} already; "
+                "send it again later",
+                code="too_many_stored",
+                retryAfter=FULL_RETRY_SECONDS,
             )
 
     def _row(self, early: EarlyEvent) -> EarlyRow:
@@ -169,12 +220,14 @@ class Early:
         """Offer all that is kept for a key, in the order in which it came."""
         project, _, key = place.partition("/")
         rows = await self._rows(project, key)
+        self._note(project, place, rows)
         if not rows:
             self._places.discard(place)
         doubtful = place in self._doubtful
         found = await with_key(self._store, key, project=project or None, ended_too=doubtful)
         if doubtful:
             rows = await self._without_applied(rows, found)
+            self._note(project, place, rows)
             self._doubtful.discard(place)
         targets = {one.id: one for one in reversed(found) if not one.ended}
         number = 0
@@ -184,9 +237,19 @@ class Early:
                 number += 1
                 continue
             await self._forget(rows.pop(number))
+            self._note(project, place, rows)
             if targets[taker.id].visit != taker.visit:
                 number = 0  # it may accept now what it did not before
             targets[taker.id] = taker
+
+    def _note(self, project: str, place: str, rows: Sequence[EarlyRow]) -> None:
+        """Note what is kept at a place now."""
+        places = self._ends.setdefault(project, {})
+        places[place] = [row.expires_at for row in rows]
+        if not rows:
+            del places[place]
+        if not places:
+            del self._ends[project]
 
     async def _without_applied(
         self, rows: list[EarlyRow], found: list[Execution]
@@ -244,6 +307,10 @@ class Early:
         if lock is None:
             lock = self._locks[place] = asyncio.Lock()
         return lock
+
+
+def _count(places: Mapping[str, Sequence[int]]) -> int:
+    return sum(map(len, places.values()))
 
 
 def _place(project: str, key: str) -> str:

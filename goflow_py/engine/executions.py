@@ -20,6 +20,7 @@ from goflow_py.engine.requests import (
 )
 from goflow_py.engine.steps import Step
 from goflow_py.errors import Conflict, GoFlowError, Gone, Invalid, NotFound
+from goflow_py.expression import budget
 from goflow_py.fsm import events, inputs
 from goflow_py.fsm.compile import Compiled
 from goflow_py.fsm.controls import control
@@ -261,6 +262,7 @@ def _business_key(compiled: Compiled, request: StartRequest) -> str | None:
         return request.key
     missing: list[str] = []
     document = {"input": request.input, "data": compiled.blueprint.data}
+    budget.begin()
     value = compiled.key.render(document, missing)
     if isinstance(value, bool):
         value = "true" if value else "false"

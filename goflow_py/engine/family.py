@@ -58,6 +58,8 @@ class Member:
     """Of its pending results, those that this step took."""
     took_held: bool = False
     """What came while it was paused was taken after its resume."""
+    waited: bool = False
+    """It stood in the row of those that wait for a slot, when this step began."""
     has_born: bool = False
     """A machine was born for it: kept events may be for that."""
 
@@ -162,6 +164,7 @@ class Family:
             size = len(self.members)
             for member in list(self.members.values()):
                 if self._dispatches and number < ROUNDS_PACED and size < MEMBERS_MAX:
+                    member.waited |= self._dispatcher.leave_row(member.draft)
                     self._dispatcher.dispatch(member.live.compiled, member.draft, member.workers)
                     size += _to_be_born(member)
                 else:

@@ -51,6 +51,7 @@ class Flights:
         self._broke = broke
         dispatcher.wake_ready = self.wake_ready
         self._all: set[asyncio.Task[None]] = set()
+        self._grounded = False
 
     # ------------------------------------------------------------ begin and drop
 
@@ -67,7 +68,7 @@ class Flights:
             if flight is not asyncio.current_task():
                 flight.cancel()
         for fence, task in open_now.items():
-            if fence not in live.calls:
+            if fence not in live.calls and not self._grounded:
                 live.calls[fence] = self._take_off(live, task, fence)
         self.give_back_slots(live)
 
@@ -92,9 +93,13 @@ class Flights:
             # Not in the call itself: one that is cancelled before its first step runs nothing.
             self._all.discard(flight)
             self._free(slot)
-            if live.calls.get(fence) is flight:
+            was_open = live.calls.get(fence) is flight
+            if was_open:
                 del live.calls[fence]
             self._memory.leave(live)
+            if was_open and flight.cancelled() and not flight.cancelling():
+                # Something that it waited for was cancelled, and not the flight itself.
+                self.look_later(live.execution.id)
             if not flight.cancelled() and flight.exception() is not None:
                 # Its attempt is still open: the next look closes it as abandoned, and goes on.
                 log.error("a call ended with an error of the engine", exc_info=flight.exception())
@@ -133,9 +138,12 @@ class Flights:
                     if self._memory.get(live.execution.id) is not live:
                         # Another copy is asked: it abandons the attempt and goes on.
                         self.look_later(live.execution.id)
-                    elif result in live.results:
+                        return
+                    if result in live.results:
                         await self._step(live)
-                return
+                    # Otherwise that step had enough to do with those that came before.
+                    if result not in live.results:
+                        return
             except Unavailable as error:
                 if error.reason == "fenced":
                     return
@@ -165,7 +173,12 @@ class Flights:
     # ------------------------------------------------------------ drain
 
     async def drain(self, seconds: float) -> None:
-        """Let the attempts in the air end for up to *seconds*; close the rest as abandoned."""
+        """Let the attempts in the air end for up to *seconds*; close the rest as abandoned.
+
+        No other one begins: what a step that is being committed has open may have been in the air,
+        and was dropped meanwhile. The next start abandons it.
+        """
+        self._grounded = True
         end = self._clock.monotonic() + seconds
         while self._all and self._clock.monotonic() < end:
             await asyncio.wait(self._all, timeout=DRAIN_LOOK_SECONDS)

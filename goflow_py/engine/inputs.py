@@ -10,6 +10,7 @@ from goflow_py.engine.dispatcher import WATCH_SECONDS, Dispatcher
 from goflow_py.engine.stand_ins import Workers
 from goflow_py.engine.steps import Step
 from goflow_py.engine.verdict import Failure
+from goflow_py.expression import budget
 from goflow_py.fsm import timers
 from goflow_py.fsm.compile import Compiled
 from goflow_py.fsm.controls import take_held_event
@@ -46,9 +47,10 @@ def catch_up(
     """
     until = min(until, draft.now)
     most = draft.before.visit + VISITS_A_STEP_MAX
+    spent = budget.seconds_ever() + budget.DIGEST_FUSE_SECONDS
     for _ in range(TIMERS_A_STEP_MAX):
         timers = draft.after.timers
-        if draft.after.visit > most:
+        if draft.after.visit > most or budget.seconds_ever() > spent:
             return
         if draft.after.paused or not timers:
             return

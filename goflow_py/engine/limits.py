@@ -27,6 +27,7 @@ MEASURE_SECONDS = 2.0
 """Between two readings of the stored bytes, when a limit asks for them."""
 RETRY_RUNNING_SECONDS = 1
 RETRY_STORED_SECONDS = 60
+RETRY_MAX_SECONDS = 3_600.0
 
 
 @value
@@ -120,6 +121,7 @@ class Limits:
                 open_calls=open_calls(usage.project),
             )
             for usage in await self._store.usage(project)
+            if usage.project  # what is stored for whichever project is nobody's own
         ]
 
     # ------------------------------------------------------------ starts
@@ -167,20 +169,40 @@ class Limits:
 
         future.add_done_callback(count)
 
+    # ------------------------------------------------------------ what is stored
+
+    def admit_stored(self, project: str) -> None:
+        """Raise ``TooManyRequests`` when *project* may store nothing more now.
+
+        That of an event for whichever project is ``""``; the server's limit holds for all of those.
+        """
+        refusal = self._too_much(project, self.of(project).max_stored_bytes)
+        if refusal is not None:
+            raise refusal
+
+    def _too_much(self, project: str, limit: int | None) -> TooManyRequests | None:
+        stored = self._bytes.get(project, 0)
+        if limit is None or stored < limit:
+            return None
+        whose = f"the project {project} has" if project else "events for whichever project have"
+        return TooManyRequests(
+            f"{whose} {stored} bytes stored, and may have {limit}; delete ended executions "
+            "and old blueprint versions, or keep them shorter",
+            code="too_much_stored",
+            limit=limit,
+            current=stored,
+            retryAfter=RETRY_STORED_SECONDS,
+        )
+
+    # ------------------------------------------------------------ why not
+
     def _refusal(self, project: str) -> TooManyRequests | None:
         """Say why no execution of *project* may start now; else take its part of the rate."""
         limits = self.of(project)
-        stored, running = self._bytes.get(project, 0), self._running[project]
-        running += self._entering[project]
-        if limits.max_stored_bytes is not None and stored >= limits.max_stored_bytes:
-            return TooManyRequests(
-                f"the project {project} has {stored} bytes stored, and may have "
-                f"{limits.max_stored_bytes}; delete ended executions, or keep them shorter",
-                code="too_much_stored",
-                limit=limits.max_stored_bytes,
-                current=stored,
-                retryAfter=RETRY_STORED_SECONDS,
-            )
+        running = self._running[project] + self._entering[project]
+        too_much = self._too_much(project, limits.max_stored_bytes)
+        if too_much is not None:
+            return too_much
         if limits.max_running is not None and running >= limits.max_running:
             return TooManyRequests(
                 f"{running} executions of the project {project} have not ended, and "
@@ -210,7 +232,7 @@ class Limits:
             code="too_many_starts",
             limit=rate,
             current=round(max(1.0, rate) - tokens, 3),
-            retryAfter=max(1, math.ceil((1 - tokens) / rate)),
+            retryAfter=math.ceil(max(1.0, min(RETRY_MAX_SECONDS, (1 - tokens) / rate))),
         )
 
     async def _known(self, execution: Execution, names: Sequence[Name]) -> Name | None:

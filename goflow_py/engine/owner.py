@@ -7,6 +7,7 @@ is the ordinary path.
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 from goflow_py.clock import Clock
 from goflow_py.domain.execution import Execution, id_of
@@ -27,8 +28,10 @@ from goflow_py.engine.queues import Queues
 from goflow_py.engine.removal import remove
 from goflow_py.engine.steps import Act, Names, Step, T
 from goflow_py.engine.timers import HORIZON_SECONDS, Timers
+from goflow_py.engine.turns import Busy, Turns
 from goflow_py.engine.waker import Waker
 from goflow_py.errors import NotFound, TooLarge, Unavailable
+from goflow_py.expression import budget
 from goflow_py.fsm.bytes_bound import Oversize
 from goflow_py.fsm.compile import Compiled
 from goflow_py.fsm.places import withdraw
@@ -66,16 +69,21 @@ class Owner:
         self._observer = observer
         self._limits = limits
         self.memory = Memory(store=store, catalog=catalog, clock=clock)
-        self.waker = Waker(clock, self.look, self.memory.project_of)
+        self.turns = Turns(clock)
+        self.waker = Waker(
+            clock, partial(self.look, waits=False), self.memory.project_of, self.turns.is_slow
+        )
         self.places = Places(store=store, catalog=catalog, clock=clock, wake=self.waker.wake)
         self.timers = Timers(clock, self.waker.wake)
-        self.apart = Apart(end=self._end, again=lambda one: self.flights.look_later(one))
+        self.apart = Apart(
+            end=self._end, again=lambda one: self.flights.look_later(one), clock=clock
+        )
         self.flights = Flights(
             memory=self.memory,
             dispatcher=dispatcher,
             clock=clock,
             do=do,
-            step=lambda live: self._step(live, _nothing, None),
+            step=lambda live: self._step(live, _nothing, None, with_kin=False, waits=True),
             wake=self.waker.wake,
             broke=self.apart.broke,
         )
@@ -116,7 +124,10 @@ class Owner:
             raise NameTaken(taken)
         is_started = False
         try:
-            begun = await self._begin(execution, compiled, act, names)
+            self.turns.admit(execution.project)
+            begun = await self.turns.run(
+                execution.project, lambda: self._begin(execution, compiled, act, names)
+            )
             is_started = True
             return begun
         finally:
@@ -136,7 +147,6 @@ class Owner:
                 return live.execution
         except BaseException as error:
             self._give_back_slots(family.members.values())
-            self.memory.forget(live)
             if isinstance(error, Oversize):
                 raise TooLarge(f"the execution cannot start: {error.message}") from None
             raise
@@ -178,17 +188,33 @@ class Owner:
             raise TooLarge(f"nothing was changed: {error.message}") from None
 
     async def _apply(
-        self, execution: str, act: Act[T], names: Names[T] | None, *, with_kin: bool = False
+        self,
+        execution: str,
+        act: Act[T],
+        names: Names[T] | None,
+        *,
+        with_kin: bool = False,
+        waits: bool = True,
     ) -> tuple[Execution, T]:
         live = await self.memory.enter(execution)
         try:
             async with live.lock:
-                return await self._step(live, act, names, with_kin=with_kin)
+                return await self._step(live, act, names, with_kin=with_kin, waits=waits)
         finally:
             self.memory.leave(live)
 
     async def _step(
-        self, live: Live, act: Act[T], names: Names[T] | None, *, with_kin: bool = False
+        self, live: Live, act: Act[T], names: Names[T] | None, *, with_kin: bool, waits: bool
+    ) -> tuple[Execution, T]:
+        project = live.execution.project
+        # Now: many that read it at once would all compute before anybody knows what one takes.
+        await self._catalog.workers(project, live.execution.activity)
+        return await self.turns.run(
+            project, lambda: self._take(live, act, names, with_kin=with_kin), waits=waits
+        )
+
+    async def _take(
+        self, live: Live, act: Act[T], names: Names[T] | None, *, with_kin: bool
     ) -> tuple[Execution, T]:
         """Step by *act*, after the timers and results that came before it, by their own time."""
         family = self._family()
@@ -196,8 +222,12 @@ class Owner:
             member = await family.take(live)
             step, draft = member.step, member.draft
             abandon_lost(draft, live.calls)
-            results = list(live.results)
-            for arrived, take in results:
+            until = budget.seconds_ever() + budget.DIGEST_FUSE_SECONDS
+            results = 0
+            for arrived, take in list(live.results):
+                if budget.seconds_ever() > until:
+                    break  # the others have a step of their own
+                results += 1  # of those that were taken
                 self._catch_up(step, arrived)
                 take(step)
             self._catch_up(step, draft.now)
@@ -212,7 +242,7 @@ class Owner:
                 await self._commits.commit(family, member, taken)
             else:
                 self.timers.set(draft.after.id, draft.after.wake, draft.after.project)
-            del live.results[: len(results)]
+            del live.results[:results]
             return live.execution, result
         except BaseException as error:
             self._give_back_slots(family.members.values())
@@ -229,7 +259,10 @@ class Owner:
         for member in members:
             self.flights.give_back_slots(member.live)
             self.places.give_back(member.live.compiled, member.live.execution)
-            if member.is_new:
+            if member.waited:
+                # It left the row of those that wait for a slot, and nobody put it back.
+                self.flights.look_later(member.live.execution.id)
+            if member.is_new and member.live.execution.seq < 0:
                 self.memory.forget(member.live)
 
     async def remove(self, execution: str) -> None:
@@ -261,14 +294,17 @@ class Owner:
 
     # ------------------------------------------------------------ node
 
-    async def look(self, execution: str) -> None:
-        """Do what is due of *execution*, and no more; what breaks is set apart."""
-        if execution in self.apart.left_alone:
-            return
+    async def look(self, execution: str, *, waits: bool = True) -> None:
+        """Do what is due of *execution*, and no more; what breaks is set apart.
+
+        Raises ``Unavailable``, and ``Busy`` (without *waits*).
+        """
         try:
-            await self._apply(execution, _nothing, None)
+            if execution in self.apart.left_alone:
+                return
+            await self._apply(execution, _nothing, None, waits=waits)
             self.apart.went_well(execution)
-        except Unavailable:
+        except (Unavailable, Busy):
             raise
         except NameTaken as taken:
             # A verb that waited for a place needs the business key, which another has now.
@@ -335,6 +371,7 @@ class Owner:
     async def drain(self, seconds: float) -> None:
         """Let the calls in flight end for up to *seconds*; close the rest as abandoned."""
         self.draining = True
+        self.turns.hurry()
         self.timers.stop()
         await self.flights.drain(seconds)
         await self.places.stop()

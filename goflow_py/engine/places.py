@@ -57,6 +57,8 @@ class Places:
         self._clock = clock
         self._wake = wake
         self._rooms: dict[RoomName, _Room] = {}
+        self._granted: dict[str, RoomName] = {}
+        """Who was given a place that is not committed yet: a room that is read anew has them."""
         self._doubtful: set[RoomName] = set()
         """Rooms that have to be read again."""
         catalog.on_change = self.look_at
@@ -98,10 +100,12 @@ class Places:
             if limit is not None and (others >= limit or (room.some_wait and not is_asked)):
                 return False
             room.taken.add(execution.id)
+            self._granted[execution.id] = name
         return True
 
     def give_back(self, compiled: Compiled, execution: Execution) -> None:
         """Take back what a step was given that was not committed."""
+        self._granted.pop(execution.id, None)
         if compiled.blueprint.max_concurrent is not None and not has_place(compiled, execution):
             self._leave(execution)
 
@@ -109,6 +113,7 @@ class Places:
         """Note what a step changed, and ask the next ones in."""
         if compiled.blueprint.max_concurrent is None:
             return
+        self._granted.pop(after.id, None)
         room = self._rooms.get((after.project, after.activity))
         if room is None:
             return  # nobody has asked yet: it will be read
@@ -155,6 +160,8 @@ class Places:
             finally:
                 room.ready.set()
         await room.ready.wait()
+        if self._rooms.get(name) is not room:  # it could not be read, or is to be read again
+            return await self._room(name)
         return room
 
     async def _read(self, name: RoomName, room: _Room) -> None:
@@ -165,6 +172,7 @@ class Places:
         ):
             room.taken |= {one.execution for one in found} - room.gone
             after = found[-1].name
+        room.taken |= {one for one, where in self._granted.items() if where == name} - room.gone
         waiting = await self._store.names(project, WAITING_KIND, activity, after="", limit=1)
         room.some_wait = room.some_wait or bool(waiting)
 

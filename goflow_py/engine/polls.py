@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 from goflow_py.clock import Clock
@@ -18,7 +19,7 @@ POLL_QUEUES_MAX = 20
 POLL_TASKS_MAX = 100
 POLL_SECONDS_MAX = 60.0
 POLLS_MAX = 1_000
-"""Polls that wait at a time."""
+"""Polls that wait at a time; half of them may be of one project."""
 
 Step = asyncio.Task[Claimed | None]
 """One claim under way."""
@@ -36,6 +37,8 @@ class Polls:
         """Rows that a poll of this process is claiming now."""
         self._returning: set[asyncio.Task[None]] = set()
         self._count = 0
+        self._of: Counter[str] = Counter()
+        """How many of them are of which project."""
         self._stopped = False
 
     @property
@@ -58,13 +61,11 @@ class Polls:
         Nothing after *wait_seconds*, while the server drains, and once the caller *is_gone*.
         Raises ``Unavailable`` (too many polls, the store is full).
         """
-        if self._count >= POLLS_MAX:
-            raise Unavailable(
-                f"{POLLS_MAX} polls wait already; ask again, or for more tasks at once",
-                code="too_many_polls",
-            )
+        self._refuse_too_many(project)
         end = self._clock.monotonic() + min(wait_seconds, POLL_SECONDS_MAX)
         self._count += 1
+        if project is not None:
+            self._of[project] += 1
         try:
             with self._desks.at(queues, project) as desk:
                 while not (self._stopped or is_gone()):
@@ -80,7 +81,22 @@ class Polls:
                         self._queues.leave(queues, bell)
         finally:
             self._count -= 1
+            if project is not None:
+                self._of[project] -= 1
+                if not self._of[project]:
+                    del self._of[project]
         return []
+
+    def _refuse_too_many(self, project: str | None) -> None:
+        most, whose = POLLS_MAX, "polls"
+        if project is not None and self._of[project] >= POLLS_MAX // 2:
+            most, whose = POLLS_MAX // 2, f"polls of the project {project}"
+        elif self._count < POLLS_MAX:
+            return
+        raise Unavailable(
+            f"{most} {whose} wait already; ask again, or for more tasks at once",
+            code="too_many_polls",
+        )
 
     async def _wait(self, bell: asyncio.Future[None], due: int | None, seconds: float) -> None:
         """Wait until something comes onto a queue, becomes due there, or the time is over."""

@@ -234,14 +234,19 @@ class Slots:
         self._asked.setdefault(ask.execution, set()).add(key)
         self._open(lane)
 
-    def leave_queue(self, execution: str) -> None:
-        """Forget that *execution* waits, and what it was promised: it looks for itself now."""
+    def leave_queue(self, execution: str) -> bool:
+        """Forget that *execution* waits, and what it was promised: it looks for itself now.
+
+        Tell whether there was anything to forget.
+        """
+        waited = execution in self._asked or execution in self._promises
         for key in self._asked.pop(execution, ()):
             lane = self._lanes[key]
             del lane.members[execution]
             if not lane.members:
                 self._drop(lane)
         self.unpromise(execution)
+        return waited
 
     def unpromise(self, execution: str) -> None:
         """Let others have what was promised to *execution*."""

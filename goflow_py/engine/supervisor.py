@@ -84,12 +84,12 @@ class Supervisor:
 
     async def _turns(self, name: str, turn: Turn, seconds: float, first: float) -> None:
         await self._clock.sleep(first)
-        while True:
+        while not self._stopping:
             wanted = await self.attempt(name, turn)
             await self._clock.sleep(seconds if wanted is None else wanted)
 
     async def _until_done(self, name: str, turn: Turn) -> None:
-        while True:
+        while not self._stopping:
             pause = await self.attempt(name, turn)
             if name not in self._in_a_row:
                 return

@@ -1,7 +1,7 @@
 """The use cases of definitions: upload a blueprint or workers, look at versions, aliases."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -33,6 +33,9 @@ from goflow_py.fsm.check import examine
 from goflow_py.fsm.check_workers import check_workers, endpoint_problem
 from goflow_py.fsm.findings import Finding
 from goflow_py.ports import BlueprintRow, Name, Page, Store, Taken, Upload
+
+Admit = Callable[[str], None]
+"""Raises when a project may store nothing more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,18 +86,20 @@ class Uploads:
         dry_run: bool = False,
         strict: bool = False,
         repeat: Repeat | None = None,
+        admit: Admit = lambda _: None,
     ) -> Uploaded:
         """Store a blueprint, with or without its workers, as one or two documents.
 
         *origin* says which system's definition it is. *project* is the only one that the caller may
-        write to, if any. Raises ``InvalidBlueprint``
-        with all findings, ``MalformedRequest``, ``TooLarge``.
+        write to, if any. *admit* is asked whether a project may store more. Raises
+        ``InvalidBlueprint`` with all findings, ``MalformedRequest``, ``TooLarge``, and what *admit*
+        raises.
         """
         async with self._one_at_a_time:
             read = await aside(
                 len(body), lambda: read_definition(body, syntax=syntax, origin=origin)
             )
-            return await self._upload(read, len(body), project, dry_run, strict, repeat)
+            return await self._upload(read, len(body), project, dry_run, strict, repeat, admit)
 
     async def _upload(
         self,
@@ -104,6 +109,7 @@ class Uploads:
         dry_run: bool,
         strict: bool,
         repeat: Repeat | None,
+        admit: Admit,
     ) -> Uploaded:
         blueprint, workers = read.blueprint, read.workers
         if project is not None and blueprint.project != project:
@@ -141,7 +147,7 @@ class Uploads:
                 findings=shown,
                 proof=proof,
             )
-        done = await self._store_version(name, document, digest, shown, workers, repeat)
+        done = await self._store_version(name, document, digest, shown, workers, repeat, admit)
         return replace(done, proof=proof)
 
     async def _store_version(
@@ -152,9 +158,15 @@ class Uploads:
         findings: Sequence[Mapping[str, Any]],
         workers: Sequence[Worker] | None,
         repeat: Repeat | None,
+        admit: Admit,
     ) -> Uploaded:
         before = await self._store.blueprint(*name, None)
         created = before is None or before.digest != digest
+        body = None if workers is None else workers_body(name, workers)
+        if (created or await self._is_longer(name, body)) and not await self._is_known(
+            name[0], repeat
+        ):
+            admit(name[0])
         row = await self._store.upload(
             Upload(
                 project=name[0],
@@ -162,7 +174,7 @@ class Uploads:
                 digest=digest,
                 body=document,
                 findings=orjson.dumps(findings),
-                workers=None if workers is None else workers_body(name, workers),
+                workers=body,
                 at=self._clock.now_ms(),
                 name=None
                 if repeat is None
@@ -180,6 +192,18 @@ class Uploads:
             created=before is None or before.version != row.version,
             findings=findings,
         )
+
+    async def _is_longer(self, name: tuple[str, str], workers: bytes | None) -> bool:
+        """Tell whether new workers take more room than those that are stored."""
+        if workers is None:
+            return False
+        return len(workers) > len(await self._store.workers(*name) or b"")
+
+    async def _is_known(self, project: str, repeat: Repeat | None) -> bool:
+        """Tell whether this is a repeat: it is answered as ever."""
+        if repeat is None:
+            return False
+        return await self._store.name(project, "idem", repeat.scope, repeat.key) is not None
 
     def _repeat_name(self, project: str, repeat: Repeat, digest: str, *, created: bool) -> Name:
         return Name(
@@ -219,11 +243,18 @@ class Uploads:
     # ------------------------------------------------------------ workers and aliases
 
     async def put_workers(
-        self, project: str, activity: str, body: bytes, *, syntax: Syntax = "json"
+        self,
+        project: str,
+        activity: str,
+        body: bytes,
+        *,
+        syntax: Syntax = "json",
+        admit: Admit = lambda _: None,
     ) -> dict[str, Any]:
         """Replace the workers document; running executions use it from their next attempt on.
 
         A change of the *set of names* decides anew which states have work: a new version is made.
+        *admit* is asked, and may raise, when they take more room than before.
         """
         value = read_document(body, syntax=syntax)
         document, found = validate_document(WorkersDocument, completed(value, project, activity))
@@ -238,7 +269,7 @@ class Uploads:
         )
         refuse_errors(found, strict=False)
         async with self._one_at_a_time:
-            version = await self._replace_workers(project, activity, workers)
+            version = await self._replace_workers(project, activity, workers, admit)
         return {
             "project": project,
             "activity": activity,
@@ -247,7 +278,9 @@ class Uploads:
             "findings": [finding.as_json() for finding in found],
         }
 
-    async def _replace_workers(self, project: str, activity: str, workers: Sequence[Worker]) -> int:
+    async def _replace_workers(
+        self, project: str, activity: str, workers: Sequence[Worker], admit: Admit
+    ) -> int:
         latest = await self._store.blueprint(project, activity, None)
         if latest is None:
             raise NotFound(f"there is no activity {project}/{activity}; upload its blueprint first")
@@ -257,6 +290,9 @@ class Uploads:
         if names != stored["workerNames"]:
             blueprint = Blueprint.model_validate(stored["blueprint"])
             new_body, digest = normalised(blueprint, names)
+        document = workers_body((project, activity), workers)
+        if digest is not None or await self._is_longer((project, activity), document):
+            admit(project)
         row = await self._store.upload(
             Upload(
                 project=project,
@@ -264,7 +300,7 @@ class Uploads:
                 digest=digest,
                 body=new_body,
                 findings=latest.findings,
-                workers=workers_body((project, activity), workers),
+                workers=document,
                 at=self._clock.now_ms(),
             )
         )

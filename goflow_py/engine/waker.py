@@ -6,6 +6,7 @@ from collections import Counter, OrderedDict, deque
 from collections.abc import Awaitable, Callable
 
 from goflow_py.clock import Clock
+from goflow_py.engine.turns import Busy
 from goflow_py.errors import NotFound, Unavailable
 
 log = logging.getLogger(__name__)
@@ -24,7 +25,8 @@ class Waker:
     """Runs *look* for every execution that was asked for, and goes on when one breaks.
 
     Projects have their turns one after the other; those of one project come in order. So ten
-    thousand timers of one keep another's single one waiting for a turn, and no longer.
+    thousand timers of one keep another's single one waiting for a turn, and no longer. A project
+    that is slow (``Turns``) is looked at one at a time.
     """
 
     def __init__(
@@ -32,10 +34,12 @@ class Waker:
         clock: Clock,
         look: Callable[[str], Awaitable[object]],
         project_of: Callable[[str], str] = lambda _: "",
+        is_slow: Callable[[str], bool] = lambda _: False,
     ) -> None:
         self._clock = clock
         self._look = look
         self._project_of = project_of
+        self._is_slow = is_slow
         self._due: OrderedDict[str, deque[str]] = OrderedDict()
         """By project, whose turn is next first."""
         self._count = 0
@@ -54,10 +58,7 @@ class Waker:
             return
         known = self._project_of(execution) if project is None else project
         self._add(execution, known)
-        if len(self._tasks) < WAKERS_MAX and self._looking[known] < WAKERS_PROJECT_MAX:
-            task = asyncio.get_running_loop().create_task(self._run())
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        self._help(known)
 
     async def stop(self) -> None:
         """Look at nothing any more."""
@@ -69,6 +70,18 @@ class Waker:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    def _help(self, project: str) -> None:
+        """Begin one more look, when *project* may have it."""
+        if len(self._tasks) < WAKERS_MAX and self._may(project):
+            task = asyncio.get_running_loop().create_task(self._run())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    def _may(self, project: str) -> bool:
+        """Tell whether one more look of *project* may begin; a slow one has one at a time."""
+        looking = self._looking[project]
+        return looking < WAKERS_PROJECT_MAX and not (looking and self._is_slow(project))
+
     def _add(self, execution: str, project: str) -> None:
         row = self._due.get(project)
         if row is None:
@@ -78,7 +91,7 @@ class Waker:
 
     def _next(self) -> tuple[str, str] | None:
         """Take the first of the project whose turn it is; None: each looks at as many as it may."""
-        project = next((one for one in self._due if self._looking[one] < WAKERS_PROJECT_MAX), None)
+        project = next((one for one in self._due if self._may(one)), None)
         if project is None:
             return None
         row = self._due[project]
@@ -91,7 +104,7 @@ class Waker:
         return execution, project
 
     async def _run(self) -> None:
-        while (found := self._next()) is not None:
+        while not self._stopped and (found := self._next()) is not None:
             execution, project = found
             self._looking[project] += 1
             try:
@@ -100,12 +113,16 @@ class Waker:
                 self._looking[project] -= 1
                 if not self._looking[project]:
                     del self._looking[project]
+            if project in self._due and not self._stopped:
+                self._help(project)  # it may have been slow when they came
 
     async def _try(self, execution: str, project: str) -> None:
         try:
             await self._look(execution)
         except NotFound:
             self._broken.pop(execution, None)
+        except Busy:
+            self._add(execution, project)
         except Unavailable:
             await self._clock.sleep(AGAIN_SECONDS)
             self._add(execution, project)

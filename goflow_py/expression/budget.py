@@ -7,15 +7,16 @@ from typing import Final
 
 from goflow_py.expression.errors import Fault
 
-DIGEST_STEPS_MAX: Final = 1_000_000
+DIGEST_STEPS_MAX: Final = 100_000
 """Evaluation steps of all expressions of one input."""
-DIGEST_FUSE_SECONDS: Final = 2.0
-"""Their time; the machine may be slow, so it is only a fuse."""
+DIGEST_FUSE_SECONDS: Final = 0.25
+"""Their time, in which nobody else is served; the machine may be slow, so it is only a fuse."""
 
 
 class _Spent:
     steps = 0
     seconds = 0.0
+    ever = 0.0
 
 
 def begin() -> None:
@@ -24,10 +25,21 @@ def begin() -> None:
     _Spent.seconds = 0.0
 
 
+def left() -> tuple[int, float]:
+    """Return the steps and the seconds that the input still has."""
+    return DIGEST_STEPS_MAX - _Spent.steps, DIGEST_FUSE_SECONDS - _Spent.seconds
+
+
+def seconds_ever() -> float:
+    """Return what all expressions took since the process began, to compare it with later."""
+    return _Spent.ever
+
+
 def spend(steps: int, seconds: float) -> None:
     """Count what an expression took. Raises ``Fault`` when that was too much for one input."""
     _Spent.steps += steps
     _Spent.seconds += seconds
+    _Spent.ever += seconds
     if _Spent.steps > DIGEST_STEPS_MAX:
         raise Fault(f"the expressions of one input take more than {DIGEST_STEPS_MAX} steps")
     if _Spent.seconds > DIGEST_FUSE_SECONDS:

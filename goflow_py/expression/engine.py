@@ -78,7 +78,11 @@ class Evaluator(Jsonata):  # type: ignore[misc]
         self._steps = 0
         self._depth = 0
         self._next_look = _FUSE_EVERY_STEPS
-        self._deadline = _CLOCK.monotonic() + FUSE_SECONDS
+        # Who comes late has what is left of the input's time, and no more.
+        steps, seconds = budget.left()
+        self._steps_max = min(STEPS_MAX, steps)
+        self._began = _CLOCK.monotonic()
+        self._deadline = self._began + min(FUSE_SECONDS, seconds)
 
     def run(self, document: Mapping[str, Any], frame: Any) -> Any:
         """Return what the library makes of the document: its null is not yet ``None``."""
@@ -94,12 +98,12 @@ class Evaluator(Jsonata):  # type: ignore[misc]
                 del Jsonata.CURRENT.jsonata
             else:
                 Jsonata.CURRENT.jsonata = before
-            budget.spend(self._steps, _CLOCK.monotonic() - self._deadline + FUSE_SECONDS)
+            budget.spend(self._steps, _CLOCK.monotonic() - self._began)
 
     def spend(self, steps: int) -> None:
         """Count work that is done inside one step."""
         self._steps += steps
-        if self._steps > STEPS_MAX:
+        if self._steps > self._steps_max:
             raise Fault(f"it takes more than {STEPS_MAX} steps")
         if self._steps >= self._next_look:
             self._next_look = self._steps + _FUSE_EVERY_STEPS

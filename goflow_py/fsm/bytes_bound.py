@@ -42,11 +42,19 @@ def check_record(execution: Execution, size: int) -> None:
         raise Oversize(execution.id, "what one input adds to the history", RECORD_BYTES_MAX)
 
 
-def check_step(execution: str, size: int) -> None:
-    """Raise ``Oversize`` for a step of *size* bytes that *execution* takes."""
-    if size > STEP_BYTES_MAX:
+def check_step(execution: str, size: int, *, ends: bool) -> None:
+    """Raise ``Oversize`` for a step of *size* bytes that *execution* takes.
+
+    One that *ends* somebody for good may have any size: it ends what became too large.
+    """
+    if size > STEP_BYTES_MAX and not ends:
         raise Oversize(execution, "this step", STEP_BYTES_MAX)
 
 
+def is_ending(execution: Execution) -> bool:
+    """Tell whether it failed or was cancelled, or is about to be."""
+    return execution.unwinding or execution.status in (Status.FAILED, Status.CANCELLED)
+
+
 def _factor(execution: Execution) -> int:
-    return ENDING_FACTOR if execution.status in (Status.FAILED, Status.CANCELLED) else 1
+    return ENDING_FACTOR if is_ending(execution) else 1

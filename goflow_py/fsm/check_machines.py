@@ -197,7 +197,7 @@ def unknown_activity(pointer: str, activity: str, version: int | None) -> Findin
 
 
 def place_cycle(pointer: str, names: Sequence[str]) -> Finding:
-    """Return the finding that activities with ``maxConcurrent`` may wait for each other for ever."""
+    """Return the finding that activities may wait for each other's places for ever."""
     shown = " and ".join(f"'{name}'" for name in names[:5])
     message = (
         f"the activities {shown} start each other, and each has maxConcurrent: their executions "

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 from goflow_py.domain.event import Control, Outside
-from goflow_py.domain.execution import Status
+from goflow_py.domain.execution import Execution, Status
 from goflow_py.domain.names import CANCEL
 from goflow_py.errors import Conflict, Invalid
-from goflow_py.fsm import places, timers, work
+from goflow_py.fsm import places, work
 from goflow_py.fsm.commands import note, refuse, refuse_orphan
 from goflow_py.fsm.compile import Compiled
 from goflow_py.fsm.draft import Draft
@@ -39,13 +39,21 @@ def control(compiled: Compiled, draft: Draft, command: Control) -> bool:
     if reopens and execution.ended and places.needs_place(compiled, execution):
         if not command.arguments.get("byParent"):
             if places.waits_for_place(execution):
-                return False
+                return _is_noted_already(command, execution)
             # What could not be done now is refused now, not when there is a place.
             if not carry_out(compiled, Draft(execution, draft.now), command):
                 return False
             places.ask_for_verb(draft, command)
             return True
     return carry_out(compiled, draft, command)
+
+
+def _is_noted_already(command: Control, execution: Execution) -> bool:
+    """Return False for the verb that waits for a place already; refuse any other."""
+    noted = places.noted_command(execution)
+    if noted is None or (noted.verb, noted.arguments) != (command.verb, command.arguments):
+        refuse(command, execution, ": another verb waits for a place; cancel that first")
+    return False
 
 
 def carry_out(compiled: Compiled, draft: Draft, command: Control) -> bool:
@@ -72,8 +80,7 @@ def _withdraw(draft: Draft, command: Control) -> bool:
     if command.verb not in ("cancel", "terminate"):
         return False
     note(draft, command)
-    timers.cancel_timer(draft, places.PLACE)
-    draft.close_record()
+    places.withdraw(draft, command.verb)
     return True
 
 

@@ -9,7 +9,7 @@ from goflow_py.domain import durations
 from goflow_py.domain.execution import Execution, copy
 from goflow_py.domain.history import Entry, EntryType
 from goflow_py.domain.values import value
-from goflow_py.fsm.bytes_bound import check_record, check_step
+from goflow_py.fsm.bytes_bound import check_record, check_step, is_ending
 from goflow_py.fsm.fold import apply, status_of
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ class Draft:
     def _check(self, size: int) -> None:
         if size + self.size > SMALL_BYTES:
             check_record(self.after, size)
-            check_step(self.after.id, size + self.size)
+            check_step(self.after.id, size + self.size, ends=is_ending(self.after))
 
     def seal(self) -> Execution:
         """End the last record, and return the execution as it is after all of them."""

@@ -270,7 +270,7 @@ class LimitsRow:
     max_open_calls: int | None = None
     """Calls in flight."""
     max_stored_bytes: int | None = None
-    """Of heads and histories."""
+    """Of executions, blueprints, workers and early events."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -281,7 +281,7 @@ class UsageRow:
     running: int
     """Executions that have not ended."""
     stored_bytes: int
-    """Of heads and histories."""
+    """Of executions, blueprints, workers and early events."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,8 @@ class Request:
     body: bytes
     timeout_seconds: float
     """Of the whole call: DNS, connect, send, headers, body."""
+    project: str = ""
+    """Whose call it is: it shares the lookups of names with the others of its project."""
 
 
 @value

@@ -1,7 +1,7 @@
 """The memory store's tables, and the commit on them: plain dicts, no waiting, no I/O."""
 
 import base64
-from collections.abc import Sequence, Set
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, field, replace
 
 import orjson
@@ -135,10 +135,23 @@ class Tables:
             running[project] = running.get(project, 0) + (one.head.status not in rules.ENDED)
             size = len(one.head.body) + sum(len(record.entries) for record in one.records)
             stored[project] = stored.get(project, 0) + size
+        for project, size in self._sizes():
+            running.setdefault(project, 0)
+            stored[project] = stored.get(project, 0) + size
         return [
             UsageRow(project=project, running=running[project], stored_bytes=stored[project])
             for project in sorted(running)
         ]
+
+    def _sizes(self) -> Iterator[tuple[str, int]]:
+        """Return the projects and bytes of what is stored beside executions."""
+        for (project, _), versions in self.blueprints.items():
+            for row in versions.values():
+                yield project, len(row.body) + len(row.findings)
+        for (project, _), body in self.workers.items():
+            yield project, len(body)
+        for event in self.early.rows.values():
+            yield event.project, len(event.body)
 
     def dump(self) -> bytes:
         """Return everything as JSON, bytes in base64."""

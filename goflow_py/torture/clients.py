@@ -221,7 +221,10 @@ class Client:
             "description": f"{self.name}, number {self._count}",
         }
         body = orjson.dumps(document)
-        await self._try(None, lambda engine: engine.uploads.upload(body))
+        said = self._say("upload", activity=document["activity"])
+        found = await self._try(said, lambda engine: engine.uploads.upload(body))
+        if found is not None:
+            said.revision, said.code = found.version, found.hash
 
     async def _batch(self) -> None:
         ids = [self._one(), self._one(), self._one()]
@@ -353,6 +356,8 @@ def _note_answer(said: Operation, found: Any) -> None:
     """Keep what the answer says of the execution."""
     if said.kind == "complete":
         said.is_duplicate = found == "duplicate"
+        return
+    if said.kind == "upload":
         return
     if found is None or said.verb == "fork" or (said.execution is None and said.kind == "verb"):
         return  # it tells of others

@@ -241,10 +241,19 @@ def at_rest(disk: Disk) -> SqliteStore:
     store = SimStore(
         disk, Host("nobody"), chance=random.Random(0), roll=lambda _: False, on_fatal=lambda: None
     )
-    store._open_readers = SimReaders(  # type: ignore[assignment]
+    store._open_readers = _Still(  # type: ignore[assignment]
         disk, Host("nobody"), chance=random.Random(0), roll=lambda _: False
     )
     return store
+
+
+class _Still(SimReaders):
+    """Readers that nothing befalls, and that take no time."""
+
+    async def all(
+        self, query: str, parameters: Sequence[Any] | Mapping[str, Any] = ()
+    ) -> list[tuple[Any, ...]]:
+        return list(self._disk.db.execute(SQL[query], parameters).fetchall())
 
 
 async def _only_alive(host: Host) -> None:

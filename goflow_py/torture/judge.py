@@ -9,7 +9,7 @@ What got no answer may have happened or not, but at most once.
 
 from goflow_py.engine import checker
 from goflow_py.engine.checker import Breach
-from goflow_py.torture import judge_clients, judge_whole, judge_workers
+from goflow_py.torture import judge_clients, judge_times, judge_whole, judge_workers
 from goflow_py.torture.judge_store import Stored, story
 from goflow_py.torture.notes import Notes
 
@@ -21,6 +21,7 @@ def judge(notes: Notes, stored: Stored) -> list[Breach]:
         *judge_clients.breaches(notes, stored, stories),
         *judge_workers.breaches(notes, stories),
         *judge_whole.breaches(notes, stored, stories),
+        *judge_times.breaches(notes, stories),
     ]
 
 

@@ -17,6 +17,8 @@ from goflow_py.ports import BlueprintRow, Filter, RecordRow, Store
 
 HEADS_PAGE = 200
 RECORDS_PAGE = 500
+UNDO = "+undo:"
+"""What the names of compensations begin with."""
 
 Version = tuple[str, str, int]
 """Project, activity and number."""
@@ -93,6 +95,8 @@ class Attempt:
     accepted: bool = False
     """By an ``attemptAccepted``."""
     end: Entry | None = None
+    result: Entry | None = None
+    """The success of its task, where the attempt brought it."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -124,6 +128,10 @@ class Story:
     ends: list[Entry] = field(default_factory=list)
     """Every ``ended``."""
     late: list[Entry] = field(default_factory=list)
+    fired: list[Entry] = field(default_factory=list)
+    """Every ``timerFired`` that no pause can have held up."""
+    disordered: list[Entry] = field(default_factory=list)
+    """Compensations that began while something newer was not undone."""
     entries: int = 0
 
     def named(self, *, task: str, visit: int | None, number: int | None) -> list[Attempt]:
@@ -154,6 +162,9 @@ class _Teller:
         self._open: dict[str, Attempt] = {}
         self._kept: dict[int, Taken] = {}
         self._resumed: list[Taken] = []
+        self._last: dict[str, Attempt] = {}
+        self._done: list[str] = []
+        self._was_paused = False
 
     def take(self, entry: Entry) -> None:
         """Take the next entry."""
@@ -167,6 +178,26 @@ class _Teller:
 
     def scheduled(self, entry: Entry) -> None:
         self._work[entry["task"]] = entry
+        self._last.pop(entry["task"], None)
+        key = entry.get("key")
+        if entry["task"].startswith(UNDO) and key in self._done and self._done[-1] != key:
+            self.told.disordered.append(entry)
+
+    def task_ended(self, entry: Entry) -> None:
+        if entry.get("undo"):
+            self._done.append(entry["undo"]["key"])
+        if entry["outcome"] != "success" or entry.get("ignored"):
+            return
+        key = self._work.get(entry["task"], {}).get("key")
+        if entry["task"].startswith(UNDO) and key in self._done:
+            self._done.remove(key)
+        last = self._last.pop(entry["task"], None)
+        if last is not None and last.end is not None and last.end["outcome"] == "success":
+            last.result = entry
+
+    def fired(self, entry: Entry) -> None:
+        if not self._was_paused:
+            self.told.fired.append(entry)
 
     def accepted(self, entry: Entry) -> None:
         if entry["task"] in self._open:
@@ -174,10 +205,12 @@ class _Teller:
 
     def attempt_ended(self, entry: Entry) -> None:
         if entry["task"] in self._open:
-            self._open.pop(entry["task"]).end = entry
+            attempt = self._last[entry["task"]] = self._open.pop(entry["task"])
+            attempt.end = entry
 
     def controlled(self, entry: Entry) -> None:
         self.told.controls.append(entry)
+        self._was_paused = self._was_paused or entry["verb"] == "pause"
         if self.told.waiting[entry["verb"]]:
             self.told.waiting[entry["verb"]] -= 1
         if entry["verb"] == "resume" or entry.get("unwinding"):
@@ -247,6 +280,8 @@ class _Teller:
 _TELL: dict[str, Callable[[_Teller, Entry], None]] = {
     "started": _Teller.started,
     "taskScheduled": _Teller.scheduled,
+    "taskEnded": _Teller.task_ended,
+    "timerFired": _Teller.fired,
     "attemptStarted": _Teller.attempt_began,
     "attemptAccepted": _Teller.accepted,
     "attemptEnded": _Teller.attempt_ended,

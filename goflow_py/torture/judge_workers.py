@@ -191,15 +191,20 @@ def _budgets(notes: Notes, matched: list[tuple[Seen, Attempt]]) -> Iterator[Brea
     """S21: rates, calls at once, and open circuits are kept to."""
     by_endpoint: dict[str, list[Seen]] = defaultdict(list)
     answered: dict[str, list[Seen]] = defaultdict(list)
+    of_process: dict[tuple[str, str], list[Seen]] = defaultdict(list)
     for seen, attempt in matched:
         by_endpoint[seen.endpoint].append(seen)
         if seen.answered_at is not None and not _was_cut(attempt):
             answered[seen.endpoint].append(seen)
+            of_process[f"{attempt.task}@{seen.endpoint}", seen.node].append(seen)
     restarts = [fault.begun for fault in notes.faults if fault.kind in RESTARTS]
     for endpoint, rate in notes.limits.rates.items():
         yield from _rate(by_endpoint[endpoint], rate, restarts)
     for endpoint, limit in notes.limits.concurrent.items():
         yield from _at_once(answered[endpoint], limit)
+    for (place, _), calls in of_process.items():
+        if place in notes.limits.slots:
+            yield from _at_once(calls, notes.limits.slots[place])
     for fault in notes.faults:
         if fault.kind != "open" or fault.ended is None:
             continue

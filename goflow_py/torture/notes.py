@@ -4,9 +4,12 @@ All times are seconds of one clock, the test's. Everything is plain, so that a f
 saved as JSON, read again and judged again.
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
+
+import orjson
 
 Kind = Literal[
     "start",  # POST .../executions
@@ -19,6 +22,7 @@ Kind = Literal[
     "verb",
     "read",
     "delete",
+    "upload",  # of a new version: its number is the revision, its digest the code
 ]
 Outcome = Literal["ok", "refused", "unknown"]
 Answer = Literal["success", "definite", "failure", "none", "garbage", "accepted"]
@@ -86,6 +90,8 @@ class Seen:
     """Of a worker that deduplicates by key: what it did."""
     digest: str | None = None
     """Of the input that it got: the same for one key."""
+    output: str | None = None
+    """Digest of what it answered with success."""
     endpoint: str = ""
     node: str = ""
 
@@ -124,6 +130,8 @@ class Limits:
     """Endpoint to the calls a second that it takes."""
     concurrent: dict[str, int] = field(default_factory=dict)
     """Endpoint to the calls at once that it takes."""
+    slots: dict[str, int] = field(default_factory=dict)
+    """Task and endpoint, as ``task@endpoint``, to the calls at once of each process."""
     probe_seconds: float = 10.0
     """Between two probes of an open circuit."""
     entries: int | None = None
@@ -152,6 +160,8 @@ class Notes:
     """Every request of every client is noted."""
     workers_whole: bool = True
     """Every request that any worker received is noted."""
+    judges_cuts: bool = False
+    """Every start and end of a process is noted: a call is abandoned where one was cut."""
     canaries: dict[str, str] = field(default_factory=dict)
     """Project to a text that only its own data hold."""
     secrets: list[str] = field(default_factory=list)
@@ -173,3 +183,9 @@ class Notes:
         fields["scrapes"] = [Scrape(**one) for one in saved["scrapes"]]
         fields["limits"] = Limits(**saved["limits"])
         return Notes(**fields)
+
+
+def digest_of(value: Any) -> str:
+    """Return what tells a JSON value from others, in a few characters."""
+    plain = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    return hashlib.blake2b(plain, digest_size=8).hexdigest()

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from goflow_py.torture import nemesis
 from goflow_py.torture.clients import Client
+from goflow_py.torture.scenarios import AT_ONCE
 from goflow_py.torture.services import Services
 from goflow_py.torture.stage import Result, play, until_all_is_over
 from goflow_py.torture.world import START_MS, World
@@ -38,6 +39,8 @@ async def _run(world: World, weather: nemesis.Weather, fault_seconds: float) -> 
     world.notes.limits.forgets = weather.forgets
     world.wire = Services(world).wire
     world.notes.limits.grace_seconds = GRACE_SECONDS
+    world.notes.limits.slots = dict(AT_ONCE)
+    world.notes.judges_cuts = True
     if nemesis.JUMP not in world.every:
         world.notes.server_zero_ms = START_MS
     world.boot()

@@ -40,7 +40,7 @@ LINEAR = {
     "workers": [
         _worker("first", "w1"),
         _worker("first", "w2", priority=2),
-        _worker("second", "w1", retryCount=1),
+        _worker("second", "w1", retryCount=1, maxConcurrent=1),
         _worker("third", "w2", maxConcurrent=2),
         _worker("third", "w3", rateLimit=20),
     ],
@@ -220,7 +220,10 @@ LOOP = {
         }
     ],
     "transitions": [{"current": "init", "event": "start", "next": "round"}],
-    "workers": [_worker("round", "w2"), _worker("round", "w3", priority=2)],
+    "workers": [
+        _worker("round", "w2", maxConcurrent=1),
+        _worker("round", "w3", priority=2, maxConcurrent=1),
+    ],
 }
 
 NARROW: dict[str, Any] = {
@@ -260,6 +263,13 @@ NEXT_VERSIONS = (
 """What may be uploaded while executions run."""
 ACTIVITIES = tuple(str(document["activity"]) for document in ALL)
 ENDPOINTS = ("w1", "w2", "w3")
+AT_ONCE = {
+    f"{worker['name']}@{worker['workerEndpoint']}": int(worker["maxConcurrent"])
+    for document in ALL
+    for worker in document["workers"]
+    if "maxConcurrent" in worker
+}
+"""Calls at once that one process may make of an action at an endpoint."""
 
 
 def input_of(number: int) -> dict[str, Any]:

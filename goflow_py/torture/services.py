@@ -4,7 +4,6 @@ They are what a careful service is: an effect happens once for an ``Idempotency-
 """
 
 import asyncio
-import hashlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +12,7 @@ import orjson
 from goflow_py.engine.callbacks import CallbackBody
 from goflow_py.errors import GoFlowError, Unavailable
 from goflow_py.ports import Answered, Reply, Request, Unreachable
-from goflow_py.torture.notes import Operation, Seen
+from goflow_py.torture.notes import Operation, Seen, digest_of
 from goflow_py.torture.scenarios import PROJECT
 from goflow_py.torture.world import Disconnected, Node, World
 
@@ -111,7 +110,7 @@ class Services:
 
     def _succeed(self, letter: _Letter, seen: Seen) -> None:
         answer = self._do(seen)
-        seen.answer = "success"
+        seen.answer, seen.output = "success", digest_of(answer)
         seen.answered_at = self._world.loop.time()
         _answer(letter.reply, Answered(status=200, headers=JSON, body=orjson.dumps(answer)))
 
@@ -134,7 +133,7 @@ class Services:
             task=None if is_event else body.get("task"),
             visit=None if is_event else body.get("visit"),
             endpoint=letter.request.url.rsplit("/", 1)[-1],
-            digest=None if is_event else _digest(body.get("input")),
+            digest=None if is_event else digest_of(body.get("input")),
             node=letter.node,
         )
         self._world.notes.seen.append(seen)
@@ -234,7 +233,3 @@ class Wire:
 def _answer(future: "asyncio.Future[Reply]", reply: Reply) -> None:
     if not future.done():
         future.set_result(reply)
-
-
-def _digest(value: Any) -> str:
-    return hashlib.blake2b(orjson.dumps(value), digest_size=8).hexdigest()

@@ -19,7 +19,7 @@ from goflow_py.engine.orchestrator import Orchestrator
 from goflow_py.errors import GoFlowError
 from goflow_py.fsm.compile import Compiled
 from goflow_py.ports import BlueprintRow
-from goflow_py.torture import judge_store
+from goflow_py.torture import judge_store, judge_tables
 from goflow_py.torture.clients import Client
 from goflow_py.torture.disk import at_rest
 from goflow_py.torture.judge import judge_all
@@ -78,6 +78,9 @@ def play(world: World, name: str, main: Coroutine[Any, Any, None]) -> Result:
             world.notes.ended_at = world.loop.time()
             stored = world.loop.run(_stored(world))
             found = judge_all(world.notes, stored)
+            found += world.loop.run(judge_tables.breaches(at_rest(world.disk), stored))
+            found += judge_tables.sizes(world.disk.db)
+            found += judge_tables.uploads(world.notes, world.disk.db)
         except Stuck as stuck:
             found.append(_breach("S15", str(stuck)))
         found += [_breach("engine", repr(error)) for error in world.loop.broken]

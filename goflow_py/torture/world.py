@@ -18,7 +18,7 @@ from goflow_py.errors import GoFlowError, StartRefused
 from goflow_py.ports import Reply, Request, Transport
 from goflow_py.torture.disk import Disk, SimStore
 from goflow_py.torture.loop import HOST, Host, Promise, VirtualLoop
-from goflow_py.torture.notes import Fault, Notes
+from goflow_py.torture.notes import Fault, Notes, Scrape
 
 T = TypeVar("T")
 
@@ -55,6 +55,10 @@ class SimClock:
         """Return the seconds since the beginning of the world."""
         return self._world.loop.time()
 
+    def busy(self) -> float:
+        """Return the same: no time passes while something runs."""
+        return self._world.loop.time()
+
     def call_later(self, seconds: float, callback: Callable[[], object]) -> Promise:
         """Promise a call; to a dead process, none."""
         promise = self._world.loop.call_later(max(0.0, seconds), callback)
@@ -78,20 +82,23 @@ class SimClock:
 class Counters:
     """An observer that counts: what the metrics of one process would show."""
 
-    def __init__(self) -> None:
-        self.counts: Counter[str] = Counter()
+    def __init__(self, counts: dict[str, float]) -> None:
+        self._counts = counts
+
+    def _count(self, name: str, labels: str) -> None:
+        sample = f"goflow_executions_{name}_total{{{labels}}}"
+        self._counts[sample] = self._counts.get(sample, 0) + 1
 
     def started(self, project: str, activity: str) -> None:
         """Count a start."""
-        self.counts["started"] += 1
+        self._count("started", f'activity="{activity}",project="{project}"')
 
     def ended(self, project: str, activity: str, status: str, seconds: float) -> None:
         """Count an end."""
-        self.counts[f"ended {status}"] += 1
+        self._count("ended", f'activity="{activity}",project="{project}",status="{status}"')
 
     def attempt(self, action: str, outcome: str, seconds: float) -> None:
-        """Count an attempt."""
-        self.counts["attempts"] += 1
+        """Count no attempt: what of them is one is not said in the histories alone."""
 
 
 @dataclass(slots=True, eq=False)
@@ -102,6 +109,8 @@ class Node:
     context: Context
     orchestrator: Orchestrator | None = None
     is_ready: bool = False
+    scrape: Scrape = field(default_factory=lambda: Scrape(counters={}))
+    """What it counts."""
     waiting: "set[asyncio.Future[object]]" = field(default_factory=set)
     """Connections to it that wait for an answer."""
 
@@ -166,11 +175,19 @@ class World:
         host.dead = True
         host.held.clear()
         for node in self.nodes:
+            # It may have committed what it did not count any more.
+            node.scrape.ends = node.scrape.ends and node.host is not host
+        self._turned("end of a process", host.name)
+        for node in self.nodes:
             if node.host is host:
                 for answer in list(node.waiting):
                     if not answer.done():
                         answer.set_exception(Disconnected())
                 node.waiting.clear()
+
+    def _turned(self, kind: str, node: str) -> None:
+        """Note that a process began or ended: no fault by itself, but what follows from one."""
+        self.notes.faults.append(Fault(kind=kind, begun=self.loop.time(), node=node))
 
     # ------------------------------------------------------------ processes
 
@@ -181,6 +198,8 @@ class World:
         context.run(HOST.set, host)
         node = self.node = Node(host=host, context=context)
         self.nodes.append(node)
+        self.notes.scrapes.append(node.scrape)
+        self._turned("start of a process", host.name)
         self.loop.create_task(self._serve(node), context=context.copy())
         return node
 
@@ -205,7 +224,7 @@ class World:
                 lease_seconds=LEASE_SECONDS,
                 calls_in_flight_max=50,
             ),
-            observer=Counters(),
+            observer=Counters(node.scrape.counters),
         )
         try:
             await orchestrator.start()

@@ -7,6 +7,7 @@ is skipped (authentication, redirects, cookies, hooks), which is two thirds of i
 
 import asyncio
 import functools
+import logging
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -22,10 +23,13 @@ from goflow_py.transport.connection import HEADERS_BYTES_MAX, TooMuch
 from goflow_py.transport.wire import (
     CONNECTIONS_MAX,
     NO_HTTP,
+    PROJECT,
     ForbiddenTarget,
     Garbled,
     WireTransport,
 )
+
+log = logging.getLogger(__name__)
 
 RESPONSE_BYTES_MAX = 1024 * 1024
 URL_LENGTH_MAX = 2_048
@@ -95,6 +99,8 @@ class HttpTransport:
             code, message = "timeout", f"no whole answer within {request.timeout_seconds:g} s"
         except (httpx.HTTPError, UnicodeEncodeError) as error:
             code, message = _failure(error)
+            if isinstance(error, ForbiddenTarget) and not _is_address(target.url.host):
+                message = _untold(target.host, message)
         finally:
             if response is not None:
                 await _stream(response).aclose()
@@ -179,6 +185,12 @@ def _failure(error: Exception) -> tuple[str, str]:
     return code, str(error) or f"the call failed ({type(error).__name__})"
 
 
+def _untold(host: str, message: str) -> str:
+    """Return what may be said of a name: where inner names lead is no concern of a tenant's."""
+    log.warning("a call was refused", extra={"host": host, "reason": message})
+    return "the name leads to an address which is no allowed target; the server's log has it"
+
+
 # ---------------------------------------------------------------- the two ends of an exchange
 
 
@@ -188,7 +200,11 @@ def _outgoing(request: Request, target: "_Target") -> httpx.Request:
         headers.append(("Content-Length", str(len(request.body))))
     headers += [item for item in request.headers.items() if item[0].lower() not in OWN_HEADERS]
     return httpx.Request(
-        request.method, target.url, headers=headers, stream=httpx.ByteStream(request.body)
+        request.method,
+        target.url,
+        headers=headers,
+        stream=httpx.ByteStream(request.body),
+        extensions={PROJECT: request.project},
     )
 
 
@@ -252,7 +268,11 @@ def _is_plain(host: str) -> bool:
     last = host.rstrip(".").rpartition(".")[2]
     if ":" not in host and not last.isdecimal() and not last.startswith("0x"):
         return _NAME.match(host) is not None
+    return "%" not in host and _is_address(host)
+
+
+def _is_address(host: str) -> bool:
     try:
-        return "%" not in host and bool(ip_address(host))
+        return bool(ip_address(host))
     except ValueError:
         return False

@@ -15,14 +15,12 @@ other, and the retry is the dispatcher's, recorded. ``IDLE_SECONDS_MAX`` makes i
 shorter than the keep-alive of the usual servers (5 s and more), so we close first.
 """
 
-import asyncio
 import functools
 import io
 import logging
 import os
 import socket
 from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 from dataclasses import dataclass
 from ssl import SSLContext
@@ -30,12 +28,12 @@ from typing import Any
 
 import aiohttp
 import httpx
-from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
 from goflow_py.transport.addresses import Address, AddressPolicy
 from goflow_py.transport.connection import HEADERS_BYTES_MAX, Connection
+from goflow_py.transport.names import Crowded, Resolver, project_of_call
 
 log = logging.getLogger(__name__)
 
@@ -45,9 +43,9 @@ CONNECT_SECONDS_MAX = 5.0
 IDLE_SECONDS_MAX = 4.0
 DNS_SECONDS_MAX = 10
 """How long the addresses of a name are believed."""
-DNS_NAMES_MAX = 1_000
-DNS_THREADS_MAX = 16
 HEADERS_MAX = 128
+PROJECT = "goflow_project"
+"""The extension of a request that says whose it is."""
 WRITE_AT_ONCE_BYTES_MAX = 256 * 1024
 FRAMING_MAX = 4
 """Bytes on the wire for one byte of body: chunks of four bytes have 2.25. Chunks of one byte have
@@ -78,13 +76,14 @@ class WireTransport(httpx.AsyncBaseTransport):
         self._connections_max = connections_max
         self._tls = tls
         self._session: aiohttp.ClientSession | None = None
-        self._resolver: _Resolver | None = None
+        self._resolver: Resolver | None = None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send one request and return its answer, body unread, or raise an ``httpx`` error."""
         session = self._session or self._open()
         dial = _Dial(host=request.url.raw_host.decode("ascii"))
         token = _dial.set(dial)
+        project = project_of_call.set(request.extensions.get(PROJECT, ""))
         try:
             answer = await session.request(
                 request.method,
@@ -104,6 +103,7 @@ class WireTransport(httpx.AsyncBaseTransport):
             raise _translated(error, dial) from error
         finally:
             _dial.reset(token)
+            project_of_call.reset(project)
 
     async def aclose(self) -> None:
         """Close every connection, used ones too."""
@@ -114,12 +114,11 @@ class WireTransport(httpx.AsyncBaseTransport):
 
     def _open(self) -> aiohttp.ClientSession:
         # On the first call and not before: aiohttp wants its loop running.
-        self._resolver = _Resolver()
+        self._resolver = Resolver(DNS_SECONDS_MAX)
         connector = aiohttp.TCPConnector(
             limit=self._connections_max,
             resolver=self._resolver,
-            ttl_dns_cache=DNS_SECONDS_MAX,
-            dns_cache_max_size=DNS_NAMES_MAX,
+            use_dns_cache=False,  # the resolver has its own
             keepalive_timeout=IDLE_SECONDS_MAX,
             socket_factory=functools.partial(_socket, self._policy),
             ssl=True if self._tls is None else self._tls,
@@ -207,41 +206,6 @@ def _is_here(address: Address) -> bool:
     return True
 
 
-class _Resolver(AbstractResolver):
-    """``getaddrinfo`` on threads of its own.
-
-    uvloop's has four for the whole process: as many names with a dead name server would stop
-    every other call for as long as the operating system waits.
-    """
-
-    def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(DNS_THREADS_MAX, thread_name_prefix="goflow-dns")
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
-        """Return every address of a name, in the order of preference."""
-        loop = asyncio.get_running_loop()
-        ask = functools.partial(
-            socket.getaddrinfo, host, port, family=family, type=socket.SOCK_STREAM
-        )
-        return [
-            ResolveResult(
-                hostname=host,
-                host=str(address[0]),
-                port=port,
-                family=found,
-                proto=protocol,
-                flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
-            )
-            for found, _, protocol, _, address in await loop.run_in_executor(self._threads, ask)
-        ]
-
-    async def close(self) -> None:
-        """Forget the questions that no thread has taken yet."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
-
-
 # ---------------------------------------------------------------- receiving
 
 
@@ -267,6 +231,7 @@ class _Body(httpx.AsyncByteStream):
 # ---------------------------------------------------------------- errors
 
 NO_HTTP = "what the worker sent is no HTTP answer"
+TOO_MANY_LOOKUPS = "too many lookups of this project wait"
 NO_ANSWER = "the worker closed the connection without an answer"
 
 _BROKEN: tuple[tuple[type[Exception], type[httpx.TransportError], str], ...] = (
@@ -309,6 +274,8 @@ def _not_connected(error: aiohttp.ClientConnectorError, dial: _Dial | None) -> h
     if dial is not None and dial.refused and not dial.permitted:
         return ForbiddenTarget(f"{dial.refused}, which is no allowed target")
     match error:
+        case aiohttp.ClientConnectorDNSError(os_error=Crowded()):
+            return httpx.ConnectError(TOO_MANY_LOOKUPS)
         case aiohttp.ClientConnectorDNSError():
             return httpx.ConnectError(f"the host has no address: {_reason(error.os_error)}")
         case aiohttp.ClientConnectorCertificateError():

@@ -25,11 +25,15 @@ async def test_limits_are_kept_replaced_and_forgotten(cell, make):
 
 async def test_a_project_is_what_has_a_blueprint_executions_or_limits(store, make):
     assert await store.usage() == []
-    await store.upload(make.upload("d1", project="drawn"))
+    drawn = await store.upload(make.upload("d1", project="drawn"))
     await store.put_limits(LimitsRow(project="limited"))
     await store.commit([make.start(make.id(1), project="run", body=b"123")])
     record = make.record(make.id(1), 0, 0).entries
-    found = [used("drawn", 0, 0), used("limited", 0, 0), used("run", 1, 3 + len(record))]
+    found = [
+        used("drawn", 0, len(drawn.body) + len(drawn.findings)),
+        used("limited", 0, 0),
+        used("run", 1, 3 + len(record)),
+    ]
     assert await store.usage() == found
     assert await store.usage("run") == found[2:]
     assert await store.usage("other") == []
@@ -75,6 +79,37 @@ async def test_bytes_are_those_of_heads_and_histories_whatever_becomes_of_them(s
     await store.commit([make.step(one, 4, **ended)])
     assert await store.purge(before=2, limit=9) == 1
     assert await store.usage() == []
+
+
+async def test_blueprints_and_workers_weigh_until_they_are_gone_or_replaced(store, make):
+    async def stored() -> int:
+        [row] = await store.usage("default")
+        return int(row.stored_bytes)
+
+    await store.upload(make.upload("d1", body=b"x" * 100, findings=b"[1]"))
+    assert await stored() == 103
+    await store.upload(make.upload("d1", body=b"x" * 100, findings=b"[1]", workers=b"w" * 50))
+    assert await stored() == 153, "the same version is stored once"
+    await store.upload(make.upload("d2", body=b"y" * 10, findings=b"[]", workers=b"w" * 20))
+    assert await stored() == 103 + 12 + 20
+    assert await store.delete_version("default", "order", 1)
+    assert await stored() == 12 + 20
+
+
+async def test_early_events_weigh_until_they_are_taken_or_swept(store, make):
+    async def stored() -> dict[str, int]:
+        return {row.project: row.stored_bytes for row in await store.usage()}
+
+    for number, size in enumerate((100, 20, 3)):
+        assert await store.put_early(make.early(str(number), body=b"e" * size))
+    assert not await store.put_early(make.early("0", body=b"e" * 999))
+    assert await store.put_early(make.early("9", project="", body=b"e" * 7))
+    assert await stored() == {"": 7, "default": 123}
+    [first, *_] = await store.early("default", "k", now=0, limit=9)
+    await store.delete_early([first.number])
+    assert await stored() == {"": 7, "default": 23}
+    await store.sweep_early(before=10**15, limit=9)
+    assert await stored() == {}
 
 
 async def test_the_projects_of_executions_come_in_the_order_asked(store, make):

@@ -63,6 +63,7 @@ async def test_limits_are_set_shown_and_taken_back(api: Api) -> None:
         {"maxRunning": True},
         {"maxRunning": 1.5},
         {"startsPerSecond": 0},
+        {"startsPerSecond": 5e-324},
         {"maxOpenCalls": 0},
         {"maxStoredBytes": "1"},
         {"max_running": 1},
@@ -111,3 +112,23 @@ async def test_starts_that_come_too_fast_are_told_how_long_to_wait(api: Api) -> 
     problem = answer.problem(429, "too_many_starts")
     assert int(answer.headers["Retry-After"]) > 100
     assert problem["limit"] == 0.001
+
+
+async def test_over_the_stored_bytes_uploads_workers_and_stored_events_are_refused(
+    api: Api,
+) -> None:
+    await hold(api)
+    await api.good("PUT", LIMITS, {"maxStoredBytes": 100})
+    other = activity("other", {"type": "wait", "event": "go"})
+    refused = await api("POST", "/v1/blueprints", {**other, "project": "shop"})
+    assert refused.problem(429, "too_much_stored")["limit"] == 100
+    assert int(refused.headers["Retry-After"]) >= 1
+    worker = {"name": "w", "workerEndpoint": "http://127.0.0.1:9/w"}
+    workers = await api("PUT", "/v1/blueprints/shop/hold/workers", {"workers": [worker]})
+    workers.problem(429, "too_much_stored")
+    event = {"name": "go", "key": "nobodys", "project": "shop", "ttl": "1h"}
+    (await api("POST", "/v1/events", event)).problem(429, "too_much_stored")
+    assert (await api("POST", "/v1/events", {**event, "project": "another"})).status == 202
+    assert (await api("POST", "/v1/events", {**event, "project": None})).status == 202
+    listed = await api.good("GET", "/v1/projects")
+    assert "" not in [one["project"] for one in listed["items"]]

@@ -1,5 +1,6 @@
 """goflow backup and goflow restore on real processes and files: what is copied is whole."""
 
+import http.server
 import json
 import os
 import shutil
@@ -210,7 +211,14 @@ def make_foreign(path: Path) -> None:
 
 BAD = {
     "damaged": (damage, "damaged"),
-    "cut": (lambda path: os.truncate(path, path.stat().st_size // 2), "damaged"),
+    "cut": (
+        lambda path: os.truncate(path, path.stat().st_size // 2),
+        "copy.db is damaged: take another copy",
+    ),
+    "with a key that is none": (
+        lambda path: Path(f"{path}.key").write_bytes(b"k" * 31),
+        "copy.db.key is no server key: it has 31 bytes, not 32",
+    ),
     "not ours": (make_foreign, "belongs to another program"),
     "no database": (lambda path: path.write_bytes(b"x" * 10_000), "is not a database"),
     "empty": (lambda path: path.write_bytes(b""), "is empty"),
@@ -251,6 +259,72 @@ def test_a_copy_of_data_that_breaks_rules_is_made_and_said_to_be_bad(closed: Pat
     copy = closed.with_name("copy.db")
     made = goflow("backup", "--data", closed, "--to", copy, good=False)
     assert (made["ok"], [breach["rule"] for breach in made["breaches"]]) == (False, ["S19"])
+
+
+def test_a_copy_that_cannot_get_its_name_is_not_made(data: Path, tmp_path: Path) -> None:
+    (there := tmp_path / "there.db").write_bytes(b"mine")
+    with ended(server := Server(data)):
+        for to, says in [
+            (there, "there.db exists: name a new file"),
+            (tmp_path / "none" / "copy.db", "make it first"),
+        ]:
+            refusal = goflow("backup", "--to", to, "--server", server.url, good=False)
+            assert says in refusal["detail"]
+    assert not (data.parent / "backups").exists()
+    assert there.read_bytes() == b"mine"
+
+
+def test_a_copy_that_cannot_be_moved_leaves_nothing(data: Path) -> None:
+    with ended(server := Server(data)):
+        refusal = goflow("backup", "--to", "/proc/x.db", "--server", server.url, good=False)
+        assert "/proc/" in refusal["detail"]
+    backups = data.parent / "backups"
+    assert not backups.exists() or list(backups.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "name", ["theirs.db", "backups/theirs.db", "goflow-2026-01-31T02-00-00Z.db"]
+)
+def test_a_server_that_names_another_file_moves_nothing(closed: Path, name: str) -> None:
+    (named := closed.parent / name).parent.mkdir(exist_ok=True)
+    shutil.copy(closed, named)
+
+    class Liar(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = json.dumps({"path": str(named), "bytes": 1}).encode()
+            self.send_response(201)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Liar) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        to, url = closed.with_name("moved.db"), f"http://127.0.0.1:{server.server_port}"
+        refusal = goflow("backup", "--to", to, "--server", url, good=False)
+        server.shutdown()
+    assert "no copy of ours" in refusal["detail"]
+    assert named.exists() and not to.exists()
+
+
+def test_data_of_another_program_is_named_as_it_was_given(tmp_path: Path) -> None:
+    spoil(other := tmp_path / "other.db", "CREATE TABLE theirs (x)")
+    refusal = goflow("backup", "--data", other, "--to", tmp_path / "copy.db", good=False)
+    assert f"{other} belongs to another program" in refusal["detail"]
+    assert ".part" not in refusal["detail"]
+
+
+def test_a_restore_into_a_directory_is_refused_and_leaves_nothing(closed: Path) -> None:
+    copy = closed.with_name("copy.db")
+    goflow("backup", "--data", closed, "--to", copy)
+    (target := closed.with_name("folder")).mkdir()
+    before = set(closed.parent.iterdir())
+    refusal = goflow("restore", copy, "--data", target, "--force", good=False)
+    assert f"{target} is no file" in refusal["detail"]
+    assert set(closed.parent.iterdir()) == before
 
 
 def test_only_the_newest_copies_are_kept(closed: Path, tmp_path: Path) -> None:

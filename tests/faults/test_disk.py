@@ -169,6 +169,27 @@ def test_a_full_disk_refuses_work_lets_delete_and_heals_by_itself(disk: Path) ->
 
 
 @needs_root
+@pytest.mark.parametrize("verb", ["terminate", "cancel"])
+def test_on_a_full_disk_open_executions_are_ended_and_deleted(disk: Path, verb: str) -> None:
+    with ended(server := Server(disk / "goflow.db")):
+        client = Client(server)
+        for _ in range(40):
+            assert client.start(size=20_000) is None
+        filler = fill(disk)
+        assert client.start_until_refused(size=100) == "store_full"
+        for execution in list(client.acknowledged)[:20]:
+            ending = server.client.post(f"/v1/executions/{execution}:{verb}", json={})
+            assert ending.status_code == 200, ending.text
+            assert server.get(execution)["status"] == "cancelled"
+            answer = server.client.delete(f"/v1/executions/{execution}")
+            assert answer.status_code == 204, answer.text
+            del client.acknowledged[execution]
+        filler.unlink()
+        client.heals()
+        client.judge(server)
+
+
+@needs_root
 @pytest.mark.parametrize(
     ("options", "said"),
     [

@@ -1,11 +1,13 @@
 """Every route has a scope, and every kind of wrong key is refused before anything happens."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 from aiohttp import web
 
+from goflow_py.api import auth
 from goflow_py.api.app import OPS, PAGES, create_app
 from goflow_py.api.auth import OPEN, SCOPES
 from goflow_py.api.op import Op
@@ -196,7 +198,6 @@ async def test_a_projects_administrator_makes_keys_of_the_project_alone(anna: Te
 
 async def test_the_eleventh_wrong_key_of_a_minute_gets_429(guarded: Guarded, stranger: Api) -> None:
     guarded.server.door.access.refusals.failures_max = 10
-    known = await guarded.admin.good("POST", "/v1/keys", {"scopes": ["execution:read"]})
     guess = stranger.with_key(f"gf_{'0' * 16}_{'a' * 39}")
     for _ in range(10):
         (await guess("GET", "/v1/executions")).problem(401, "bad_key")
@@ -204,9 +205,38 @@ async def test_the_eleventh_wrong_key_of_a_minute_gets_429(guarded: Guarded, str
     refused.problem(429, "too_many_failures")
     assert 1 <= int(refused.headers["Retry-After"]) <= 60
     assert (await guess("GET", "/healthz")).status == 200
+
+
+async def test_a_right_key_is_never_429_whatever_others_did_from_there(
+    guarded: Guarded, stranger: Api
+) -> None:
+    guarded.server.door.access.refusals.failures_max = 10
+    known = await guarded.admin.good("POST", "/v1/keys", {"scopes": ["execution:read"]})
+    id_of_it = known["key"].split("_")[1]
+    guess = stranger
+    for number in range(30):
+        guess = stranger.with_key(f"gf_{id_of_it}_{number:039}")
+        assert (await guess("GET", "/v1/executions")).status == (401 if number < 10 else 429)
     right = stranger.with_key(known["key"])
-    (await right("GET", "/v1/executions")).problem(429)
-    assert (await guarded.admin("GET", "/v1/executions")).status == 200, "it came well before"
+    assert (await right("GET", "/v1/executions")).status == 200, "it comes for the first time"
+    (await guess("GET", "/v1/executions")).problem(429, "too_many_failures")
+    assert (await right("GET", "/v1/executions")).status == 200
+
+
+async def test_a_project_has_so_many_keys_and_no_more(
+    guarded: Guarded, anna: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = guarded.server.door.access.keys.values()
+    mine = sum(key.project == "annas" for key in known)
+    monkeypatch.setattr(auth, "KEYS_MAX", mine + 3)
+    body = {"scopes": ["task"], "project": "annas"}
+    made = await asyncio.gather(*(guarded.admin("POST", "/v1/keys", body) for _ in range(8)))
+    assert sorted(one.status for one in made) == [201] * 3 + [409] * 5
+    (await guarded.admin("POST", "/v1/keys", body)).problem(409, "too_many_keys")
+    await guarded.admin.good("POST", "/v1/keys", {**body, "project": "berts"})
+    [gone] = [one for one in made if one.status == 201][:1]
+    assert (await guarded.admin("DELETE", f"/v1/keys/{gone.body['id']}")).status == 204
+    await guarded.admin.good("POST", "/v1/keys", body)
 
 
 async def test_without_keys_nothing_is_counted(serve: Serve) -> None:

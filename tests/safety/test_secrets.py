@@ -309,3 +309,25 @@ def test_a_project_cannot_use_the_secrets_of_another(tmp_path: Path) -> None:
         slashed = blueprint(gossip.url)
         slashed["workers"][0]["headers"] = {"X-Foreign": "${secret:other/FOREIGN}"}
         found.ask("POST", "/v1/blueprints", slashed, status=422)
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"\xff"])
+def test_a_secret_of_its_own_that_holds_none_does_not_uncover_the_shared_one(
+    tmp_path: Path, content: bytes
+) -> None:
+    with Gossip().serving() as gossip, vault(tmp_path) as found:
+        (tmp_path / "secrets" / PROJECT / "PLAIN").write_bytes(content)
+        document = blueprint(gossip.url)
+        for worker in document["workers"]:
+            worker["headers"] = HEADERS
+        found.ask("POST", "/v1/blueprints", document, status=201)
+        place = f"/v1/activities/{PROJECT}/spill/executions"
+        execution = found.ask("POST", place, {}, status=201)["id"]
+
+        def attempts() -> list[dict[str, Any]]:
+            items = found.ask("GET", f"/v1/executions/{execution}/attempts")["items"]
+            return [one for one in items if one["error"] is not None]
+
+        said = until(attempts, "a call cannot be made", seconds=30)[0]["error"]
+        assert "there is no secret 'PLAIN'" in said["message"]
+        assert gossip.calls == []

@@ -36,7 +36,7 @@ from goflow_py.torture.loop import Host
 from goflow_py.torture.nemesis import EVERY_SECONDS
 from goflow_py.torture.run import simulate
 from goflow_py.torture.stage import template
-from goflow_py.torture.world import World
+from goflow_py.torture.world import Counters, World
 
 Plant = Callable[[pytest.MonkeyPatch], None]
 
@@ -457,6 +457,113 @@ def who_reads_before_the_lock_is_believed(patch: pytest.MonkeyPatch) -> None:
         own_step(self, write)
 
     patch.setattr(commit_._Batch, "_step", step)
+
+
+# ---------------------------------------------------------------- what stands beside the histories
+
+
+@bug("S2")
+def a_business_key_is_never_given_back(patch: pytest.MonkeyPatch) -> None:
+    own = records.write_of
+    patch.setattr(commits_, "write_of", lambda *a, **k: replace(own(*a, **k), freed=[]))
+
+
+@bug("S15")
+def what_stands_on_a_queue_is_never_taken_off(patch: pytest.MonkeyPatch) -> None:
+    own = records._queue
+    patch.setattr(records, "_queue", lambda *args: own(*args) or None)
+
+
+@bug("S23")
+def the_bytes_of_a_project_are_counted_wrong(patch: pytest.MonkeyPatch) -> None:
+    own = Disk.transact
+
+    def transact(self: Disk, host: Host, job: Callable[[sqlite3.Connection], Any]) -> Any:
+        self.db.execute("DROP TRIGGER IF EXISTS executions_resized")
+        return own(self, host, job)
+
+    patch.setattr(Disk, "transact", transact)
+
+
+@bug("S1")
+def an_upload_is_acknowledged_and_lost(patch: pytest.MonkeyPatch) -> None:
+    own = jobs.upload
+
+    def upload(connection: sqlite3.Connection, wanted: Any) -> Any:
+        row = own(connection, wanted)
+        connection.execute("ROLLBACK")
+        connection.execute("BEGIN IMMEDIATE")
+        return row
+
+    patch.setattr(jobs, "upload", upload)
+
+
+@bug("S7")
+def calls_are_abandoned_though_nothing_cut_them(patch: pytest.MonkeyPatch) -> None:
+    from goflow_py.engine import owner
+
+    own = inputs.abandon_lost
+    asked = 0
+
+    def abandon_lost(draft: Draft, calls: Any) -> None:
+        nonlocal asked
+        asked += 1
+        own(draft, calls if asked % 9 else ())
+
+    patch.setattr(owner, "abandon_lost", abandon_lost)
+
+
+@bug("S10")
+def the_output_of_a_success_is_lost(patch: pytest.MonkeyPatch) -> None:
+    from goflow_py.engine.dispatcher import Dispatcher
+    from goflow_py.engine.verdict import Success
+
+    own = Dispatcher.close
+
+    def close(self: Any, compiled: Any, draft: Any, task: Any, verdict: Any, **more: Any) -> Any:
+        if isinstance(verdict, Success):
+            verdict = Success(output=None, label=verdict.label)
+        return own(self, compiled, draft, task, verdict, **more)
+
+    patch.setattr(Dispatcher, "close", close)
+
+
+@bug("S12")
+def every_timer_is_twenty_seconds_late(patch: pytest.MonkeyPatch) -> None:
+    from goflow_py.engine.timers import Timers
+
+    own = Timers.set
+
+    def late(self: Any, execution: str, due: int | None, *others: Any) -> None:
+        own(self, execution, None if due is None else due + 20_000, *others)
+
+    patch.setattr(Timers, "set", late)
+
+
+@bug("S4")
+def compensation_begins_with_the_oldest(patch: pytest.MonkeyPatch) -> None:
+    from goflow_py.fsm import undo
+
+    own = undo._begin
+    patch.setattr(undo, "_begin", lambda digest, _: own(digest, digest.draft.after.done[0]))
+
+
+@bug("S21")
+def the_calls_at_once_of_a_worker_are_not_limited(patch: pytest.MonkeyPatch) -> None:
+    from goflow_py.engine.slots import Slots
+
+    patch.setattr(Slots, "_fits", lambda *_: True)
+
+
+@bug("S24")
+def an_end_is_counted_twice(patch: pytest.MonkeyPatch) -> None:
+    own = Counters.ended
+
+    def ended(self: Counters, *facts: Any) -> None:
+        own(self, *facts)
+        own(self, *facts)
+
+    patch.setattr(Counters, "ended", ended)
 
 
 def _blind_the_auditor(patch: pytest.MonkeyPatch) -> None:

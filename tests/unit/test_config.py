@@ -375,8 +375,8 @@ def test_a_name_that_no_variable_can_have_is_found_in_capitals(name: str) -> Non
         (b"s\r\n", "s"),
         (b" s \n\n", " s \n"),
         ("\u00e9".encode(), "\u00e9"),
-        (b"", None),
-        (b"\n", None),
+        (b"", ""),
+        (b"\n", ""),
     ],
 )
 def test_one_newline_at_the_end_is_no_part_of_a_secret(
@@ -408,7 +408,7 @@ def test_a_file_that_cannot_be_read_is_logged_without_its_content(
     else:
         (tmp_path / "s").write_bytes(content)
     with caplog.at_level(logging.WARNING, logger=config.__name__):
-        assert Secrets(tmp_path, {"GOFLOW_SECRET_s": "other"}).secret("s") is None
+        assert Secrets(tmp_path, {"GOFLOW_SECRET_s": "other"}).secret("s") == ""
     (record,) = caplog.records
     facts = SimpleNamespace(**vars(record))
     assert (record.message, facts.secret) == ("secret cannot be read", "s")

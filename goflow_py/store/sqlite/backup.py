@@ -2,21 +2,27 @@
 
 import contextlib
 import os
-import shutil
 import sqlite3
 from pathlib import Path
 
 from goflow_py.errors import GoFlowError, StartRefused
 from goflow_py.store import rules
 from goflow_py.store.sqlite import failures
+from goflow_py.store.sqlite.datafile import (
+    KEY_SUFFIX,
+    SIDES,
+    finish_restore,
+    key_part_of,
+    part_of,
+    sync,
+)
 from goflow_py.store.sqlite.queries import SQL
 from goflow_py.store.sqlite.schema import migrate, version_of
 from goflow_py.store.sqlite.writer import connect
 
-KEY_SUFFIX = ".key"
-"""The server's key stands beside its data: without it, callbacks of that time are refused."""
-SIDES = ("-wal", "-shm")
-"""SQLite's own files beside a data file."""
+KEY_BYTES = 32
+TAKE_ANOTHER = "take another copy"
+"""What helps when it is the copy that is damaged."""
 
 # ---------------------------------------------------------------- make a copy
 
@@ -30,9 +36,11 @@ def backup(source: Path, target: Path) -> None:
     for. The page-wise backup would start again at every commit of the writer. Meanwhile the log
     cannot be reused and grows; it shrinks with the next checkpoint.
     """
-    key, key_target = beside(source, KEY_SUFFIX), beside(target, KEY_SUFFIX)
-    if target.exists() or key_target.exists():
-        raise rules.exists(str(target if target.exists() else key_target))
+    key_target = beside(target, KEY_SUFFIX)
+    refuse_existing(target)
+    if key_part_of(source).exists():
+        raise StartRefused(f"a restore of {source} was cut short: start its server, or restore")
+    key = key_of(source)
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         copy(source, part)
@@ -40,9 +48,14 @@ def backup(source: Path, target: Path) -> None:
             judge(part)
         except StartRefused as error:
             raise rules.not_copied(error) from error
-        if key.exists():
-            copy_private(key, key_target)
-        os.link(part, target)  # unlike a rename, it never replaces a file
+        if key is not None:
+            write_private(key, key_target)
+        try:
+            os.link(part, target)  # unlike a rename, it never replaces a file
+        except OSError:
+            if key is not None:
+                key_target.unlink()
+            raise
         sync(target.parent)
     except FileExistsError as error:
         raise rules.exists(str(target)) from error
@@ -51,6 +64,19 @@ def backup(source: Path, target: Path) -> None:
     finally:
         with contextlib.suppress(OSError):
             part.unlink()
+
+
+def refuse_existing(target: Path) -> None:
+    """Raise ``Conflict`` when there is something where a copy, or its key, would be."""
+    for path in (target, beside(target, KEY_SUFFIX)):
+        if path.exists() or path.is_symlink():
+            raise rules.exists(str(path))
+
+
+def remove(path: Path) -> None:
+    """Remove a copy and its key."""
+    for suffix in ("", KEY_SUFFIX):
+        beside(path, suffix).unlink(missing_ok=True)
 
 
 def copy(source: Path, part: Path) -> None:
@@ -67,8 +93,8 @@ def copy(source: Path, part: Path) -> None:
     sync(part)
 
 
-def judge(path: Path) -> int:
-    """Read every page of a data file; return its schema.
+def judge(path: Path, *, remedy: str = failures.RESTORE) -> int:
+    """Read every page of a data file; return its schema. *remedy* helps if it is damaged.
 
     Raises ``StartRefused`` for a damaged file, another program's, one of another build or a newer
     release. What the pages say is for the history checker to judge.
@@ -78,13 +104,11 @@ def judge(path: Path) -> int:
         version = version_of(connection, path)
         [found] = connection.execute(SQL["integrity"]).fetchone()
     except failures.ERRORS as error:
-        raise failures.refusal(path, error) from error
+        raise failures.refusal(path, error, remedy=remedy) from error
     finally:
         connection.close()
     if found != "ok":
-        raise StartRefused(
-            f"{path} is damaged: take another backup ({' '.join(found.split())[:200]})"
-        )
+        raise StartRefused(f"{path} is damaged: {remedy} ({' '.join(found.split())[:200]})")
     return version
 
 
@@ -131,41 +155,68 @@ def brought_up_to_date(source: Path, folder: Path) -> Path:
     return part
 
 
-def put_in_place(part: Path, target: Path, *, kept: Path) -> bool:
-    """Give *part* the name *target*; what was there gets the name *kept*. Tell whether it was.
+def put_in_place(target: Path, *, key: bytes | None, kept: Path) -> bool:
+    """Make the part the data, with *key*; what was there gets the name *kept*. Tell if it was.
 
-    At no moment is there no data file: a crash leaves the old one or the new one, whole.
+    At no moment is there no data file: a crash leaves the old one or the new one, whole, and
+    ``finish_restore`` gives it the key that it needs. None: the key that is there stays.
     """
-    was_there = target.exists()
+    part, was_there = part_of(target), target.exists()
+    sync(target.parent)  # that the part was here tells whether it has become the data
+    if key is not None:
+        write_private(key, key_part_of(target))
     if was_there:
         _write_log_back(target)
         os.link(target, kept)
-        for side in SIDES:
-            with contextlib.suppress(FileNotFoundError):
-                # Of a file that could not be opened. The new one must not take it for its own.
-                beside(target, side).rename(beside(kept, side))
+    try:
+        if was_there:
+            _keep_what_is_beside(target, kept)
         sync(target.parent)
-    part.replace(target)
+        part.replace(target)
+    except BaseException:
+        if was_there and part.exists():
+            _take_back(target, kept)
+        raise
     sync(target.parent)
+    finish_restore(target)
     return was_there
 
 
-def put_key(source: Path, target: Path, *, kept: Path) -> bool:
-    """Give *target* the key that stands beside *source*; False: there is none.
+def key_of(path: Path) -> bytes | None:
+    """Return the key beside a data file; None: there is none. Raises ``StartRefused``."""
+    file = beside(path, KEY_SUFFIX)
+    try:
+        with file.open("rb") as opened:
+            key = opened.read(KEY_BYTES + 1)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise StartRefused(f"the server key {file} cannot be read: {error.strerror}") from error
+    if len(key) != KEY_BYTES:
+        raise StartRefused(
+            f"{file} is no server key: it has {file.stat().st_size} bytes, not {KEY_BYTES}; "
+            "put back the one that belongs to it"
+        )
+    return key
 
-    The key that was there stays beside *kept*.
-    """
-    key, mine = beside(source, KEY_SUFFIX), beside(target, KEY_SUFFIX)
-    if mine.exists() and not beside(kept, KEY_SUFFIX).exists():
-        copy_private(mine, beside(kept, KEY_SUFFIX))
-    if not key.exists():
-        return False
-    part = mine.with_name(f".{mine.name}.{os.getpid()}.part")
-    part.unlink(missing_ok=True)
-    copy_private(key, part)
-    part.replace(mine)
-    sync(mine.parent)
-    return True
+
+def _keep_what_is_beside(target: Path, kept: Path) -> None:
+    for side in SIDES:
+        with contextlib.suppress(FileNotFoundError):
+            # Of a file that could not be opened. The new one must not take it for its own.
+            beside(target, side).rename(beside(kept, side))
+    with contextlib.suppress(FileNotFoundError):
+        # As it is: a key that no server would take is no reason not to replace it.
+        write_private(beside(target, KEY_SUFFIX).read_bytes(), beside(kept, KEY_SUFFIX))
+
+
+def _take_back(target: Path, kept: Path) -> None:
+    """Leave the old data as it was found."""
+    for side in SIDES:
+        with contextlib.suppress(FileNotFoundError):
+            beside(kept, side).rename(beside(target, side))
+    for suffix in ("", KEY_SUFFIX):
+        beside(kept, suffix).unlink(missing_ok=True)
 
 
 def _highest_epoch(path: Path) -> int:
@@ -201,22 +252,17 @@ def beside(path: Path, suffix: str) -> Path:
     return path.with_name(path.name + suffix)
 
 
-def copy_private(source: Path, target: Path) -> None:
-    """Copy a small file; only its owner reads it, and it is on disk."""
+def write_private(content: bytes, target: Path) -> None:
+    """Write a small file; only its owner reads it, and it is on disk."""
     descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "wb") as file, source.open("rb") as given:
-        shutil.copyfileobj(given, file)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def sync(path: Path) -> None:
-    """Make a file, or the names in a directory, durable."""
-    descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        target.unlink(missing_ok=True)
+        raise
 
 
 def _reading(path: Path) -> sqlite3.Connection:

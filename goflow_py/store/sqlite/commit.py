@@ -32,6 +32,18 @@ def commit(connection: sqlite3.Connection, node: str, writes: Sequence[Write]) -
         connection.execute("BEGIN IMMEDIATE")
 
 
+def ends(writes: Sequence[Write]) -> bool:
+    """Tell whether a batch ends an execution because somebody said so.
+
+    On a full disk that is the way to what can be deleted. What is in the same batch comes along.
+    """
+    return any(
+        one.head.status == "cancelled" and not one.start
+        for write in writes
+        for one in (write, *write.family)
+    )
+
+
 class _Batch:
     """The writes of one transaction.
 

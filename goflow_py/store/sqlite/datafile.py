@@ -12,11 +12,15 @@ from goflow_py.store.sqlite import failures, wal
 log = logging.getLogger(__name__)
 
 RESERVE_BYTES = 4 * 1024 * 1024
-"""Kept from the disk for those who delete when it is full."""
+"""Kept from the disk for those who end or delete executions when it is full."""
 ROOM_BYTES_MIN = 4 * RESERVE_BYTES
 """No reserve is made on a disk that has less."""
 FREE_BYTES_MIN = 1024 * 1024
 """With less a disk is full: the next large commit may not fit."""
+KEY_SUFFIX = ".key"
+"""The server's key stands beside its data: without it, callbacks of that time are refused."""
+SIDES = ("-wal", "-shm")
+"""SQLite's own files beside a data file."""
 
 
 class DataFile:
@@ -39,6 +43,7 @@ class DataFile:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._refuse_hard_links()
             self._lock = self._locked()
+            self._refuse_cut_restore()
             # Before SQLite does: closing it later would drop SQLite's own locks.
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
             self._sync_directories()
@@ -113,6 +118,13 @@ class DataFile:
                 "write it: remove one of them"
             )
 
+    def _refuse_cut_restore(self) -> None:
+        if finish_restore(self.path):
+            self.release()  # whoever starts here has read the key that was there before
+            raise StartRefused(
+                f"a restore of {self.path} was cut short, and is finished now: start again"
+            )
+
     def _sync_directories(self) -> None:
         """Make the way to the file durable: SQLite syncs the last directory, not those above.
 
@@ -120,11 +132,7 @@ class DataFile:
         """
         for directory in self.path.parent.parents:
             with contextlib.suppress(OSError):  # one that we may not read is not ours
-                descriptor = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
-                try:
-                    os.fsync(descriptor)
-                finally:
-                    os.close(descriptor)
+                sync(directory)
 
     def examine(self) -> None:
         """Raise ``StartRefused`` when acknowledged commits are lost in a damaged log."""
@@ -153,3 +161,44 @@ class DataFile:
         os.truncate(lock, 0)
         os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
         return lock
+
+
+# ---------------------------------------------------------------- a restore that was cut
+
+
+def part_of(path: Path) -> Path:
+    """Return the file that a restore is about to give the name *path*."""
+    return path.with_name(f".{path.name}.part")
+
+
+def key_part_of(path: Path) -> Path:
+    """Return the key that a restore gives to *path* next."""
+    return path.with_name(f".{path.name}{KEY_SUFFIX}.part")
+
+
+def finish_restore(path: Path) -> bool:
+    """Give a restored file its key, or remove what a restore left; tell whether it was given.
+
+    A part that is there has not become the data: its key must not be the server's. One that is
+    gone has, whatever was cut after it. The caller holds the lock.
+    """
+    part, key = part_of(path), key_part_of(path)
+    is_replaced = key.exists() and not part.exists()
+    if is_replaced:
+        key.replace(path.with_name(path.name + KEY_SUFFIX))
+    else:
+        key.unlink(missing_ok=True)
+    if is_replaced or part.exists():
+        sync(path.parent)  # the key goes first, also when the power is cut
+    for suffix in ("", "-journal", *SIDES):
+        part.with_name(part.name + suffix).unlink(missing_ok=True)
+    return is_replaced
+
+
+def sync(path: Path) -> None:
+    """Make a file, or the names in a directory, durable."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

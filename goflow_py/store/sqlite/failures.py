@@ -18,8 +18,11 @@ UNAVAILABLE = {
 }
 """By primary code. Everything else is a mistake of ours, or a value that no column holds."""
 
-ERRORS = (sqlite3.Error, UnicodeDecodeError)
-"""What SQLite raises: the second for a message that quotes what is no text any more."""
+ERRORS = (sqlite3.Error, UnicodeDecodeError, MemoryError)
+"""What SQLite raises: the second for a message that quotes what is no text any more.
+
+The third is how Python says SQLITE_NOMEM.
+"""
 
 FATAL = frozenset({sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC})
 """After a failed sync the kernel may have dropped the pages: nobody knows what is on disk."""
@@ -52,16 +55,25 @@ def is_fatal(error: BaseException) -> bool:
 
 def unavailable(error: BaseException) -> Unavailable | None:
     """Return what the caller sees when the store cannot work now; None for any other error."""
-    if not isinstance(error, sqlite3.Error):
-        return None
     if is_fatal(error):
         return failed()
-    known = UNAVAILABLE.get(_code(error) & 0xFF)
+    if _is_memory(error):
+        known = UNAVAILABLE.get(sqlite3.SQLITE_NOMEM)
+    elif isinstance(error, sqlite3.Error):
+        known = UNAVAILABLE.get(_code(error) & 0xFF)
+    else:
+        return None
     return (
         None
         if known is None
         else Unavailable(f"the store is unavailable, {known[1]}", code=known[0])
     )
+
+
+def _is_memory(error: BaseException) -> bool:
+    """Tell whether Python itself had no memory: for a statement, or for a thread."""
+    without_thread = isinstance(error, RuntimeError) and "can't start new thread" in str(error)
+    return isinstance(error, MemoryError) or without_thread
 
 
 def concerns_all(error: BaseException) -> bool:
@@ -81,16 +93,21 @@ def failed() -> Unavailable:
     )
 
 
-def refusal(path: Path, error: BaseException) -> StartRefused:
-    """Return the one line that says why the server cannot start on *path*."""
+RESTORE = "restore a backup"
+
+
+def refusal(path: Path, error: BaseException, *, remedy: str = RESTORE) -> StartRefused:
+    """Return the one line that says why *path* cannot be used; *remedy*: if it is damaged."""
     code = _code(error) & 0xFF if isinstance(error, sqlite3.Error) else None
     if isinstance(error, UnicodeDecodeError):  # a name or a text in it is no text any more
         code = sqlite3.SQLITE_CORRUPT
+    if _is_memory(error):
+        code = sqlite3.SQLITE_NOMEM
     match code:
         case sqlite3.SQLITE_NOTADB:
-            reason = "is not a database: name another file, or restore a backup"
+            reason = f"is not a database: name another file, or {remedy}"
         case sqlite3.SQLITE_CORRUPT:
-            reason = "is damaged: restore a backup"
+            reason = f"is damaged: {remedy}"
         case sqlite3.SQLITE_READONLY:
             reason = "is read-only: check its permissions and its mount"
         case sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM:
@@ -99,6 +116,8 @@ def refusal(path: Path, error: BaseException) -> StartRefused:
             reason = "is held by another program: close it"
         case sqlite3.SQLITE_FULL:
             reason = "is on a full disk: free some space"
+        case sqlite3.SQLITE_NOMEM:
+            reason = "cannot be opened, there is no memory left: give the server more"
         case _:
             reason = f"cannot be opened: {' '.join(str(error).split())}"
     return StartRefused(f"{path} {reason}")

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import sqlite3
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -41,6 +40,8 @@ class Readers:
             return list(await connection.execute_fetchall(SQL[query], parameters))  # type: ignore[arg-type]
         except failures.ERRORS as error:
             raise _unavailable(error) from error
+        except RuntimeError as error:  # no thread for a connection
+            raise failures.unavailable(error) or error from error
         finally:
             self._load[number] -= 1
 
@@ -55,7 +56,7 @@ class Readers:
         """Close what was opened, after the reads that wait."""
         self._closed = True
         for opening in list(self._opening.values()):
-            with contextlib.suppress(sqlite3.Error):
+            with contextlib.suppress(*failures.ERRORS, RuntimeError):
                 await (await opening).close()
         self._opening.clear()
 
@@ -67,7 +68,7 @@ class Readers:
         opening = self._opening[number]
         try:
             return await asyncio.shield(opening)
-        except sqlite3.Error:
+        except Exception:
             if self._opening.get(number) is opening:
                 del self._opening[number]  # the next call tries again
             raise

@@ -30,7 +30,7 @@ from goflow_py.ports import (
 from goflow_py.store import rules
 from goflow_py.store.bell import Bell
 from goflow_py.store.sqlite import backup, failures, jobs, lists, rows
-from goflow_py.store.sqlite.commit import commit
+from goflow_py.store.sqlite.commit import commit, ends
 from goflow_py.store.sqlite.datafile import DataFile
 from goflow_py.store.sqlite.queries import SQL
 from goflow_py.store.sqlite.readers import Readers
@@ -115,7 +115,7 @@ class SqliteStore:
     # executions
 
     async def commit(self, writes: Sequence[Write]) -> list[Verdict]:
-        return await self._write(lambda db: commit(db, self._node, writes))
+        return await self._write(Freeing(lambda db: commit(db, self._node, writes), ends(writes)))
 
     async def head(self, execution: str) -> bytes | None:
         row = await self._readers.one("head", (execution,))

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import queue
 import sqlite3
 import threading
@@ -14,6 +15,8 @@ from goflow_py.errors import Unavailable
 from goflow_py.store import rules
 from goflow_py.store.sqlite import failures
 from goflow_py.store.sqlite.datafile import DataFile
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Job = Callable[[sqlite3.Connection], T]
@@ -33,9 +36,10 @@ FREE_PAGES_MAX = 1_024
 
 @dataclass(frozen=True, slots=True)
 class Freeing(Generic[T]):
-    """A job that makes room, and may use the reserve for it when the disk is full."""
+    """A job that makes room, if *frees*, and may then use the reserve when the disk is full."""
 
     job: Job[T]
+    frees: bool = True
 
     def __call__(self, connection: sqlite3.Connection) -> T:
         return self.job(connection)
@@ -46,7 +50,8 @@ class Writer:
 
     A job is a plain function: no cancellation can cut it, and none sees another's half. It is on
     disk when ``run`` returns. After a failed sync ``failed`` is true for ever, every call raises
-    ``Unavailable`` with code ``store_failed``, and *on_fatal* was called on the event loop once.
+    ``Unavailable`` with code ``store_failed``, and *on_fatal* was called on the event loop once;
+    so it is when the thread itself breaks.
     """
 
     def __init__(self, file: DataFile, on_fatal: Callable[[], object]) -> None:
@@ -56,11 +61,13 @@ class Writer:
         self._loop = asyncio.get_running_loop()
         self._jobs: queue.SimpleQueue[tuple[Job[Any], asyncio.Future[Any]] | None]
         self._jobs = queue.SimpleQueue()
-        self._waiting = 0
+        self._waiting: set[asyncio.Future[Any]] = set()
         self._stopped = False
         self._ended = asyncio.Event()
         self._checkpoint_at = WAL_BYTES
         self._written = False
+        self._connection: sqlite3.Connection | None = None
+        """Of the thread alone."""
         self._thread = threading.Thread(target=self._work, name="goflow-writer", daemon=True)
         self._thread.start()
 
@@ -73,11 +80,11 @@ class Writer:
             raise failures.failed()
         if self._stopped:
             raise rules.closed()
-        if self._waiting >= JOBS_MAX:
+        if len(self._waiting) >= JOBS_MAX:
             raise Unavailable("too many writes are waiting", code="store_busy")
         future: asyncio.Future[T] = self._loop.create_future()
         future.add_done_callback(self._done)
-        self._waiting += 1
+        self._waiting.add(future)
         self._jobs.put((job, future))
         return await asyncio.shield(future)
 
@@ -89,28 +96,43 @@ class Writer:
         await self._ended.wait()
 
     def _done(self, future: asyncio.Future[Any]) -> None:
-        self._waiting -= 1
+        self._waiting.discard(future)
         future.exception()  # seen, even when its caller left
+
+    def _lost(self) -> None:
+        """Let nobody wait for a thread that is gone."""
+        for future in list(self._waiting):
+            if not future.done():
+                future.set_exception(failures.failed())
+        self._ended.set()
 
     # ------------------------------------------------ on the thread
 
     def _work(self) -> None:
-        connection: sqlite3.Connection | None = None
-        while (item := self._next(connection)) is not None:
+        try:
+            self._serve()
+        except BaseException as error:
+            self._fail()  # first: whoever comes later is refused
+            self._answer(self._lost)
+            with contextlib.suppress(Exception):
+                log.critical("the thread that writes ended; restart the server", exc_info=error)
+
+    def _serve(self) -> None:
+        while (item := self._next(self._connection)) is not None:
             job, future = item
             try:
-                if connection is None:
-                    connection = connect(self._file.path)
+                if self._connection is None:
+                    self._connection = connect(self._file.path)
                     self._file.reserve()
-                self._answer(future.set_result, self._do(connection, job))
+                self._answer(future.set_result, self._do(self._connection, job))
             except BaseException as error:  # noqa: BLE001 - whatever a job raises is its caller's
                 self._answer(future.set_exception, self._judge(error))
-            if connection is not None and self._wal_is_long():
-                self._checkpoint(connection, "PASSIVE")
-        if connection is not None:
+            if self._connection is not None and self._wal_is_long():
+                self._checkpoint(self._connection, "PASSIVE")
+        if self._connection is not None:
             if not self.failed:
-                self._checkpoint(connection, "TRUNCATE")
-            connection.close()
+                self._checkpoint(self._connection, "TRUNCATE")
+            self._connection.close()
         self._answer(self._ended.set)
 
     def _next(
@@ -124,7 +146,7 @@ class Writer:
         return self._jobs.get()
 
     def _do(self, connection: sqlite3.Connection, job: Job[T]) -> T:
-        frees = isinstance(job, Freeing)
+        frees = isinstance(job, Freeing) and job.frees
         try:
             return self._transact(connection, job)
         except sqlite3.Error as error:
@@ -152,6 +174,9 @@ class Writer:
             connection.execute("ROLLBACK")
         except sqlite3.Error:  # the next job would write into this one's remains
             self._fail()
+        except MemoryError:
+            self._connection = None  # the next job opens it again
+            connection.close()  # rolls back, too
 
     def _judge(self, error: BaseException) -> BaseException:
         if failures.is_fatal(error):
@@ -167,8 +192,14 @@ class Writer:
             self._answer(self._on_fatal)
 
     def _answer(self, callback: Callable[..., object], *arguments: Any) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
-            self._loop.call_soon_threadsafe(callback, *arguments)
+        while True:
+            try:
+                self._loop.call_soon_threadsafe(callback, *arguments)
+            except MemoryError:
+                continue  # whoever waits for it would wait for ever
+            except RuntimeError:
+                pass  # the loop is closed: nobody waits
+            return
 
     def _wal_is_long(self) -> bool:
         try:
@@ -187,8 +218,9 @@ class Writer:
         """Write the log back and give free pages back, while nobody waits."""
         self._written = False
         self._checkpoint(connection, "PASSIVE")
-        self._file.reserve()
-        with contextlib.suppress(sqlite3.Error):  # it was only tidying; a job will say it
+        # It was only tidying; a job will say it.
+        with contextlib.suppress(*failures.ERRORS, OSError):
+            self._file.reserve()
             [free] = connection.execute("PRAGMA freelist_count").fetchone()
             if free > FREE_PAGES_MAX:
                 # Each page is a step of this statement, and ``execute`` takes one of them only.
@@ -198,7 +230,7 @@ class Writer:
     def _checkpoint(self, connection: sqlite3.Connection, mode: str) -> None:
         try:
             connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchall()
-        except sqlite3.Error as error:
+        except failures.ERRORS as error:
             # Nothing is lost: the log has it. Only a failed sync must be heeded.
             if failures.is_fatal(error):
                 self._fail()

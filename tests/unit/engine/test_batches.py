@@ -1,6 +1,7 @@
 """One verb for many executions: durable, bounded, each once."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -8,9 +9,16 @@ import pytest
 
 from goflow_py.domain.execution import Execution
 from goflow_py.engine.batch_documents import BatchRequest
-from goflow_py.engine.batches import AT_ONCE_MAX, ERRORS_KEPT_MAX, KEPT_MS, PAGE_EXECUTIONS
+from goflow_py.engine.batches import (
+    AT_ONCE_MAX,
+    BATCHES_OF_PROJECT_MAX,
+    BATCHES_OPEN_MAX,
+    ERRORS_KEPT_MAX,
+    KEPT_MS,
+    PAGE_EXECUTIONS,
+)
 from goflow_py.engine.requests import Repeat
-from goflow_py.errors import Invalid, NotFound, Unavailable
+from goflow_py.errors import Invalid, NotFound, TooManyRequests, Unavailable
 from goflow_py.ports import BatchRow, Filter
 from goflow_py.testing import FakeClock, answer
 from tests.unit.engine.conftest import Engine
@@ -289,3 +297,64 @@ async def test_a_damaged_batch_is_left_out_and_keeps_no_server_from_starting(
     again = make_engine(engine.store)
     await again.it.start()
     await again.it.stop()
+
+
+async def test_a_project_has_so_many_open_batches_and_leaves_room_for_others(
+    engine: Engine,
+) -> None:
+    found = await many(engine, 1)
+    control, goes_on = engine.it.executions.control, asyncio.Event()
+
+    async def held(*given: Any, **named: Any) -> Any:
+        await goes_on.wait()
+        return await control(*given, **named)
+
+    engine.it.executions.control = held  # type: ignore[method-assign]
+
+    def ask(project: str | None) -> Any:
+        return engine.it.batches.create(request(project=project, ids=[found[0].id]))
+
+    made = await asyncio.gather(*(ask("p") for _ in range(30)), return_exceptions=True)
+    refusals = [one for one in made if isinstance(one, TooManyRequests)]
+    assert len(refusals) == 30 - BATCHES_OF_PROJECT_MAX
+    assert refusals[0].reason == "too_many_batches"
+    assert refusals[0].facts["retryAfter"] >= 1
+    await ask("q")
+    for _ in range(BATCHES_OPEN_MAX - BATCHES_OF_PROJECT_MAX - 1):
+        await ask(None)
+    for project in ("r", None):
+        with pytest.raises(TooManyRequests, match=f"{BATCHES_OPEN_MAX} batches run"):
+            await ask(project)
+    goes_on.set()
+    await engine.advance(1)
+    await ask("p")
+    await engine.advance(1)
+
+
+async def test_projects_have_their_turns_in_the_work_of_batches(engine: Engine) -> None:
+    found = await many(engine, 60)
+    seen: list[str | None] = []
+    change = engine.it.batches._change
+    steps = [asyncio.Event() for _ in range(80)]
+
+    async def noted(running: Any, execution: str) -> bool:
+        number = len(seen)
+        seen.append(running.request.project)
+        await steps[number].wait()
+        return await change(running, execution)
+
+    engine.it.batches._change = noted  # type: ignore[method-assign]
+    ids = [one.id for one in found]
+    await engine.it.batches.create(request(project="p", ids=ids))
+    await engine.advance(0)
+    assert seen == ["p"] * AT_ONCE_MAX
+    await engine.it.batches.create(request(project="q", ids=ids[:10]))
+    await engine.advance(0)
+    for step in steps[:10]:
+        step.set()
+    await engine.advance(0)
+    assert Counter(seen[AT_ONCE_MAX:]) == {"p": 5, "q": 5}
+    for step in steps:
+        step.set()
+    await engine.advance(1)
+    assert Counter(seen) == {"p": 60, "q": 10}

@@ -26,6 +26,8 @@ ONE_CALL = {
     ],
 }
 SMALL_HEAD = 20_000
+A_MINUTE = 70
+"""In which what breaks is tried three times."""
 BIG = "x" * 30_000
 
 
@@ -195,7 +197,7 @@ async def test_a_step_that_the_store_cannot_hold_ends_its_execution_and_no_other
     engine.transport.script = store.answer_and_refuse
     bad = await engine.start("bad")
     good = await engine.start("good")
-    await engine.advance(10)
+    await engine.advance(A_MINUTE)
     ended = await engine.read(bad)
     assert (ended.status, ended.error["code"]) == ("failed", "poisonous")
     assert "the store cannot hold this step" in ended.error["message"]
@@ -214,7 +216,7 @@ async def test_an_execution_that_cannot_even_fail_is_left_alone(make_engine: Any
     await engine.upload(ONE_CALL, WORKERS)
     engine.transport.script = store.answer_and_refuse
     bad = await engine.start("bad")
-    await engine.advance(10)
+    await engine.advance(A_MINUTE)
     tried = store.tried
     assert list(engine.it.owner.apart.left_alone) == [bad.id]
     await engine.advance(600)
@@ -245,11 +247,38 @@ async def test_an_error_of_the_engine_in_a_timer_fails_that_execution_alone(
         real(compiled, draft, timer)
 
     monkeypatch.setattr(inputs, "take_timer", broken)
-    await engine.advance(20)
+    await engine.advance(A_MINUTE)
     ended = await engine.read(bad)
     assert (ended.status, ended.error["code"]) == ("failed", "internal")
     assert "ZeroDivisionError" in ended.error["message"]
     assert (await engine.read(good)).status == "completed"
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [MemoryError(), OSError(24, "Too many open files"), RuntimeError("can't start new thread")],
+)
+async def test_a_machine_that_is_short_of_something_for_a_while_ends_no_execution(
+    engine: Any, monkeypatch: pytest.MonkeyPatch, trouble: Exception
+) -> None:
+    await engine.upload(
+        {
+            "states": [{"name": "s", "after": [{"delay": 5, "next": "done"}]}],
+            "transitions": [{"current": "init", "event": "start", "next": "s"}],
+        },
+        [],
+    )
+    begun = await engine.start()
+
+    def broken(*_: Any) -> None:
+        raise trouble
+
+    with monkeypatch.context() as patch:
+        patch.setattr(inputs, "take_timer", broken)
+        await engine.advance(300)
+        assert not (await engine.read(begun)).ended
+    await engine.advance(10)
+    assert (await engine.read(begun)).status == "completed"
 
 
 # ---------------------------------------------------------------- work of one input
@@ -431,7 +460,7 @@ async def test_a_head_that_cannot_be_read_keeps_nobody_from_being_taken_up(
     after = make_engine(store)
     after.transport.script = lambda *_: answer({"ok": True})
     await after.it.start()
-    await after.advance(10)
+    await after.advance(A_MINUTE)
     for one in ones[1:]:
         assert (await after.read(one)).state == "wait"
     assert list(after.it.owner.apart.left_alone) == [ones[0].id]

@@ -190,6 +190,22 @@ async def test_more_than_so_many_polls_are_refused(
     assert await poll(engine) == []
 
 
+async def test_of_the_polls_one_project_has_half_at_most(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(polls, "POLLS_MAX", 4)
+    waiting = [await waiting_poll(engine, project="p") for _ in range(2)]
+    with pytest.raises(Unavailable, match="2 polls of the project p wait already"):
+        await poll(engine, project="p")
+    waiting += [await waiting_poll(engine, project="q"), await waiting_poll(engine)]
+    with pytest.raises(Unavailable, match="4 polls wait already"):
+        await poll(engine)
+    await engine.advance(30)
+    assert [await task for task in waiting] == [[]] * 4
+    assert await poll(engine, project="p") == []
+    assert not engine.it.polls._of
+
+
 async def test_a_server_that_ends_lets_polls_go_at_once(engine: Engine) -> None:
     await engine.upload(blueprint(), [])
     waiting = await waiting_poll(engine)

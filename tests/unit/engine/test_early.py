@@ -2,15 +2,18 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from goflow_py.domain.event import Outside
 from goflow_py.domain.execution import Execution
+from goflow_py.engine import early
 from goflow_py.engine.early import ANY_PROJECT, EARLY_EVENTS_MAX, EarlyEvent
 from goflow_py.engine.requests import StartRequest
-from goflow_py.errors import Conflict
+from goflow_py.errors import Conflict, TooManyRequests
+from goflow_py.ports import LimitsRow
 from goflow_py.testing import FakeClock
 from tests.unit.engine.conftest import Engine
 from tests.unit.engine.test_families import WAITS
@@ -235,3 +238,75 @@ async def test_what_came_first_is_applied_first_once_it_is_accepted(engine: Engi
     execution = await engine.start(key="k")
     await engine.advance(0)
     assert (await engine.read(execution)).data == {"got": [1, 2]}
+
+
+async def test_a_project_keeps_so_many_events_over_all_its_keys(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(early, "EARLY_OF_PROJECT_MAX", 5)
+    for number in range(5):
+        await keep(engine, f"k{number % 3}", once=str(number), seconds=60 + number)
+    refusals = await asyncio.gather(
+        *(keep(engine, f"k{number}") for number in range(4)), return_exceptions=True
+    )
+    for refusal in refusals:
+        assert isinstance(refusal, TooManyRequests)
+        assert refusal.reason == "too_many_stored"
+        assert refusal.facts["retryAfter"] >= 1
+    await keep(engine, "k0", once="0")
+    await engine.advance(0)
+    await keep(engine, "k", project="q")
+    for number in range(5):
+        await keep(engine, f"k{number}", project=ANY_PROJECT)
+    with pytest.raises(TooManyRequests, match="whichever project"):
+        await keep(engine, "k", project=ANY_PROJECT)
+    await engine.advance(60.5)
+    await keep(engine, "another", once="after the first expired")
+    with pytest.raises(TooManyRequests):
+        await keep(engine, "another")
+
+
+async def test_events_at_once_under_many_keys_are_not_more_than_may_be(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(early, "EARLY_OF_PROJECT_MAX", 5)
+    done = await asyncio.gather(
+        *(keep(engine, f"k{number}") for number in range(30)), return_exceptions=True
+    )
+    assert sum(isinstance(one, TooManyRequests) for one in done) == 25
+
+
+async def test_what_was_stored_before_a_restart_counts_after_it(
+    engine: Engine, make_engine: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(early, "EARLY_OF_PROJECT_MAX", 2)
+    await keep(engine, "one")
+    await keep(engine, "two")
+    await engine.it.stop()
+    again = make_engine(engine.store)
+    await again.it.start()
+    await again.advance(1)
+    with pytest.raises(TooManyRequests):
+        await keep(again, "three")
+    await again.it.stop()
+    await engine.it.start()
+
+
+async def test_over_the_stored_bytes_no_event_is_stored(engine: Engine) -> None:
+    limits = engine.it.limits
+    await limits.put(LimitsRow(project="p", max_stored_bytes=1_000))
+    await keep(engine, "k", "x" * 2_000, once="r")
+    await limits.measure()
+    event = EarlyEvent(
+        project="p",
+        activity=None,
+        key="other",
+        event=Outside(name="paid"),
+        until=engine.clock.now_ms() + 60_000,
+    )
+    with pytest.raises(TooManyRequests) as caught:
+        await engine.it.early.keep(event, admit=limits.admit_stored)
+    assert caught.value.reason == "too_much_stored"
+    again = replace(event, key="k", once="r")
+    await engine.it.early.keep(again, admit=limits.admit_stored)
+    assert await kept(engine, "k") == 1

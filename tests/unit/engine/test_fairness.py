@@ -10,8 +10,9 @@ from hypothesis import given, settings
 
 from goflow_py.engine.requests import StartRequest
 from goflow_py.engine.timers import Timers
+from goflow_py.engine.turns import WAITING_MAX, Turns
 from goflow_py.engine.waker import WAKERS_MAX, WAKERS_PROJECT_MAX, Waker
-from goflow_py.errors import GoFlowError, Unavailable
+from goflow_py.errors import GoFlowError, TooManyRequests, Unavailable
 from goflow_py.ports import Reply
 from goflow_py.testing import FakeClock, answer
 from tests.unit.engine.conftest import Engine
@@ -318,3 +319,160 @@ def _check_slots(engine: Engine) -> None:
     assert slots._promised == 0
     if slots.waiting:
         assert slots.total > 0, "nobody is left to wake who waits"
+
+
+# ---------------------------------------------------------------- steps that take the loop
+
+
+class Slow:
+    """Steps that take the loop for a while, as the clock has it."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self.clock = clock
+        self.seen: list[tuple[str, float]] = []
+
+    async def step(self, name: str, seconds: float) -> None:
+        await asyncio.sleep(0)  # as one does that reads the store
+        self.seen.append((name, round(self.clock.monotonic(), 3)))
+        self.clock._seconds += seconds
+
+
+async def test_slow_steps_of_a_project_come_one_at_a_time_and_leave_as_much_to_others(
+    clock: FakeClock,
+) -> None:
+    turns, slow = Turns(clock), Slow(clock)
+    await turns.run("p", lambda: slow.step("p0", 0.25))
+    more = [
+        asyncio.create_task(turns.run("p", lambda name=f"p{n}": slow.step(name, 0.25)))  # type: ignore[misc]
+        for n in (1, 2, 3)
+    ]
+    await clock.advance(0)
+    await turns.run("q", lambda: slow.step("q", 0.001))
+    assert [name for name, _ in slow.seen] == ["p0", "q"], "the others go first"
+    await clock.advance(10)
+    await asyncio.gather(*more)
+    begun = [at for name, at in slow.seen if name != "q"]
+    assert begun == [0.0, 0.5, 1.0, 1.5], "a quarter of work, a quarter for the others"
+    assert not turns.is_slow("q")
+
+
+async def test_a_project_is_slow_before_its_first_slow_step_is_committed(clock: FakeClock) -> None:
+    turns, slow = Turns(clock), Slow(clock)
+
+    async def step() -> None:
+        await slow.step("p", 0.25)
+        await clock.sleep(5)
+
+    steps = [asyncio.create_task(turns.run("p", step))]
+    await clock.advance(0)
+    steps.append(asyncio.create_task(turns.run("p", step)))
+    await clock.advance(0)
+    assert len(slow.seen) == 1
+    await clock.advance(20)
+    await asyncio.gather(*steps)
+
+
+async def test_what_a_step_waits_for_does_not_make_its_project_slow(clock: FakeClock) -> None:
+    turns = Turns(clock)
+    waits = asyncio.create_task(turns.run("p", lambda: clock.sleep(60)))
+    await clock.advance(60)
+    await waits
+    assert not turns.is_slow("p")
+
+
+async def test_a_project_is_no_longer_slow_when_its_steps_are_quick_again(
+    clock: FakeClock,
+) -> None:
+    turns, slow = Turns(clock), Slow(clock)
+    for seconds in (0.25, *[0.0] * 10):
+        step = asyncio.create_task(turns.run("p", lambda s=seconds: slow.step("p", s)))  # type: ignore[misc]
+        await clock.advance(1)
+        await step
+    assert not turns.is_slow("p")
+
+
+async def test_a_slow_project_is_looked_at_one_at_a_time_and_others_at_once(
+    clock: FakeClock,
+) -> None:
+    turns, slow = Turns(clock), Slow(clock)
+
+    async def look(execution: str) -> None:
+        project = execution[0]
+        seconds = 0.25 if project == "p" else 0.001
+        await turns.run(project, lambda: slow.step(execution, seconds), waits=False)
+
+    waker = Waker(clock, look, is_slow=turns.is_slow)
+    waker.wake("p", "p")
+    await clock.advance(0)
+    for number in range(100):
+        waker.wake(f"p{number}", "p")
+    waker.wake("q", "q")
+    await clock.advance(0)
+    assert [name for name, _ in slow.seen] == ["p", "q"]
+    assert len(waker) == 99, "they take no room from others"
+    await clock.advance(60)
+    assert [name for name, _ in slow.seen[2:]] == [f"p{number}" for number in range(100)]
+    await waker.stop()
+
+
+async def test_a_look_has_its_turn_behind_the_requests_that_came_before(clock: FakeClock) -> None:
+    turns, slow = Turns(clock), Slow(clock)
+
+    async def look(execution: str) -> None:
+        await turns.run("p", lambda: slow.step(execution, 0.25), waits=False)
+
+    await turns.run("p", lambda: slow.step("first", 0.25))
+    request = asyncio.create_task(turns.run("p", lambda: slow.step("request", 0.25)))
+    await clock.advance(0)
+    waker = Waker(clock, look, is_slow=turns.is_slow)
+    for name in ("a", "b"):
+        waker.wake(name, "p")
+    later = asyncio.create_task(turns.run("p", lambda: slow.step("later", 0.25)))
+    await clock.advance(20)
+    await asyncio.gather(request, later)
+    assert [name for name, _ in slow.seen] == ["first", "request", "a", "later", "b"]
+    await waker.stop()
+
+
+async def test_starts_of_a_slow_project_that_would_wait_for_long_are_refused(
+    clock: FakeClock,
+) -> None:
+    turns, slow = Turns(clock), Slow(clock)
+    await turns.run("p", lambda: slow.step("p", 0.25))
+    more = [
+        asyncio.create_task(turns.run("p", lambda: slow.step("p", 0.25)))
+        for _ in range(WAITING_MAX + 1)
+    ]
+    await clock.advance(0)
+    turns.admit("q")
+    with pytest.raises(TooManyRequests):
+        turns.admit("p")
+    turns.hurry()
+    await clock.advance(1)
+    await asyncio.gather(*more)
+
+
+async def test_a_crowd_of_due_timers_is_digested_one_at_a_time_when_that_takes_long(
+    engine: Engine,
+) -> None:
+    """Late by many rounds, it would make up for all of them in one step."""
+    slow = "${$reduce([1..400], function($a, $b) { $a + $b })}"
+    actions = {"name": "work", "type": "map", "value": [slow] * 100}
+    await engine.upload(
+        {
+            "states": [
+                {"name": "w", "after": [{"delay": 1, "next": "s"}]},
+                {"name": "s", "do": "work", "on": {"success": "w", "error": "w"}},
+            ],
+            "actions": [actions],
+            "transitions": [{"current": "init", "event": "start", "next": "w"}],
+        },
+        [],
+    )
+    begun = await engine.start()
+    before = (await engine.read(begun)).seq
+    engine.clock._seconds += 30
+    await engine.it.owner.look(begun.id)
+    visits = [e for e in await engine.entries(begun) if e["type"] == "stateEntered"]
+    assert (await engine.read(begun)).seq > before
+    assert len(visits) < 40

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+import orjson
 import pytest
 
 from goflow_py.engine.forks import ForkRequest
@@ -293,3 +294,39 @@ async def test_limits_outlive_the_server(
     await refused(again)
     await again.it.stop()
     await engine.it.start()
+
+
+# ---------------------------------------------------------------- what else is stored
+
+
+async def test_over_the_stored_bytes_no_new_blueprint_is_stored(engine: Engine) -> None:
+    admit = engine.it.limits.admit_stored
+
+    async def upload(**changes: Any) -> Any:
+        whole = {"project": "p", "activity": "a", "workers": [], **WAIT, **changes}
+        return await engine.it.uploads.upload(orjson.dumps(whole), admit=admit, repeat=repeat)
+
+    repeat: Repeat | None = Repeat(key="k", scope="POST /x", digest="d")
+    await upload()
+    await limit(engine, max_stored_bytes=100)
+    assert (await upload()).replayed, "a repeat is answered as ever"
+    repeat = None
+    assert not (await upload()).created, "it takes no room"
+    with pytest.raises(TooManyRequests) as caught:
+        await upload(description="another")
+    assert (caught.value.reason, caught.value.status) == ("too_much_stored", 429)
+    with pytest.raises(TooManyRequests):
+        await upload(activity="b")
+    with pytest.raises(TooManyRequests):
+        await upload(workers=workers("w"))
+    assert [row.version for row in await engine.store.versions("p", "a")] == [1]
+    await engine.it.limits.delete("p")
+    assert (await upload(activity="b")).created
+
+
+async def test_a_rate_that_is_almost_nothing_refuses_and_breaks_nothing(engine: Engine) -> None:
+    await engine.upload(WAIT, [])
+    await limit(engine, starts_per_second=5e-324)
+    await engine.start()
+    error = await refused(engine)
+    assert (error.reason, error.facts["retryAfter"]) == ("too_many_starts", 3_600)

@@ -35,10 +35,15 @@ def rows(path: Path) -> dict[str, int]:
             name: connection.execute(f"SELECT count(*) FROM {name}").fetchone()[0]
             for name in tables
         }
-        for name, column in (("tallies", "count"), ("sizes", "bytes")):
-            if name in found:
-                query = f"SELECT count(*) FROM {name} WHERE {column} <> 0"
-                [found[name]] = connection.execute(query).fetchone()
+        if "tallies" in found:
+            query = "SELECT count(*) FROM tallies WHERE count <> 0"
+            [found["tallies"]] = connection.execute(query).fetchone()
+        if "sizes" in found:
+            # Blueprints and workers stay, with their bytes.
+            query = """SELECT sum(bytes)
+              - (SELECT ifnull(sum(length(body) + length(findings)), 0) FROM blueprints)
+              - (SELECT ifnull(sum(length(body)), 0) FROM workers) FROM sizes"""
+            [found["sizes"]] = connection.execute(query).fetchone()
         return found
 
 

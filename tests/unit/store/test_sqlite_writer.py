@@ -7,8 +7,10 @@ import random
 import resource
 import sqlite3
 import subprocess
+import threading
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -311,3 +313,106 @@ async def test_a_seq_that_only_the_history_has_is_fenced(store):
     await store._write(lambda db: db.execute("UPDATE executions SET seq = -1"))
     verdicts = await store.commit([replace(one, start=False), start(2)])
     assert [type(verdict).__name__ for verdict in verdicts] == ["Fenced", "Committed"]
+
+
+# ---------------------------------------------------------------- no memory, and a thread that ends
+
+
+class Forgetful:
+    """A connection that has no memory for some statements."""
+
+    def __init__(self, real: sqlite3.Connection, word: str) -> None:
+        self._real = real
+        self._word = word
+        self.met = threading.Event()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+    def execute(self, statement: str, *parameters: Any) -> sqlite3.Cursor:
+        if self._word in statement:
+            self.met.set()
+            raise MemoryError
+        return self._real.execute(statement, *parameters)
+
+
+async def forgetful(tmp_path, monkeypatch, word):
+    """Return a store whose writer has no memory for statements with *word*, and its connection."""
+    opened = []
+
+    def connect(path):
+        opened.append(Forgetful(real(path), word))
+        return opened[-1]
+
+    real = writer.connect
+    monkeypatch.setattr(writer, "connect", connect)
+    calls = []
+    store = await owning(tmp_path / "goflow.db", on_fatal=lambda: calls.append("fatal"))
+    return store, opened[0], calls
+
+
+@pytest.mark.parametrize("word", ["wal_checkpoint", "freelist_count"])
+async def test_tidying_without_memory_does_not_end_the_writer(tmp_path, monkeypatch, word):
+    monkeypatch.setattr(writer, "IDLE_SECONDS", 0.01)
+    store, connection, calls = await forgetful(tmp_path, monkeypatch, word)
+    assert await asyncio.to_thread(connection.met.wait, 20)
+    async with asyncio.timeout(20):
+        assert [type(one) for one in await store.commit([start(1)])] == [Committed]
+        await store.close()
+    assert calls == []
+
+
+async def test_a_write_without_memory_is_unavailable_and_heals(tmp_path, monkeypatch):
+    store, connection, _ = await forgetful(tmp_path, monkeypatch, "INSERT INTO history")
+    with pytest.raises(Unavailable) as caught:
+        await store.commit([start(1), start(2)])
+    assert caught.value.reason == "store_memory"
+    connection._word = "nothing"
+    assert len(await store.commit([start(1), start(2)])) == 2
+    assert await store.head(id_of(2)) == b"{}"
+    await store.close()
+
+
+async def test_a_rollback_without_memory_leaves_nothing_of_its_job(tmp_path, monkeypatch):
+    store, _, calls = await forgetful(tmp_path, monkeypatch, "ROLLBACK")
+    with pytest.raises(ZeroDivisionError):
+        await store._write(lambda db: db.execute("DELETE FROM shards") and 1 // 0)
+    async with asyncio.timeout(20):
+        assert [type(one) for one in await store.commit([start(1)])] == [Committed]
+        await store.close()
+    assert calls == []
+
+
+async def test_whatever_ends_the_thread_answers_everybody(tmp_path, monkeypatch):
+    calls = []
+    store = await owning(tmp_path / "goflow.db", on_fatal=lambda: calls.append("fatal"))
+
+    def broken(self):
+        raise ZeroDivisionError("a mistake of ours")
+
+    monkeypatch.setattr(writer.Writer, "_wal_is_long", broken)
+    async with asyncio.timeout(20):
+        answers = await asyncio.gather(
+            *(store.commit([start(number)]) for number in range(3)), return_exceptions=True
+        )
+        assert [getattr(one, "reason", one) for one in answers[1:]] == ["store_failed"] * 2
+        with pytest.raises(Unavailable) as caught:
+            await store.ping()
+        assert caught.value.reason == "store_failed" and store.failed
+        await store.close()
+    assert calls == ["fatal"]
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("can't start new thread")])
+async def test_a_reader_that_cannot_be_opened_is_opened_later(store, monkeypatch, error):
+    await store.commit([start(1)])
+
+    def connect(*_, **__):
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr("goflow_py.store.sqlite.readers.aiosqlite.connect", connect)
+        with pytest.raises(Unavailable) as caught:
+            await store.head(id_of(1))
+    assert caught.value.reason == "store_memory"
+    assert await store.head(id_of(1)) == b"{}"

@@ -3,13 +3,16 @@
 import asyncio
 import socket
 import threading
+from collections.abc import Iterator
 from time import perf_counter
+from typing import Any
 
 import pytest
 
 from goflow_py.ports import Answered, Unreachable
 from goflow_py.transport.addresses import AddressPolicy
 from goflow_py.transport.http import HttpTransport
+from goflow_py.transport.names import DNS_THREADS_PROJECT_MAX, DNS_WAITING_PROJECT_MAX
 from tests.faults.hostile_workers import BROKEN, CHUNKED, MIB, OK, WHOLE, reset
 
 SHORT_SECONDS = 0.3
@@ -135,6 +138,66 @@ async def test_a_worker_without_a_name_server_is_unreachable(call) -> None:
     reply = await call("http://no-such-host.invalid/", timeout_seconds=10.0)
     assert reply.code == "unreachable"
     assert reply.message.startswith("the host has no address")
+
+
+class NameServer:
+    """Knows ``localhost``, fails at once for ``failing``, and lets all others wait."""
+
+    def __init__(self) -> None:
+        self.release = threading.Event()
+        self.asked: list[str] = []
+
+    def __call__(self, host: str, port: int, **_: object) -> list[Any]:
+        self.asked.append(host)
+        if host.startswith("hanging"):
+            self.release.wait(30)
+        if host != "localhost":
+            raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+
+
+@pytest.fixture
+def names(monkeypatch: pytest.MonkeyPatch) -> Iterator[NameServer]:
+    server = NameServer()
+    monkeypatch.setattr(socket, "getaddrinfo", server)
+    yield server
+    server.release.set()
+
+
+async def test_a_projects_dead_name_server_fails_no_call_of_another(workers, call, names) -> None:
+    worker = await workers(WHOLE)
+    calls = [
+        asyncio.create_task(
+            call(f"http://hanging{number}.example/", timeout_seconds=SHORT_SECONDS, project="evil")
+        )
+        for number in range(100)
+    ]
+    replies = await asyncio.gather(*calls)
+    # Asked for behind them, a name of another's is waited for by nobody but them.
+    await call(f"http://localhost:{worker.port}/", project="evil", timeout_seconds=SHORT_SECONDS)
+    # Their threads hang still, though nobody waits for them any more.
+    assert len(names.asked) == DNS_THREADS_PROJECT_MAX
+    assert isinstance(
+        await call(f"http://localhost:{worker.port}/", project="good", timeout_seconds=10.0),
+        Answered,
+    )
+    crowded = Unreachable(code="unreachable", message="too many lookups of this project wait")
+    most = DNS_THREADS_PROJECT_MAX + DNS_WAITING_PROJECT_MAX
+    assert replies.count(crowded) == 100 - most
+    assert [reply.code for reply in replies].count("timeout") == most
+
+
+async def test_a_name_that_failed_is_not_asked_again_at_once(call, names, monkeypatch) -> None:
+    monkeypatch.setattr("goflow_py.transport.names.DNS_FAILED_SECONDS", SHORT_SECONDS)
+    first = await call("http://failing.example/")
+    again = await call("http://failing.example:81/")
+    assert first == again
+    assert first.message == "the host has no address: temporary failure in name resolution"
+    assert names.asked == ["failing.example"]
+    async with asyncio.timeout(10):
+        while len(names.asked) == 1:
+            await call("http://failing.example/")
+            await asyncio.sleep(0)  # a turn of the loop, no time
 
 
 async def test_a_name_server_that_does_not_answer_is_a_timeout(call, monkeypatch) -> None:

@@ -263,9 +263,22 @@ async def test_the_address_that_is_dialled_counts_not_the_one_seen_before(
     info = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", worker.port))
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [info])
     reply = await call(f"http://rebound.example:{worker.port}/", on=transport)
-    message = "127.0.0.1 is loopback, which is no allowed target"
-    assert reply == Unreachable(code="forbidden_target", message=message)
+    assert reply.code == "forbidden_target"
     assert worker.connections == 0
+
+
+@pytest.mark.parametrize("found", ["127.0.0.1", "10.1.2.3", "169.254.169.254"])
+async def test_where_an_inner_name_leads_is_told_to_the_log_and_not_to_the_caller(
+    closed, call, monkeypatch, caplog, found
+) -> None:
+    info = (socket.AF_INET, socket.SOCK_STREAM, 6, "", (found, 80))
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [info])
+    replies = [await call(f"http://{name}/", on=closed()) for name in ("db.internal", f"{found}")]
+    message = "the name leads to an address which is no allowed target; the server's log has it"
+    assert replies[0] == Unreachable(code="forbidden_target", message=message)
+    assert f"{found} is " in replies[1].message, "one who writes an address knows it"
+    [record] = caplog.records
+    assert (record.host, found in record.reason) == ("db.internal", True)
 
 
 async def test_of_several_addresses_only_the_allowed_are_dialled(
