@@ -10,7 +10,7 @@ from goflow_py.expression.errors import Fault
 DIGEST_STEPS_MAX: Final = 100_000
 """Evaluation steps of all expressions of one input."""
 DIGEST_FUSE_SECONDS: Final = 0.25
-"""Their time, in which nobody else is served; the machine may be slow, so it is only a fuse."""
+"""Of computing, in which nobody else is served; the machine may be slow, so it is only a fuse."""
 
 
 class _Spent:
