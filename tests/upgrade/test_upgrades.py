@@ -242,7 +242,8 @@ def test_a_crash_at_any_statement_of_a_migration_leaves_the_older_file(old: Old)
         env={**os.environ, "PYTHONPATH": str(Path.cwd())},
     )
     count = int(ran.stdout)
-    assert count > 5
+    is_older = len(before[-2]) < schema.SCHEMA
+    assert count > (5 if is_older else 0)
     for number in range(count):
         assert content(old.path.with_name(f"crash-{number}.db")) == before, number
 
