@@ -296,7 +296,9 @@ def test_without_memory_the_server_may_die_but_what_it_acknowledged_is_there(
             return None
 
     with ended(server), ThreadPoolExecutor(40) as pool:
-        answers = [answer for answer in pool.map(start, range(120)) if answer is not None]
+        # One after the other is no trouble; then all at once.
+        answers = [answer for answer in map(start, range(3)) if answer is not None]
+        answers += [answer for answer in pool.map(start, range(120)) if answer is not None]
     server.stop()
     made = {answer.json()["id"] for answer in answers if answer.status_code == 201}
     told = Counter(answer.status_code for answer in answers)
