@@ -16,6 +16,7 @@ from goflow_py.errors import Unavailable
 from goflow_py.store import rules
 from goflow_py.store.sqlite import failures, jobs
 from goflow_py.store.sqlite.queries import SQL
+from goflow_py.store.sqlite.readers import Readers
 from goflow_py.store.sqlite.schema import migrate
 from goflow_py.store.sqlite.store import SqliteStore
 from goflow_py.torture.loop import Host
@@ -23,6 +24,7 @@ from goflow_py.torture.loop import Host
 T = TypeVar("T")
 Job = Callable[[sqlite3.Connection], T]
 
+NOWHERE = Path("/nowhere/simulated.db")
 COMMIT_SECONDS = 0.03
 READ_SECONDS = 0.001
 SLOW_SECONDS = 1.5
@@ -168,12 +170,13 @@ class SimWriter:
         return failures.unavailable(error) or error
 
 
-class SimReaders:
-    """``store.sqlite.readers.Readers`` on the one connection: no transaction outlives a job."""
+class SimReaders(Readers):
+    """The store's readers on the one connection: no transaction outlives a job."""
 
     def __init__(
         self, disk: Disk, host: Host, *, chance: random.Random, roll: Callable[[str], bool]
     ) -> None:
+        super().__init__(NOWHERE)
         self._disk = disk
         self._host = host
         self._chance = chance
@@ -189,16 +192,6 @@ class SimReaders:
             raise Unavailable("the store cannot be read", code="store_unreadable")
         return list(self._disk.db.execute(SQL[query], parameters).fetchall())
 
-    async def one(
-        self, query: str, parameters: Sequence[Any] | Mapping[str, Any] = ()
-    ) -> tuple[Any, ...] | None:
-        """Return the first row."""
-        rows = await self.all(query, parameters)
-        return rows[0] if rows else None
-
-    async def close(self) -> None:
-        """There is nothing to close."""
-
 
 class SimStore(SqliteStore):
     """The SQLite store, on a simulated disk."""
@@ -212,7 +205,7 @@ class SimStore(SqliteStore):
         roll: Callable[[str], bool],
         on_fatal: Callable[[], object],
     ) -> None:
-        super().__init__(Path("/nowhere/simulated.db"), on_fatal=on_fatal)
+        super().__init__(NOWHERE, on_fatal=on_fatal)
         self._disk, self._host, self._chance, self._roll = disk, host, chance, roll
 
     async def open(self, *, node: str, now: int, ttl_ms: int) -> None:
@@ -225,7 +218,7 @@ class SimStore(SqliteStore):
             roll=self._roll,
             on_fatal=self._on_fatal,
         )
-        self._open_readers = SimReaders(  # type: ignore[assignment]
+        self._open_readers = SimReaders(
             self._disk, self._host, chance=self._chance, roll=self._roll
         )
 
@@ -238,10 +231,8 @@ class SimStore(SqliteStore):
 
 def at_rest(disk: Disk) -> SqliteStore:
     """Return a store that only reads what is on *disk*, for whom no process is needed."""
-    store = SimStore(
-        disk, Host("nobody"), chance=random.Random(0), roll=lambda _: False, on_fatal=lambda: None
-    )
-    store._open_readers = _Still(  # type: ignore[assignment]
+    store = SqliteStore(NOWHERE)
+    store._open_readers = _Still(
         disk, Host("nobody"), chance=random.Random(0), roll=lambda _: False
     )
     return store
