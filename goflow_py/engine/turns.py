@@ -17,7 +17,8 @@ from goflow_py.errors import TooManyRequests
 T = TypeVar("T")
 Work = Callable[[], Coroutine[Any, Any, T]]
 
-SLOW_SECONDS = 0.02
+SLOW_SECONDS = 0.1
+"""More than a collection of garbage or a first compilation takes: those are nobody's expressions."""
 WAITING_MAX = 100
 """Steps of one slow project that wait before its starts are refused."""
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from tests.faults.wire import GET, post
+from tests.faults.wire import GET, ORDER, START, post
 from tests.harness import Mock, Server, ended, until
 
 pytestmark = pytest.mark.e2e
@@ -31,17 +31,6 @@ SURPLUS = 1_000
 KEYS = 3
 REPEATS = 100
 ANSWER_SECONDS = 90.0
-START = "/v1/activities/shop/order/executions"
-ORDER: dict[str, Any] = {
-    "project": "shop",
-    "activity": "order",
-    "states": ["open"],
-    "actions": [],
-    "transitions": [
-        {"current": "init", "event": "start", "next": "open"},
-        {"current": "open", "event": "paid", "next": "done"},
-    ],
-}
 CALL: dict[str, Any] = {
     "project": "shop",
     "activity": "call",

@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -18,7 +17,7 @@ from goflow_py.api.guard import Connection, Guard, peer_of
 from goflow_py.bootstrap import running
 from goflow_py.config import Settings
 from goflow_py.testing import FakeClock
-from tests.faults.wire import GET, HOST, Wire, is_problem, post, wire_to
+from tests.faults.wire import GET, HOST, ORDER, START, Wire, is_problem, post, wire_to
 from tests.harness import Server, ended, until
 
 pytestmark = pytest.mark.e2e
@@ -29,17 +28,6 @@ HEADER_SECONDS = 2.0
 SWEEP_SECONDS = 1.0
 SLACK_SECONDS = 6.0
 PROBES = 100
-START = "/v1/activities/shop/order/executions"
-ORDER: dict[str, Any] = {
-    "project": "shop",
-    "activity": "order",
-    "states": ["open"],
-    "actions": [],
-    "transitions": [
-        {"current": "init", "event": "start", "next": "open"},
-        {"current": "open", "event": "paid", "next": "done"},
-    ],
-}
 
 
 def p99(seconds: list[float]) -> float:

@@ -3,26 +3,14 @@
 import gzip
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.faults.wire import GET, HOST, Wire, is_problem, post, wire_to
+from tests.faults.wire import GET, HOST, ORDER, START, Wire, is_problem, post, wire_to
 from tests.harness import Server, ended, until
 
 pytestmark = pytest.mark.e2e
 
-START = "/v1/activities/shop/order/executions"
-ORDER: dict[str, Any] = {
-    "project": "shop",
-    "activity": "order",
-    "states": ["open"],
-    "actions": [],
-    "transitions": [
-        {"current": "init", "event": "start", "next": "open"},
-        {"current": "open", "event": "paid", "next": "done"},
-    ],
-}
 BOMB_BYTES = 200 * 1024 * 1024
 GROWTH_KIB_MAX = 64 * 1024
 

@@ -8,6 +8,17 @@ from collections.abc import Iterator
 from typing import Any
 
 HOST = b"Host: 127.0.0.1\r\n"
+START = "/v1/activities/shop/order/executions"
+ORDER: dict[str, Any] = {
+    "project": "shop",
+    "activity": "order",
+    "states": ["open"],
+    "actions": [],
+    "transitions": [
+        {"current": "init", "event": "start", "next": "open"},
+        {"current": "open", "event": "paid", "next": "done"},
+    ],
+}
 GET = b"GET /healthz HTTP/1.1\r\n" + HOST
 WAIT_SECONDS = 20.0
 
