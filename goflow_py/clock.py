@@ -58,11 +58,9 @@ class SystemClock:
     def now_us(self) -> int:
         return time.time_ns() // 1_000
 
-    def monotonic(self) -> float:
-        return time.monotonic()
-
-    def busy(self) -> float:
-        return time.thread_time()
+    # Asked for many times a step: the functions themselves, without one of ours around them.
+    monotonic = staticmethod(time.monotonic)
+    busy = staticmethod(time.thread_time)
 
     def call_later(self, seconds: float, callback: Callable[[], object]) -> Handle:
         return asyncio.get_running_loop().call_later(seconds, callback)

@@ -70,7 +70,7 @@ class Closing:
     """What is needed to close an attempt: chance and defaults come from outside."""
 
     worker: Worker | None
-    """As the workers document has it now; None when it is gone from it."""
+    """Of a failure: as the workers document has it now; None when it is gone from it."""
     defaults: RetryDefaults
     chance: float
     reply: Reply | None = None

@@ -15,7 +15,20 @@ log = logging.getLogger(__name__)
 
 QUEUE_WRITES_MAX = 20_000
 
-Item = tuple[Write, asyncio.Future[Verdict]]
+
+class Pending(asyncio.Future[Verdict]):
+    """What is done once a write is durable, or refused.
+
+    Cancelling has no effect: the write is committed all the same. Whoever awaits it and is
+    cancelled goes on once it is done, and finds the cancellation there.
+    """
+
+    def cancel(self, msg: object = None) -> bool:
+        """Refuse."""
+        return False
+
+
+Item = tuple[Write, Pending]
 
 
 class Batcher:
@@ -32,13 +45,15 @@ class Batcher:
         """What is being committed."""
         self._some = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = False
         self.commits = 0
         self.writes = 0
 
     def start(self) -> None:
         """Begin to commit what is written."""
-        self._task = asyncio.get_running_loop().create_task(self._run())
+        self._loop = asyncio.get_running_loop()
+        self._task = self._loop.create_task(self._run())
         self._task.add_done_callback(self._ended)
 
     async def stop(self) -> None:
@@ -58,17 +73,16 @@ class Batcher:
         """Tell whether new work from outside has to be refused for now."""
         return len(self._pending) >= QUEUE_WRITES_MAX
 
-    def submit(self, write: Write) -> asyncio.Future[Verdict]:
+    def submit(self, write: Write) -> Pending:
         """Return what is done once *write* is durable, or refused.
 
-        The future, and the call, raise ``Unavailable``: nothing was written. Shield it: a caller
-        that goes away takes nothing back, the write is committed all the same.
+        The future, and the call, raise ``Unavailable``: nothing was written.
         """
         if self._stopping:
             raise Unavailable("the server is about to end; try again", code="draining")
         if self.full:
             raise Unavailable("too many steps wait to be written; try again", code="busy")
-        future: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
+        future = Pending(loop=self._loop)
         self._pending.append((write, future))
         self._some.set()
         return future
@@ -113,13 +127,18 @@ class Batcher:
         count = 0
         while self._pending and count < BATCH_RECORDS_MAX and size < BATCH_BYTES_MAX:
             item = self._pending.popleft()
-            members = (item[0], *item[0].family)
-            count += len(members)
-            size += sum(
-                len(one.head.body) + sum(len(r.entries) for r in one.records) for one in members
-            )
+            write = item[0]
+            count += 1 + len(write.family)
+            size += _size(write) + sum(map(_size, write.family))
             batch.append(item)
         return batch
+
+
+def _size(write: Write) -> int:
+    size = len(write.head.body)
+    for record in write.records:
+        size += len(record.entries)
+    return size
 
 
 def _fail(batch: list[Item], error: Unavailable) -> None:

@@ -49,11 +49,14 @@ class Caller:
             )
         except GoFlowError as failure:
             return None, Failure(code=failure.reason, message=failure.detail, again=False)
-        reply = without(await self.transport.send(request), used)
+        reply = await self.transport.send(request)
+        if used:
+            reply = without(reply, used)
         action = compiled.actions.get(task.action)
         raw = action is not None and getattr(action.model, "raw", False)
         verdict = judge(reply, kind=task.kind, raw=raw, now_ms=self.clock.now_ms())
-        verdict = verdict_without(verdict, used)
+        if used:
+            verdict = verdict_without(verdict, used)
         outcome = verdict.code if isinstance(verdict, Failure) else type(verdict).__name__.lower()
         self.observer.attempt(task.action, outcome, self.clock.monotonic() - began)
         return reply, verdict

@@ -63,7 +63,7 @@ def build_request(
     known = compiled.actions.get(task.action)
     model = known.model if known is not None else None
     action = model if isinstance(model, CallAction) else CallAction(name=task.action)
-    deadline = context.now_ms + round(worker.response_timeout * 1000)
+    deadline = durations.rfc3339(context.now_ms + round(worker.response_timeout * 1000))
     key = idempotency_key(execution, task)
     event = cloud_event(compiled, execution, task, key)
     body = event or _body(compiled, execution, task, action, deadline, context)
@@ -73,7 +73,7 @@ def build_request(
         "Goflow-Execution-Id": execution.id,
         "Goflow-Attempt": str(call.attempt),
         "Goflow-Fence": str(call.fence),
-        "Goflow-Deadline": durations.rfc3339(deadline),
+        "Goflow-Deadline": deadline,
     }
     if execution.traceparent:
         headers["traceparent"] = f"{execution.traceparent[:36]}{context.span_id}-01"
@@ -98,7 +98,7 @@ def _body(
     execution: Execution,
     task: Task,
     action: CallAction,
-    deadline: int,
+    deadline: str,
     context: CallContext,
 ) -> bytes:
     if action.raw:
@@ -111,7 +111,7 @@ def payload(
     execution: Execution,
     task: Task,
     action: CallAction,
-    deadline: int,
+    deadline: str,
     context: CallContext,
 ) -> dict[str, Any]:
     """Return the body of a call as an object."""
@@ -145,7 +145,7 @@ def payload(
         "input": task.input,
         "meta": action.meta if spec is None else {**action.meta, **spec.meta},
         "callbackUrl": callback,
-        "deadline": durations.rfc3339(deadline),
+        "deadline": deadline,
     }
 
 

@@ -11,7 +11,7 @@ from goflow_py.engine.family import Family, Member
 from goflow_py.engine.limits import Limits
 from goflow_py.engine.records import write_of
 from goflow_py.errors import Invalid, Unavailable
-from goflow_py.fsm.bytes_bound import check_head, check_step, is_ending
+from goflow_py.fsm.bytes_bound import STEP_BYTES_MAX, check_head, check_step, is_ending
 from goflow_py.ports import Committed, Fenced, Name, Poisonous, Taken, Verdict, Write
 
 
@@ -52,18 +52,11 @@ class Commits:
         changed = [member for member in family.members.values() if member.draft.changed]
         if not changed:
             return
-        writes, size = list[Write](), 0
-        ends = any(is_ending(member.draft.after) for member in changed)
-        for member in changed:
-            writes.append(self._write(member, names if member is first else ()))
-            size += member.draft.size + len(writes[-1].head.body)
-            check_step(first.live.execution.id, size, ends=ends)
-        verdict, is_gone = await self._send(changed, writes)
+        write = self._whole(changed, first, names)
+        verdict, is_gone = await self._send(changed, write)
         if isinstance(verdict, Committed):
             for member in changed:
-                before, member.live.execution = member.live.execution, member.draft.after
-                del member.live.results[: member.results]
-                self._carry_out(member, before)
+                self._committed(member)
             if is_gone:
                 raise asyncio.CancelledError
             return
@@ -80,19 +73,34 @@ class Commits:
             case _:
                 assert_never(verdict)
 
-    async def _send(
-        self, changed: Sequence[Member], writes: Sequence[Write]
-    ) -> tuple[Verdict, bool]:
+    def _whole(self, changed: Sequence[Member], first: Member, names: Sequence[Name]) -> Write:
+        """Return what all of them write, as one."""
+        writes, size = list[Write](), 0
+        for member in changed:
+            writes.append(self._write(member, names if member is first else ()))
+            size += member.draft.size + len(writes[-1].head.body)
+            if size > STEP_BYTES_MAX:
+                ends = any(is_ending(member.draft.after) for member in changed)
+                check_step(first.live.execution.id, size, ends=ends)
+        return writes[0] if len(writes) == 1 else replace(writes[0], family=writes[1:])
+
+    def _committed(self, member: Member) -> None:
+        live, before, after = member.live, member.live.execution, member.draft.after
+        live.execution = after
+        was_open = not (member.is_new or before.ended)
+        self._limits.count(after.project, was_open=was_open, is_open=not after.ended)
+        del live.results[: member.results]
+        self._carry_out(member, before)
+
+    async def _send(self, changed: Sequence[Member], write: Write) -> tuple[Verdict, bool]:
         """Return the store's verdict, and whether whoever asked for it went away meanwhile."""
-        write = writes[0] if len(writes) == 1 else replace(writes[0], family=writes[1:])
         try:
-            future = self._batcher.submit(write)
-            self._limits.watch(future, changed)
+            pending = self._batcher.submit(write)
             try:
-                return await asyncio.shield(future), False
+                return await pending, False
             except asyncio.CancelledError:
                 # What was committed is carried out all the same: others wait for it.
-                return await asyncio.shield(future), True
+                return pending.result(), True
         except BaseException as error:
             if not isinstance(error, Unavailable):
                 # Whether it was written is not known here.

@@ -18,12 +18,14 @@ from goflow_py.engine.backoff import RetryDefaults, exhausted
 from goflow_py.engine.breaker import PROBE_AFTER_SECONDS, Breaker, Breakers
 from goflow_py.engine.slots import CALLS_IN_FLIGHT_MAX, Ask, Key, Slot, Slots
 from goflow_py.engine.stand_ins import QUEUED, Workers, used_of, workers_of
-from goflow_py.engine.verdict import Acceptance, Definite, Failure, Success, Verdict
+from goflow_py.engine.steps import Step
+from goflow_py.engine.verdict import Definite, Failure, Success, Verdict
 from goflow_py.fsm import timers, work
 from goflow_py.fsm.compile import Compiled
 from goflow_py.fsm.draft import Draft
 from goflow_py.fsm.errands import NOTIFY
 from goflow_py.fsm.inputs import task_ended
+from goflow_py.fsm.rows import CALLS
 from goflow_py.ports import Reply
 
 ROUNDS_MAX = 100
@@ -94,12 +96,15 @@ class Dispatcher:
 
     # ------------------------------------------------------------ tasks to attempts
 
-    def dispatch(self, compiled: Compiled, draft: Draft, workers: Workers) -> None:
+    def dispatch(self, step: Step) -> None:
         """Open an attempt, or set the time of the next one, for every task that has neither."""
+        draft = step.draft
         if draft.after.paused:
             return
         for number in range(ROUNDS_MAX + 1):
             due = [task.name for task in _open_work(draft) if _is_due(draft, task)]
+            if not due:
+                return
             if number == ROUNDS_MAX:
                 # Work that ends without a call led to more such work, again and again.
                 self.put_off(draft)
@@ -109,7 +114,7 @@ class Dispatcher:
                 # One before it may have decided the join, or left the state.
                 task = draft.after.work(name)
                 if task is not None and _is_due(draft, task):
-                    moved = self._dispatch_one(compiled, draft, task, workers) or moved
+                    moved = self._dispatch_one(step.compiled, draft, task, step.workers) or moved
             if not moved:
                 return
 
@@ -162,6 +167,12 @@ class Dispatcher:
     ) -> Choice:
         if not workers:
             return NoneLeft(code="no_worker", message=f"action '{task.action}' has no worker now")
+        if task.kind in CALLS and not task.used and not task.waits and len(workers) == 1:
+            # The usual first attempt, of which nothing has to be compared.
+            [worker] = workers
+            if worker.rate_limit is None and not self._breaker(draft, task, worker).is_open:
+                free = self.slots.has(draft.after.project, task.action, worker)
+                return Chosen(worker=worker) if free else NoSlot(workers=workers)
         elapsed = (draft.now - task.since) / 1000
         left = [
             worker
@@ -260,10 +271,11 @@ class Dispatcher:
             verdict = Failure(
                 code=verdict.code, message=verdict.message, status=verdict.status, again=False
             )
+        failed = isinstance(verdict, Failure)
         closing = Closing(
-            worker=called_worker(compiled, workers, task),
+            worker=called_worker(compiled, workers, task) if failed else None,
             defaults=self._defaults,
-            chance=self._clock.random(),
+            chance=self._clock.random() if failed else 0.0,
             reply=reply,
             via=via,
         )
@@ -280,14 +292,8 @@ class Dispatcher:
 
     def called(self, slot: Slot, verdict: Verdict) -> None:
         """Note what a call told about its endpoint. A definite no is an answer: it is up."""
-        breaker = self.breakers.of(slot.key)
-        match verdict:
-            case Success() | Acceptance() | Definite():
-                breaker.report(self._clock.monotonic(), ok=True, by=slot.name)
-            case Failure():
-                breaker.report(self._clock.monotonic(), ok=False, by=slot.name)
-            case _:
-                assert_never(verdict)
+        is_up = not isinstance(verdict, Failure)
+        self.breakers.of(slot.key).report(self._clock.monotonic(), ok=is_up, by=slot.name)
 
     def new_child(self, parent: str) -> str:
         """Return the id of a child to be: a family shares a shard, the last byte of its ids."""
@@ -311,7 +317,7 @@ class Dispatcher:
         opened = execution.work(task.name)
         assert opened is not None and opened.call is not None, "its attempt was opened"
         key = _key(draft, task, worker)
-        slot = Slot(*key, execution.id, opened.call.fence)
+        slot = Slot(key, execution.id, opened.call.fence)
         self._counter += 1
         self._turn.pop(key, None)
         self._turn[key] = self._counter
@@ -322,14 +328,15 @@ class Dispatcher:
         now, breaker = self._clock.monotonic(), self.breakers.of(key)
         retries = int(task.used.get(worker.worker_endpoint, 0) > 0)
         breaker.budget.add(now, calls=1 - retries, retries=retries)
-        breaker.called(now, by=slot.name)
+        if breaker.is_open:
+            breaker.called(now, by=slot.name)
 
     def slot_of(self, execution: Execution, task: Task, fence: int) -> Slot:
         """Return the slot of an attempt that was opened."""
         slot = self.slots.of(execution.id, fence)
         if slot is None:
             assert task.call is not None, "its attempt was opened"
-            slot = Slot(execution.project, task.action, task.call.worker, execution.id, fence)
+            slot = Slot((execution.project, task.action, task.call.worker), execution.id, fence)
             self.slots.take(slot)
         return slot
 
@@ -388,8 +395,11 @@ def _key(draft: Draft, task: Task, worker: Worker) -> Key:
 
 
 def _open_work(draft: Draft) -> list[Task]:
-    errands = list(draft.after.errands.values())
-    return errands if draft.after.ended else [*draft.after.open_tasks(), *errands]
+    after = draft.after
+    if not after.errands:
+        return [] if after.ended else after.open_tasks()
+    errands = list(after.errands.values())
+    return errands if after.ended else [*after.open_tasks(), *errands]
 
 
 def _is_due(draft: Draft, task: Task) -> bool:

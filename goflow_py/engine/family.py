@@ -6,11 +6,13 @@ open child that is gone is cancelled, a child that ended ends its task, a pause 
 """
 
 import asyncio
-from dataclasses import dataclass, field
+from collections.abc import Set
+from dataclasses import replace
 
 from goflow_py.clock import Clock
 from goflow_py.domain.event import Control
 from goflow_py.domain.execution import Execution, Status, Task
+from goflow_py.domain.values import value
 from goflow_py.engine import attempts
 from goflow_py.engine.attempts import Chosen
 from goflow_py.engine.births import Birth, Unborn, conceive, parentage
@@ -42,74 +44,103 @@ MESSAGE_CHARACTERS_MAX = 300
 """Of a child's error in its parent's: generations would repeat one another."""
 
 
-@dataclass(slots=True, eq=False)
 class Member:
     """One execution in a step, and what its relatives know of it."""
 
-    live: Live
-    draft: Draft
-    workers: Workers
-    is_new: bool = False
-    children: set[str] = field(default_factory=set)
-    paused: bool = False
-    unwinding: bool = False
-    ended: bool = False
-    results: int = 0
-    """Of its pending results, those that this step took."""
-    took_held: bool = False
-    """What came while it was paused was taken after its resume."""
-    waited: bool = False
-    """It stood in the row of those that wait for a slot, when this step began."""
-    has_born: bool = False
-    """A machine was born for it: kept events may be for that."""
+    __slots__ = (
+        "children",
+        "draft",
+        "ended",
+        "has_born",
+        "is_new",
+        "live",
+        "paused",
+        "results",
+        "step",
+        "took_held",
+        "unwinding",
+        "waited",
+    )
 
-    @property
-    def step(self) -> Step:
-        """Return the member as a step of its own."""
-        return Step(self.live.compiled, self.draft, self.workers)
+    def __init__(self, live: Live, draft: Draft, workers: Workers, *, is_new: bool) -> None:
+        execution = live.execution
+        self.live = live
+        self.draft = draft
+        self.step = Step(live.compiled, draft, workers)
+        """The member as a step of its own."""
+        self.is_new = is_new
+        self.children = execution.children().keys() if execution.tasks else NO_CHILDREN
+        self.paused = execution.paused
+        self.unwinding = execution.unwinding
+        self.ended = execution.ended
+        self.results = 0
+        """Of its pending results, those that this step took."""
+        self.took_held = False
+        """What came while it was paused was taken after its resume."""
+        self.waited = False
+        """It stood in the row of those that wait for a slot, when this step began."""
+        self.has_born = False
+        """A machine was born for it: kept events may be for that."""
+
+    def has_kept(self) -> bool:
+        """Tell whether something that came before may be taken now."""
+        if self.has_born:
+            return True
+        return self.live.execution.paused and not self.took_held
+
+    def has_news(self) -> bool:
+        """Tell whether relatives may not know what became of it."""
+        after = self.draft.after
+        if after.tasks or self.children:
+            # Compared only where there are some: nearly all work has no children.
+            if self.children or any(task.facts for task in after.tasks.values()):
+                return True
+        if (after.paused, after.unwinding) != (self.paused, self.unwinding):
+            return True
+        return after.ended != self.ended
+
+
+NO_CHILDREN: Set[str] = frozenset()
+
+
+@value
+class Around:
+    """What the steps of all families need."""
+
+    memory: Memory
+    catalog: Catalog
+    dispatcher: Dispatcher
+    clock: Clock
+    places: Places
 
 
 class Family:
     """The executions that one step touches, as drafts."""
 
-    def __init__(
-        self,
-        *,
-        memory: Memory,
-        catalog: Catalog,
-        dispatcher: Dispatcher,
-        clock: Clock,
-        places: Places,
-        dispatches: bool,
-    ) -> None:
-        self._memory = memory
-        self._catalog = catalog
-        self._dispatcher = dispatcher
-        self._clock = clock
-        self._places = places
+    __slots__ = ("_around", "_dispatcher", "_dispatches", "_entered", "_memory", "_now", "members")
+
+    def __init__(self, around: Around, *, dispatches: bool) -> None:
+        self._around = around
+        self._memory = around.memory
+        self._dispatcher = around.dispatcher
         self._dispatches = dispatches
-        self._now = clock.now_ms()
+        self._now = around.clock.now_ms()
         self.members: dict[str, Member] = {}
         self._entered: list[Live] = []
 
     # ------------------------------------------------------------ members
 
-    async def take(self, live: Live, *, is_new: bool = False) -> Member:
+    def take(self, live: Live, workers: Workers, *, is_new: bool = False) -> Member:
         """Let *live* be a member; it is not stepped yet."""
         execution = live.execution
-        workers = await self._catalog.workers(execution.project, execution.activity)
-        member = Member(
-            live=live,
-            draft=Draft(execution, self._now),
-            workers=workers,
-            is_new=is_new,
-            children=set(execution.children()) if execution.tasks else set(),
-            paused=execution.paused,
-            unwinding=execution.unwinding,
-            ended=execution.ended,
-        )
+        member = Member(live, Draft(execution, self._now), workers, is_new=is_new)
         self.members[execution.id] = member
         return member
+
+    async def _take(self, live: Live, *, is_new: bool = False) -> Member:
+        execution = live.execution
+        workers = await self._around.catalog.workers(execution.project, execution.activity)
+        return self.take(live, workers, is_new=is_new)
 
     async def _relative(self, execution: str) -> Member:
         """Return a relative as it is now: its due timers come first. Raises ``NotFound``."""
@@ -118,15 +149,14 @@ class Family:
             return known
         live = await self._memory.enter(execution)
         self._entered.append(live)
-        member = await self.take(live)
-        abandon_lost(member.draft, live.calls)
+        member = await self._take(live)
+        step = member.step
+        abandon_lost(step.draft, live.calls)
         for arrived, take in list(live.results):
-            catch_up(live.compiled, member.draft, self._dispatcher, member.workers, until=arrived)
-            take(member.step)
+            catch_up(step, self._dispatcher, until=arrived)
+            take(step)
             member.results += 1
-        catch_up(
-            live.compiled, member.draft, self._dispatcher, member.workers, until=member.draft.now
-        )
+        catch_up(step, self._dispatcher, until=step.draft.now)
         return member
 
     async def kin(self, member: Member) -> Children:
@@ -158,14 +188,15 @@ class Family:
             if len(self.members) > YIELD_MEMBERS:
                 await asyncio.sleep(0)  # noqa: TID251  # a turn for others: no time passes
             for member in list(self.members.values()):
-                await self._take_kept(member)
+                if member.has_kept():
+                    await self._take_kept(member)
                 if PLACE in member.draft.after.timers:
                     await self._take_place(member)
             size = len(self.members)
             for member in list(self.members.values()):
                 if self._dispatches and number < ROUNDS_PACED and size < MEMBERS_MAX:
                     member.waited |= self._dispatcher.leave_row(member.draft)
-                    self._dispatcher.dispatch(member.live.compiled, member.draft, member.workers)
+                    self._dispatcher.dispatch(member.step)
                     size += _to_be_born(member)
                 else:
                     self._dispatcher.put_off(member.draft)
@@ -190,9 +221,7 @@ class Family:
             for child in after.children():
                 if child in self.members:
                     await self._take_kept(self.members[child])
-            step = member.step
-            step.kin = await self.kin(member)
-            take_held(step, self._dispatcher)
+            take_held(replace(member.step, kin=await self.kin(member)), self._dispatcher)
         elif member.has_born and after.deferred:
             member.has_born = False
             take_deferred(member.live.compiled, member.draft, await self.kin(member))
@@ -200,7 +229,7 @@ class Family:
     async def _take_place(self, member: Member) -> None:
         """Let an execution go on that waits for a place, if there is one for it."""
         compiled, draft = member.live.compiled, member.draft
-        if draft.after.paused or not await self._places.take(draft.after):
+        if draft.after.paused or not await self._around.places.take(draft.after):
             return
         command = noted_command(draft.after)
         if command is None:
@@ -220,10 +249,12 @@ class Family:
         """Tell relatives what is new; return whether anything was."""
         told = False
         for member in list(self.members.values()):
+            if not member.has_news():
+                continue
             after = member.draft.after
             now = after.children() if after.tasks else {}
             if now.keys() != member.children:
-                before, member.children = member.children, set(now)
+                before, member.children = member.children, now.keys()
                 for child in sorted(before - now.keys()):
                     await self._drop(member, child)
                 for child, task in now.items():
@@ -300,7 +331,7 @@ class Family:
                     return
                 relative.ended = True
             task = self._another(member, task)
-        born = await conceive(self._catalog, member.step, task)
+        born = await conceive(self._around.catalog, member.step, task)
         if isinstance(born, Unborn):
             self._close(member, task, Definite(code=born.code, message=born.message))
         else:
@@ -315,7 +346,7 @@ class Family:
         attempts.open_attempt(
             draft, draft.after.tasks[task.name], Chosen(worker=worker), child=child
         )
-        member.children = set(draft.after.children())
+        member.children = draft.after.children().keys()
         return draft.after.tasks[task.name]
 
     async def _deliver(self, member: Member, task: Task, born: Birth) -> None:
@@ -329,7 +360,7 @@ class Family:
         )
         live = self._memory.create(execution, born.compiled, family=parent.family)
         self._entered.append(live)
-        child = await self.take(live, is_new=True)
+        child = await self._take(live, is_new=True)
         member.has_born = True
         inputs.start(
             born.compiled,

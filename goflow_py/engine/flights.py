@@ -59,17 +59,18 @@ class Flights:
         """Begin the attempts that are open in *after*, and drop those that are not."""
         open_now = {
             task.call.fence: task
-            for tasks in (after.tasks, after.errands)
-            for task in tasks.values()
+            for task in (*after.tasks.values(), *after.errands.values())
             if task.call is not None and not task.call.accepted
         }
-        for fence in [fence for fence in live.calls if fence not in open_now]:
-            flight = live.calls.pop(fence)
-            if flight is not asyncio.current_task():
-                flight.cancel()
+        calls = live.calls
+        if calls:
+            for fence in calls.keys() - open_now.keys():
+                flight = calls.pop(fence)
+                if flight is not asyncio.current_task():
+                    flight.cancel()
         for fence, task in open_now.items():
-            if fence not in live.calls and not self._grounded:
-                live.calls[fence] = self._take_off(live, task, fence)
+            if fence not in calls and not self._grounded:
+                calls[fence] = self._take_off(live, task, fence)
         self.give_back_slots(live)
 
     def give_back_slots(self, live: Live) -> None:
@@ -167,8 +168,9 @@ class Flights:
 
     def wake_ready(self) -> None:
         """Wake those whose turn it is, now that a slot is free."""
-        for execution, project in self._dispatcher.slots.next_ready():
-            self._wake(execution, project)
+        if self._dispatcher.slots.waiting:
+            for execution, project in self._dispatcher.slots.next_ready():
+                self._wake(execution, project)
 
     # ------------------------------------------------------------ drain
 

@@ -27,24 +27,21 @@ ATTEMPT_TIMERS = frozenset({"retry", "callback", "lease", "watch"})
 
 def abandon_lost(draft: Draft, calls: Container[int]) -> None:
     """Close attempts whose call (by fence) is not in flight: a crash or a drain cut them."""
-    for task in [*draft.after.open_tasks(), *draft.after.errands.values()]:
+    after = draft.after
+    for task in [*after.tasks.values(), *after.errands.values()]:
         call = task.call
         if call is not None and not call.accepted and call.fence not in calls:
             attempts.abandon(draft, task)
 
 
-def catch_up(
-    compiled: Compiled,
-    draft: Draft,
-    dispatcher: Dispatcher,
-    workers: Workers,
-    *,
-    until: int,
-) -> None:
+def catch_up(step: Step, dispatcher: Dispatcher, *, until: int) -> None:
     """Fire every timer that is due by *until*, earliest first, a record each.
 
     None before the draft's own time: *until* may have been read off a clock that has been set back.
     """
+    draft = step.draft
+    if not draft.after.timers:
+        return
     until = min(until, draft.now)
     most = draft.before.visit + VISITS_A_STEP_MAX
     spent = budget.seconds_ever() + budget.DIGEST_FUSE_SECONDS
@@ -57,7 +54,7 @@ def catch_up(
         due, name = min((due, name) for name, due in timers.items())
         if due > until:
             return
-        _fire(compiled, draft, dispatcher, workers, name)
+        _fire(step.compiled, draft, dispatcher, step.workers, name)
         draft.close_record()
 
 
@@ -93,9 +90,9 @@ def _silence(compiled: Compiled, task: Task) -> str:
 
 def take_held(step: Step, dispatcher: Dispatcher) -> None:
     """After a resume: take what came meanwhile, and due timers, by their own time."""
-    compiled, draft, workers = step.compiled, step.draft, step.workers
+    compiled, draft = step.compiled, step.draft
     for held in sorted(draft.before.held, key=lambda item: (item["at"], item["seq"])):
-        catch_up(compiled, draft, dispatcher, workers, until=held["at"])
+        catch_up(step, dispatcher, until=held["at"])
         what = held["input"]
         if what["kind"] == "event":
             take_held_event(compiled, draft, what, step.kin)
@@ -103,7 +100,7 @@ def take_held(step: Step, dispatcher: Dispatcher) -> None:
             _take_held_outcome(compiled, draft, what)
         draft.close_record()
     take_deferred(compiled, draft, step.kin)
-    catch_up(compiled, draft, dispatcher, workers, until=draft.now)
+    catch_up(step, dispatcher, until=draft.now)
 
 
 def _take_held_outcome(compiled: Compiled, draft: Draft, held: dict[str, Any]) -> None:

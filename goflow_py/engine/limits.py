@@ -8,20 +8,18 @@ Children are counted and never refused: a family that waited for a place, which 
 gives back, would wait for ever.
 """
 
-import asyncio
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from goflow_py.clock import Clock
 from goflow_py.config import Settings
 from goflow_py.domain.execution import Execution
 from goflow_py.domain.values import value
-from goflow_py.engine.family import Member
 from goflow_py.engine.heads import read_head
 from goflow_py.errors import NotFound, TooManyRequests
-from goflow_py.ports import Committed, LimitsRow, Name, Store, UsageRow, Verdict
+from goflow_py.ports import LimitsRow, Name, Store, UsageRow
 
 MEASURE_SECONDS = 2.0
 """Between two readings of the stored bytes, when a limit asks for them."""
@@ -150,24 +148,10 @@ class Limits:
         if bucket is not None and not started:
             bucket.tokens += 1
 
-    def watch(self, future: asyncio.Future[Verdict], members: Iterable[Member]) -> None:
-        """Count what a step begins, ends and reopens, as soon as it is committed."""
-        moves = [
-            (member.draft.after.project, was_ended - member.draft.after.ended)
-            for member in members
-            if (was_ended := member.is_new or member.live.execution.ended)
-            != member.draft.after.ended
-        ]
-        if not moves:
-            return
-
-        def count(done: asyncio.Future[Verdict]) -> None:
-            if not done.cancelled() and done.exception() is None:
-                if isinstance(done.result(), Committed):
-                    for project, number in moves:
-                        self._running[project] += number
-
-        future.add_done_callback(count)
+    def count(self, project: str, *, was_open: bool, is_open: bool) -> None:
+        """Count what a committed step began, ended or reopened."""
+        if was_open != is_open:
+            self._running[project] += is_open - was_open
 
     # ------------------------------------------------------------ what is stored
 

@@ -94,7 +94,7 @@ def claimed(compiled: Compiled, execution: Execution, task: Task, token: str) ->
     model = compiled.actions[task.action].model
     action = CallAction.model_construct(name=task.action, type="sync", raw=False, meta=model.meta)
     lease = execution.timers.get(f"task:{task.name}:lease")
-    body = payload(compiled, execution, task, action, 0, _NO_CALL)
+    body = payload(compiled, execution, task, action, "", _NO_CALL)
     return Claimed(
         id=task_id(TaskName(execution=execution.id, visit=execution.visit, task=task.name)),
         token=token,

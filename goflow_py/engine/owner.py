@@ -18,14 +18,15 @@ from goflow_py.engine.catalog import Catalog
 from goflow_py.engine.commits import Commits
 from goflow_py.engine.commits import NameTaken as NameTaken
 from goflow_py.engine.dispatcher import Dispatcher
-from goflow_py.engine.family import Family, Member
+from goflow_py.engine.family import Around, Family, Member
 from goflow_py.engine.flights import Doer, Flights
 from goflow_py.engine.inputs import abandon_lost, catch_up
 from goflow_py.engine.limits import Limits
-from goflow_py.engine.memory import Live, Memory
+from goflow_py.engine.memory import Live, Memory, Result
 from goflow_py.engine.places import Places
 from goflow_py.engine.queues import Queues
 from goflow_py.engine.removal import remove
+from goflow_py.engine.stand_ins import Workers
 from goflow_py.engine.steps import Act, Names, Step, T
 from goflow_py.engine.timers import HORIZON_SECONDS, Timers
 from goflow_py.engine.turns import Busy, Turns
@@ -94,6 +95,13 @@ class Owner:
             carry_out=self._carry_out,
             lose=self._lose,
         )
+        self._around = Around(
+            memory=self.memory,
+            catalog=catalog,
+            dispatcher=dispatcher,
+            clock=clock,
+            places=self.places,
+        )
         self.draining = False
         self.committed: Callable[[Execution], None] = _ignore
         """Is told of every execution that a step changed, once that is durable."""
@@ -101,14 +109,7 @@ class Owner:
     # ------------------------------------------------------------ steps
 
     def _family(self) -> Family:
-        return Family(
-            memory=self.memory,
-            catalog=self._catalog,
-            dispatcher=self._dispatcher,
-            clock=self._clock,
-            places=self.places,
-            dispatches=not self.draining,
-        )
+        return Family(self._around, dispatches=not self.draining)
 
     async def start(
         self, execution: Execution, compiled: Compiled, act: Act[None], names: Sequence[Name]
@@ -125,8 +126,9 @@ class Owner:
         is_started = False
         try:
             self.turns.admit(execution.project)
+            workers = await self._catalog.workers(execution.project, execution.activity)
             begun = await self.turns.run(
-                execution.project, lambda: self._begin(execution, compiled, act, names)
+                execution.project, lambda: self._begin(execution, compiled, workers, act, names)
             )
             is_started = True
             return begun
@@ -134,15 +136,21 @@ class Owner:
             self._limits.leave(execution.project, started=is_started)
 
     async def _begin(
-        self, execution: Execution, compiled: Compiled, act: Act[None], names: Sequence[Name]
+        self,
+        execution: Execution,
+        compiled: Compiled,
+        workers: Workers,
+        act: Act[None],
+        names: Sequence[Name],
     ) -> Execution:
         live = self.memory.create(execution, compiled)
         family = self._family()
         try:
             async with live.lock:
-                member = await family.take(live, is_new=True)
+                member = family.take(live, workers, is_new=True)
                 act(member.step)
                 await family.settle()
+                self.turns.charge(execution.project)
                 await self._commits.commit(family, member, names)
                 return live.execution
         except BaseException as error:
@@ -208,34 +216,28 @@ class Owner:
     ) -> tuple[Execution, T]:
         project = live.execution.project
         # Now: many that read it at once would all compute before anybody knows what one takes.
-        await self._catalog.workers(project, live.execution.activity)
+        workers = await self._catalog.workers(project, live.execution.activity)
         return await self.turns.run(
-            project, lambda: self._take(live, act, names, with_kin=with_kin), waits=waits
+            project, lambda: self._take(live, workers, act, names, with_kin=with_kin), waits=waits
         )
 
     async def _take(
-        self, live: Live, act: Act[T], names: Names[T] | None, *, with_kin: bool
+        self, live: Live, workers: Workers, act: Act[T], names: Names[T] | None, *, with_kin: bool
     ) -> tuple[Execution, T]:
         """Step by *act*, after the timers and results that came before it, by their own time."""
         family = self._family()
         try:
-            member = await family.take(live)
+            member = family.take(live, workers)
             step, draft = member.step, member.draft
             abandon_lost(draft, live.calls)
-            until = budget.seconds_ever() + budget.DIGEST_FUSE_SECONDS
-            results = 0
-            for arrived, take in list(live.results):
-                if budget.seconds_ever() > until:
-                    break  # the others have a step of their own
-                results += 1  # of those that were taken
-                self._catch_up(step, arrived)
-                take(step)
-            self._catch_up(step, draft.now)
+            results = self._take_results(step, live.results)
+            catch_up(step, self._dispatcher, until=draft.now)
             if with_kin and draft.after.tasks:
                 await family.settle()  # what came before may have ended, or begun, children
                 step.kin = await family.kin(member)
             result = act(step)
             await family.settle()
+            self.turns.charge(live.execution.project)
             if draft.changed or len(family.members) > 1:
                 draft.close_record()
                 taken = names(result, draft.after) if names is not None else ()
@@ -245,6 +247,7 @@ class Owner:
             del live.results[:results]
             return live.execution, result
         except BaseException as error:
+            self.turns.charge(live.execution.project)
             self._give_back_slots(family.members.values())
             if isinstance(error, Oversize):
                 error.execution = family.stored(error.execution)
@@ -252,8 +255,17 @@ class Owner:
         finally:
             family.release()
 
-    def _catch_up(self, step: Step, until: int) -> None:
-        catch_up(step.compiled, step.draft, self._dispatcher, step.workers, until=until)
+    def _take_results(self, step: Step, results: list[tuple[int, Result]]) -> int:
+        """Take what came of calls; return how much: what is left has a step of its own."""
+        until = budget.seconds_ever() + budget.DIGEST_FUSE_SECONDS
+        taken = 0
+        for arrived, take in results:
+            if taken and budget.seconds_ever() > until:
+                break
+            taken += 1
+            catch_up(step, self._dispatcher, until=arrived)
+            take(step)
+        return taken
 
     def _give_back_slots(self, members: Iterable[Member]) -> None:
         for member in members:
@@ -326,7 +338,9 @@ class Owner:
         try:
             async with live.lock:
                 live.results.clear()
-                member = await family.take(live)
+                execution_ = live.execution
+                workers = await self._catalog.workers(execution_.project, execution_.activity)
+                member = family.take(live, workers)
                 apart.fail(live.compiled, member.draft, code, message)
                 await family.settle()
                 await self._commits.commit(family, member, ())

@@ -32,17 +32,11 @@ LaneKey = tuple[str, str, tuple[str, ...], frozenset[str]]
 class Slot:
     """One of the calls that may be in flight at once: that of an attempt, named by its fence."""
 
-    project: str
-    action: str
-    endpoint: str
+    key: Key
+    """What it counts for."""
     execution: str
     fence: int
     taken: bool = True
-
-    @property
-    def key(self) -> Key:
-        """Return what it counts for."""
-        return self.project, self.action, self.endpoint
 
     @property
     def name(self) -> str:
@@ -167,7 +161,7 @@ class Slots:
     def take(self, slot: Slot) -> None:
         """Count a call."""
         self._taken.setdefault(slot.execution, {})[slot.fence] = slot
-        self._hold(slot.key, 1)
+        self._hold(slot.key)
         self.total += 1
 
     def of(self, execution: str, fence: int) -> Slot | None:
@@ -184,8 +178,8 @@ class Slots:
         if not slot.taken:
             return False
         slot.taken = False
-        mine = self._taken.get(slot.execution, {})
-        if mine.get(slot.fence) is slot:
+        mine = self._taken.get(slot.execution)
+        if mine is not None and mine.get(slot.fence) is slot:
             del mine[slot.fence]
             if not mine:
                 del self._taken[slot.execution]
@@ -197,17 +191,19 @@ class Slots:
         """Return how many calls of a project are in flight."""
         return self._held.get(project, 0)
 
-    def _hold(self, key: Key, number: int) -> None:
-        self._in_flight[key] = self._in_flight.get(key, 0) + number
-        self._held[key[0]] = self._held.get(key[0], 0) + number
+    def _hold(self, key: Key) -> None:
+        self._in_flight[key] = self._in_flight.get(key, 0) + 1
+        self._held[key[0]] = self._held.get(key[0], 0) + 1
 
     def _release(self, key: Key) -> None:
-        self._hold(key, -1)
-        if self._in_flight[key] == 0:
+        self._in_flight[key] -= 1
+        if not self._in_flight[key]:
             del self._in_flight[key]
-        if self._held[key[0]] == 0:
+        self._held[key[0]] -= 1
+        if not self._held[key[0]]:
             del self._held[key[0]]
-        self._unstick(key)
+        if key in self._stuck:
+            self._unstick(key)
 
     # ------------------------------------------------------------ waiting for one
 
@@ -239,14 +235,15 @@ class Slots:
 
         Tell whether there was anything to forget.
         """
-        waited = execution in self._asked or execution in self._promises
+        if execution not in self._asked and execution not in self._promises:
+            return False
         for key in self._asked.pop(execution, ()):
             lane = self._lanes[key]
             del lane.members[execution]
             if not lane.members:
                 self._drop(lane)
         self.unpromise(execution)
-        return waited
+        return True
 
     def unpromise(self, execution: str) -> None:
         """Let others have what was promised to *execution*."""
@@ -296,7 +293,7 @@ class Slots:
         self.leave_queue(execution)
         self._promises[execution] = [promise]
         self._promised += 1
-        self._hold(promise.key, 1)
+        self._hold(promise.key)
         if promise.again:
             self._budget.withdraw(promise.key)
         return execution, promise.key[0]
@@ -317,7 +314,7 @@ class Slots:
             self._stuck.setdefault(key, {})[lane.key] = lane
 
     def _unstick(self, key: Key) -> None:
-        for lane in list(self._stuck.get(key, {}).values()):
+        for lane in list(self._stuck[key].values()):
             self._open(lane)
 
     def _close(self, lane: _Lane) -> None:

@@ -1,24 +1,26 @@
-"""Turns of projects whose steps take the loop for long: while one computes, nobody else does.
+"""Turns of projects whose expressions take the loop for long: meanwhile nobody else is served.
 
-Every step is measured: only the time in which it ran, not what it waited for. As soon as one took
-more than ``SLOW_SECONDS``, the steps of its project come one at a time, and before the next one
-others have as much time as the last one took. So a project has half of the loop at most, and
-others wait for one step of it.
+Every step is charged for what its expressions took. Once two steps of a project were slow, its
+steps come one at a time, and before the next one others have as much time as the last one took. So
+a project has half of the loop at most, and others wait for one step of it. One slow step alone
+says nothing: a collection of garbage may have been in it.
 """
 
 import asyncio
-import types
-from collections.abc import Callable, Coroutine, Generator
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from goflow_py.clock import Clock
 from goflow_py.errors import TooManyRequests
+from goflow_py.expression import budget
 
 T = TypeVar("T")
-Work = Callable[[], Coroutine[Any, Any, T]]
+Work = Callable[[], Awaitable[T]]
 
-SLOW_SECONDS = 0.1
-"""More than a collection of garbage or a first compilation takes: those are nobody's expressions."""
+SLOW_SECONDS = 0.02
+SLOW_STEPS = 2
+FORGIVEN = 0.25
+"""Of a slow step, by every step that is not."""
 WAITING_MAX = 100
 """Steps of one slow project that wait before its starts are refused."""
 
@@ -47,6 +49,8 @@ class Turns:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._slow: dict[str, _Slow] = {}
+        self._suspects: dict[str, float] = {}
+        """Projects that had a slow step lately, and how many."""
         self._hurries = False
 
     def is_slow(self, project: str) -> bool:
@@ -75,18 +79,35 @@ class Turns:
         """
         slow = self._slow.get(project)
         if slow is None or self._hurries:
-            return await self._measured(project, work)
+            return await work()
         if waits:
-            return await self._in_turn(project, slow, work)
+            return await self._in_turn(slow, work)
         if slow.is_looked_at:
             raise Busy
         slow.is_looked_at = True
         try:
-            return await self._in_turn(project, slow, work)
+            return await self._in_turn(slow, work)
         finally:
             slow.is_looked_at = False
 
-    async def _in_turn(self, project: str, slow: _Slow, work: Work[T]) -> T:
+    def charge(self, project: str) -> None:
+        """Note what the step that has just computed took: before it waits for its commit."""
+        seconds = budget.bill(project)
+        if project in self._slow:
+            self._note(self._slow[project], project, seconds)
+        elif seconds >= SLOW_SECONDS:
+            strikes = self._suspects.pop(project, 0.0) + 1
+            if strikes < SLOW_STEPS:
+                self._suspects[project] = strikes
+            else:
+                slow = self._slow[project] = _Slow(seconds)
+                self._note(slow, project, seconds)
+        elif project in self._suspects:
+            self._suspects[project] -= FORGIVEN
+            if self._suspects[project] <= 0:
+                del self._suspects[project]
+
+    async def _in_turn(self, slow: _Slow, work: Work[T]) -> T:
         slow.waiting += 1
         try:
             await slow.lock.acquire()
@@ -96,61 +117,13 @@ class Turns:
             pause = slow.free_at - self._clock.monotonic()
             if pause > 0 and not self._hurries:
                 await self._clock.sleep(pause)
-            return await self._measured(project, work)
+            return await work()
         finally:
             slow.lock.release()
 
-    async def _measured(self, project: str, work: Work[T]) -> T:
-        meter = _Meter(self._clock, lambda seconds: self._note(project, seconds))
-        try:
-            return await meter.run(work())
-        finally:
-            if project in self._slow:
-                self._note(project, meter.seconds)
-
-    def _note(self, project: str, seconds: float) -> None:
-        slow = self._slow.get(project)
-        if slow is None:
-            slow = self._slow[project] = _Slow(seconds)
-        else:
-            slow.mean += (seconds - slow.mean) / 4
+    def _note(self, slow: _Slow, project: str, seconds: float) -> None:
+        slow.mean += (seconds - slow.mean) / 4
         slow.free_at = max(slow.free_at, self._clock.monotonic() + seconds)
         if slow.mean < SLOW_SECONDS:
             # Those who wait have these turns still; who comes now has none to wait for.
             del self._slow[project]
-
-
-class _Meter:
-    """Adds up the time in which a coroutine runs, and leaves out what it waits for."""
-
-    __slots__ = ("_clock", "_tell", "seconds")
-
-    def __init__(self, clock: Clock, tell: Callable[[float], None]) -> None:
-        self._clock = clock
-        self._tell = tell
-        """At once: before it waits for its commit, since others compute meanwhile."""
-        self.seconds = 0.0
-
-    @types.coroutine
-    def run(self, work: Coroutine[Any, Any, T]) -> Generator[Any, Any, T]:
-        """Do *work* as if it were awaited."""
-        busy = self._clock.busy
-        resume: Callable[[Any], Any] = work.send
-        came: Any = None
-        while True:
-            began = busy()
-            try:
-                awaited = resume(came)
-            except StopIteration as end:
-                result: T = end.value
-                return result
-            finally:
-                took = busy() - began
-                self.seconds += took
-                if took >= SLOW_SECONDS:
-                    self._tell(took)
-            try:
-                came = yield awaited
-                resume = work.send
-            except BaseException as error:  # noqa: BLE001  # the work has to hear of all of them
-                came, resume = error, work.throw

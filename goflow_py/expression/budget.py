@@ -3,7 +3,7 @@
 Digests are not interleaved: nothing in one waits. So one count is enough for a process.
 """
 
-from typing import Final
+from typing import ClassVar, Final
 
 from goflow_py.expression.errors import Fault
 
@@ -17,12 +17,20 @@ class _Spent:
     steps = 0
     seconds = 0.0
     ever = 0.0
+    payer = ""
+    bills: ClassVar[dict[str, float]] = {}
 
 
-def begin() -> None:
-    """Begin to count for another input."""
+def begin(payer: str = "") -> None:
+    """Begin to count for another input, and charge *payer*, a project, for it."""
     _Spent.steps = 0
     _Spent.seconds = 0.0
+    _Spent.payer = payer
+
+
+def bill(payer: str) -> float:
+    """Return the seconds that *payer* was charged since this was asked last."""
+    return _Spent.bills.pop(payer, 0.0)
 
 
 def left() -> tuple[int, float]:
@@ -40,6 +48,8 @@ def spend(steps: int, seconds: float) -> None:
     _Spent.steps += steps
     _Spent.seconds += seconds
     _Spent.ever += seconds
+    if _Spent.payer:
+        _Spent.bills[_Spent.payer] = _Spent.bills.get(_Spent.payer, 0.0) + seconds
     if _Spent.steps > DIGEST_STEPS_MAX:
         raise Fault(f"the expressions of one input take more than {DIGEST_STEPS_MAX} steps")
     if _Spent.seconds > DIGEST_FUSE_SECONDS:

@@ -50,7 +50,7 @@ class Digest:
         self.respond: Any = None
         self.microsteps = 0
         self.visit_before = draft.after.visit
-        budget.begin()
+        budget.begin(draft.after.project)
 
     # ------------------------------------------------------------ happenings
 

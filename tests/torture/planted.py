@@ -443,14 +443,13 @@ def a_head_is_written_without_its_history(patch: pytest.MonkeyPatch) -> None:
 def who_reads_before_the_lock_is_believed(patch: pytest.MonkeyPatch) -> None:
     """R3: the lock is there, and everybody has one; the store's own check is gone, too."""
     patch.setattr(Memory, "_lock", lambda self, family: asyncio.Lock())
-    own = Family.take
+    own = Family.settle
 
-    async def take(self: Family, live: Any, *, is_new: bool = False) -> Any:
-        member = await own(self, live, is_new=is_new)
+    async def settle(self: Family) -> None:
         await asyncio.sleep(0.01)
-        return member
+        await own(self)
 
-    patch.setattr(Family, "take", take)
+    patch.setattr(Family, "settle", settle)
     own_step = commit_._Batch._step
 
     def step(self: Any, write: Write) -> Any:

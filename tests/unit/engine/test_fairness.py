@@ -10,9 +10,10 @@ from hypothesis import given, settings
 
 from goflow_py.engine.requests import StartRequest
 from goflow_py.engine.timers import Timers
-from goflow_py.engine.turns import WAITING_MAX, Turns
+from goflow_py.engine.turns import SLOW_STEPS, WAITING_MAX, Turns
 from goflow_py.engine.waker import WAKERS_MAX, WAKERS_PROJECT_MAX, Waker
 from goflow_py.errors import GoFlowError, TooManyRequests, Unavailable
+from goflow_py.expression import budget
 from goflow_py.ports import Reply
 from goflow_py.testing import FakeClock, answer
 from tests.unit.engine.conftest import Engine
@@ -325,51 +326,74 @@ def _check_slots(engine: Engine) -> None:
 
 
 class Slow:
-    """Steps that take the loop for a while, as the clock has it."""
+    """Steps whose expressions take the loop for a while, as the clock has it."""
 
-    def __init__(self, clock: FakeClock) -> None:
+    def __init__(self, clock: FakeClock, turns: Turns) -> None:
         self.clock = clock
+        self.turns = turns
         self.seen: list[tuple[str, float]] = []
 
     async def step(self, name: str, seconds: float) -> None:
-        await asyncio.sleep(0)  # as one does that reads the store
         self.seen.append((name, round(self.clock.monotonic(), 3)))
         self.clock._seconds += seconds
+        budget.begin(name[0])
+        budget.spend(0, seconds)
+        self.turns.charge(name[0])
+
+    async def be_slow(self, project: str) -> None:
+        for number in range(SLOW_STEPS):
+            await self.turns.run(project, lambda n=number: self.step(f"{project}-{n}", 0.25))  # type: ignore[misc]
+        assert self.turns.is_slow(project)
+        await self.clock.advance(0.25)
+        self.seen.clear()
 
 
 async def test_slow_steps_of_a_project_come_one_at_a_time_and_leave_as_much_to_others(
     clock: FakeClock,
 ) -> None:
-    turns, slow = Turns(clock), Slow(clock)
-    await turns.run("p", lambda: slow.step("p0", 0.25))
-    more = [
+    turns = Turns(clock)
+    slow = Slow(clock, turns)
+    await slow.be_slow("p")
+    steps = [
         asyncio.create_task(turns.run("p", lambda name=f"p{n}": slow.step(name, 0.25)))  # type: ignore[misc]
-        for n in (1, 2, 3)
+        for n in range(4)
     ]
     await clock.advance(0)
     await turns.run("q", lambda: slow.step("q", 0.001))
     assert [name for name, _ in slow.seen] == ["p0", "q"], "the others go first"
     await clock.advance(10)
-    await asyncio.gather(*more)
+    await asyncio.gather(*steps)
     begun = [at for name, at in slow.seen if name != "q"]
-    assert begun == [0.0, 0.5, 1.0, 1.5], "a quarter of work, a quarter for the others"
+    first = begun[0]
+    assert [at - first for at in begun] == [0.0, 0.5, 1.0, 1.5], "as much again for the others"
     assert not turns.is_slow("q")
 
 
 async def test_a_project_is_slow_before_its_first_slow_step_is_committed(clock: FakeClock) -> None:
-    turns, slow = Turns(clock), Slow(clock)
+    turns = Turns(clock)
+    slow = Slow(clock, turns)
 
     async def step() -> None:
         await slow.step("p", 0.25)
         await clock.sleep(5)
 
-    steps = [asyncio.create_task(turns.run("p", step))]
+    steps = [asyncio.create_task(turns.run("p", step)) for _ in range(SLOW_STEPS)]
     await clock.advance(0)
     steps.append(asyncio.create_task(turns.run("p", step)))
     await clock.advance(0)
-    assert len(slow.seen) == 1
+    assert len(slow.seen) == SLOW_STEPS
     await clock.advance(20)
     await asyncio.gather(*steps)
+
+
+async def test_one_slow_step_alone_does_not_make_its_project_slow(clock: FakeClock) -> None:
+    """A collection of garbage within one refused most of 10,000 starts."""
+    turns = Turns(clock)
+    slow = Slow(clock, turns)
+    for number in range(20):
+        is_slow = number % 8 == 0
+        await turns.run("p", lambda s=0.25 * is_slow: slow.step("p", s))  # type: ignore[misc]
+        assert not turns.is_slow("p")
 
 
 async def test_what_a_step_waits_for_does_not_make_its_project_slow(clock: FakeClock) -> None:
@@ -383,8 +407,10 @@ async def test_what_a_step_waits_for_does_not_make_its_project_slow(clock: FakeC
 async def test_a_project_is_no_longer_slow_when_its_steps_are_quick_again(
     clock: FakeClock,
 ) -> None:
-    turns, slow = Turns(clock), Slow(clock)
-    for seconds in (0.25, *[0.0] * 10):
+    turns = Turns(clock)
+    slow = Slow(clock, turns)
+    await slow.be_slow("p")
+    for seconds in [0.0] * 12:
         step = asyncio.create_task(turns.run("p", lambda s=seconds: slow.step("p", s)))  # type: ignore[misc]
         await clock.advance(1)
         await step
@@ -394,7 +420,8 @@ async def test_a_project_is_no_longer_slow_when_its_steps_are_quick_again(
 async def test_a_slow_project_is_looked_at_one_at_a_time_and_others_at_once(
     clock: FakeClock,
 ) -> None:
-    turns, slow = Turns(clock), Slow(clock)
+    turns = Turns(clock)
+    slow = Slow(clock, turns)
 
     async def look(execution: str) -> None:
         project = execution[0]
@@ -402,6 +429,7 @@ async def test_a_slow_project_is_looked_at_one_at_a_time_and_others_at_once(
         await turns.run(project, lambda: slow.step(execution, seconds), waits=False)
 
     waker = Waker(clock, look, is_slow=turns.is_slow)
+    await slow.be_slow("p")
     waker.wake("p", "p")
     await clock.advance(0)
     for number in range(100):
@@ -416,28 +444,32 @@ async def test_a_slow_project_is_looked_at_one_at_a_time_and_others_at_once(
 
 
 async def test_a_look_has_its_turn_behind_the_requests_that_came_before(clock: FakeClock) -> None:
-    turns, slow = Turns(clock), Slow(clock)
+    turns = Turns(clock)
+    slow = Slow(clock, turns)
 
     async def look(execution: str) -> None:
         await turns.run("p", lambda: slow.step(execution, 0.25), waits=False)
 
-    await turns.run("p", lambda: slow.step("first", 0.25))
-    request = asyncio.create_task(turns.run("p", lambda: slow.step("request", 0.25)))
+    await slow.be_slow("p")
+    await turns.run("p", lambda: slow.step("pfirst", 0.25))
+    request = asyncio.create_task(turns.run("p", lambda: slow.step("prequest", 0.25)))
     await clock.advance(0)
     waker = Waker(clock, look, is_slow=turns.is_slow)
-    for name in ("a", "b"):
+    for name in ("pa", "pb"):
         waker.wake(name, "p")
-    later = asyncio.create_task(turns.run("p", lambda: slow.step("later", 0.25)))
+    later = asyncio.create_task(turns.run("p", lambda: slow.step("plater", 0.25)))
     await clock.advance(20)
     await asyncio.gather(request, later)
-    assert [name for name, _ in slow.seen] == ["first", "request", "a", "later", "b"]
+    assert [name for name, _ in slow.seen] == ["pfirst", "prequest", "pa", "plater", "pb"]
     await waker.stop()
 
 
 async def test_starts_of_a_slow_project_that_would_wait_for_long_are_refused(
     clock: FakeClock,
 ) -> None:
-    turns, slow = Turns(clock), Slow(clock)
+    turns = Turns(clock)
+    slow = Slow(clock, turns)
+    await slow.be_slow("p")
     await turns.run("p", lambda: slow.step("p", 0.25))
     more = [
         asyncio.create_task(turns.run("p", lambda: slow.step("p", 0.25)))

@@ -48,7 +48,7 @@ fences = count(1)
 
 def take(slots: Slots, execution: str, project: str = "p", by: Worker | None = None) -> Slot:
     by = by or worker()
-    slot = Slot(project, by.name, by.worker_endpoint, execution, next(fences))
+    slot = Slot((project, by.name, by.worker_endpoint), execution, next(fences))
     slots.take(slot)
     return slot
 
