@@ -42,11 +42,10 @@ class Caller:
             )
             return None, gone
         began = self.clock.monotonic()
-        used: set[str] = set()
+        context = self._context(execution)
+        used = context.used
         try:
-            request = build_request(
-                compiled, execution, task, worker, self._context(used, execution)
-            )
+            request = build_request(compiled, execution, task, worker, context)
         except GoFlowError as failure:
             return None, Failure(code=failure.reason, message=failure.detail, again=False)
         reply = await self.transport.send(request)
@@ -73,17 +72,11 @@ class Caller:
         own = self.secret(f"{project}/{name}")
         return (self.secret(name) if own is None else own) or None
 
-    def _context(self, used: set[str], execution: Execution) -> CallContext:
-        def secret(name: str) -> str | None:
-            value = self._secret(name, execution.project)
-            if value is not None:
-                used.add(value)
-            return value
-
+    def _context(self, execution: Execution) -> CallContext:
         return CallContext(
             resolve=self.catalog.resolve,
-            secret=secret,
-            hide=used.add,
+            own_secret=self._secret,
+            project=execution.project,
             token_key=self.token_key,
             public_url=self.public_url,
             span_id=self.clock.token_bytes(8).hex(),

@@ -3,6 +3,7 @@
 import base64
 import hmac
 from collections.abc import Callable, Mapping
+from dataclasses import field
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
@@ -27,13 +28,22 @@ class CallContext:
 
     resolve: Callable[[str], str | None]
     """An endpoint's alias to its URL."""
-    secret: Callable[[str], str | None]
-    hide: Callable[[str], object] = lambda _: None
-    """Is told what else an echo of the call must not show."""
+    own_secret: Callable[[str, str], str | None]
+    """A secret by its name, of a project."""
+    project: str
     token_key: bytes
     public_url: str
     span_id: str
     now_ms: int
+    used: set[str] = field(default_factory=set)
+    """What an echo of the call must not show."""
+
+    def secret(self, name: str) -> str | None:
+        """Return a secret, and note that the call carries it."""
+        value = self.own_secret(name, self.project)
+        if value is not None:
+            self.used.add(value)
+        return value
 
 
 def is_url(endpoint: str) -> bool:
@@ -128,7 +138,7 @@ def payload(
             began=call.started_at,
         )
         token = make_token(context.token_key, address)
-        context.hide(token)
+        context.used.add(token)
         callback = f"{context.public_url}/v1/callbacks/{token}"
     return {
         "executionId": execution.id,

@@ -4,7 +4,7 @@ Choosing happens outside ``fsm.step``, just before the commit that records the a
 on what this process knows of the endpoints (breakers, free slots), which is no part of the truth.
 """
 
-from collections.abc import Callable, Set
+from collections.abc import Callable
 from typing import assert_never
 
 from goflow_py.clock import Clock, Handle, uuid7
@@ -344,13 +344,6 @@ class Dispatcher:
         """Give back the slot of a call that ended, or was never sent; once."""
         if self.slots.free(slot):
             self.breakers.of(slot.key).dropped(by=slot.name)
-
-    def free_lost(self, execution: str, fences: Set[int]) -> bool:
-        """Give back the slots of an execution whose calls are none of *fences*; were there any."""
-        lost = self.slots.lost(execution, fences)
-        for slot in lost:
-            self.free_slot(slot)
-        return bool(lost)
 
     def _queue(self, execution: Execution, task: Task, choice: NoSlot) -> None:
         self.slots.queue(

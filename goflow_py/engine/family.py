@@ -69,7 +69,9 @@ class Member:
         self.step = Step(live.compiled, draft, workers)
         """The member as a step of its own."""
         self.is_new = is_new
-        self.children = execution.children().keys() if execution.tasks else NO_CHILDREN
+        self.children = (
+            execution.children().keys() if _may_have_children(execution) else NO_CHILDREN
+        )
         self.paused = execution.paused
         self.unwinding = execution.unwinding
         self.ended = execution.ended
@@ -91,13 +93,13 @@ class Member:
     def has_news(self) -> bool:
         """Tell whether relatives may not know what became of it."""
         after = self.draft.after
-        if after.tasks or self.children:
-            # Compared only where there are some: nearly all work has no children.
-            if self.children or any(task.facts for task in after.tasks.values()):
-                return True
-        if (after.paused, after.unwinding) != (self.paused, self.unwinding):
-            return True
-        return after.ended != self.ended
+        return (
+            bool(self.children)
+            or _may_have_children(after)
+            or after.paused != self.paused
+            or after.unwinding != self.unwinding
+            or after.ended != self.ended
+        )
 
 
 NO_CHILDREN: Set[str] = frozenset()
@@ -400,9 +402,17 @@ class Family:
 
 def _to_be_born(member: Member) -> int:
     after = member.draft.after
-    if not after.tasks:
+    if not _may_have_children(after):
         return 0
     return sum(child not in member.children for child in after.children())
+
+
+def _may_have_children(execution: Execution) -> bool:
+    """Tell whether its children have to be looked for; nearly no work has any."""
+    for task in execution.tasks.values():  # noqa: SIM110  # in every step: a generator costs more
+        if task.facts:
+            return True
+    return False
 
 
 def _can_be_retried(child: Member) -> bool:

@@ -78,7 +78,10 @@ class Flights:
 
         They were not committed, or the step that opened them closed them.
         """
-        if self._dispatcher.free_lost(live.execution.id, live.calls.keys()):
+        lost = self._dispatcher.slots.lost(live.execution.id, live.calls)
+        if lost:
+            for slot in lost:
+                self._dispatcher.free_slot(slot)
             self.wake_ready()
 
     def _take_off(self, live: Live, task: Task, fence: int) -> asyncio.Task[None]:
@@ -163,8 +166,9 @@ class Flights:
         self._clock.call_later(LOOK_AGAIN_SECONDS, lambda: self._wake(execution, None))
 
     def _free(self, slot: Slot) -> None:
-        self._dispatcher.free_slot(slot)
-        self.wake_ready()
+        if slot.taken:
+            self._dispatcher.free_slot(slot)
+            self.wake_ready()
 
     def wake_ready(self) -> None:
         """Wake those whose turn it is, now that a slot is free."""

@@ -7,7 +7,7 @@ nobody who comes meanwhile takes it.
 
 import heapq
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Protocol
@@ -168,7 +168,7 @@ class Slots:
         """Return the slot of a call."""
         return self._taken.get(execution, {}).get(fence)
 
-    def lost(self, execution: str, fences: Set[int]) -> list[Slot]:
+    def lost(self, execution: str, fences: Container[int]) -> list[Slot]:
         """Return the slots of an execution whose calls are none of *fences*: to be freed."""
         taken = self._taken.get(execution)
         return [slot for fence, slot in taken.items() if fence not in fences] if taken else []

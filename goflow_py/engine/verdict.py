@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
-from typing import Any, assert_never
+from typing import Any
 
 from goflow_py.domain import documents
 from goflow_py.domain.names import ENGINE_EVENTS, ERROR, NAME, SUCCESS
@@ -54,14 +54,10 @@ Verdict = Success | Acceptance | Failure | Definite
 
 def judge(reply: Reply, *, kind: str, raw: bool, now_ms: int) -> Verdict:
     """Return what *reply* means for an action of type *kind* (``sync`` or ``async``)."""
-    match reply:
-        case Unreachable():
-            again = reply.code in ("timeout", "unreachable")
-            return Failure(code=reply.code, message=reply.message, status=reply.status, again=again)
-        case Answered():
-            return _judge_answer(reply, kind=kind, raw=raw, now_ms=now_ms)
-        case _:
-            assert_never(reply)
+    if isinstance(reply, Unreachable):
+        again = reply.code in ("timeout", "unreachable")
+        return Failure(code=reply.code, message=reply.message, status=reply.status, again=again)
+    return _judge_answer(reply, kind=kind, raw=raw, now_ms=now_ms)
 
 
 def _judge_answer(reply: Answered, *, kind: str, raw: bool, now_ms: int) -> Verdict:
@@ -124,8 +120,7 @@ def _body(reply: Answered) -> Any:
     """Return the body as JSON, or as text where it is declared to be text."""
     if not reply.body:
         return None
-    declared = reply.headers.get("content-type", "").split(";")[0].strip().lower()
-    if declared.startswith("text/"):
+    if reply.headers.get("content-type", "").lstrip()[:5].lower() == "text/":
         try:
             text = reply.body.decode("utf-8", "strict")
         except UnicodeDecodeError as error:
