@@ -65,7 +65,7 @@ class Breaker:
     ended: deque[tuple[float, bool]] = field(default_factory=lambda: deque(maxlen=CALLS_KEPT_MAX))
     failures: int = 0
     opened_at: float | None = None
-    probe: str | None = None
+    probe: object | None = None
     """The call that is the probe."""
     budget: RetryBudget = field(default_factory=RetryBudget)
 
@@ -82,17 +82,17 @@ class Breaker:
         """Return when the next probe may go out, on the monotonic clock."""
         return (self.opened_at or 0.0) + PROBE_AFTER_SECONDS
 
-    def called(self, now: float, *, by: str) -> None:
+    def called(self, now: float, *, by: object) -> None:
         """Note that a call goes out; of an open breaker it is the probe."""
         if self.opened_at is not None and self.lets_through(now):
             self.probe = by
 
-    def dropped(self, *, by: str) -> None:
+    def dropped(self, *, by: object) -> None:
         """Note that a call ended without telling anything about the endpoint."""
         if self.probe == by:
             self.probe = None
 
-    def report(self, now: float, *, ok: bool, by: str) -> None:
+    def report(self, now: float, *, ok: bool, by: object) -> None:
         """Note how a call ended; of an open breaker, only the probe counts."""
         if self.opened_at is not None:
             if self.probe != by:

@@ -293,7 +293,7 @@ class Dispatcher:
     def called(self, slot: Slot, verdict: Verdict) -> None:
         """Note what a call told about its endpoint. A definite no is an answer: it is up."""
         is_up = not isinstance(verdict, Failure)
-        self.breakers.of(slot.key).report(self._clock.monotonic(), ok=is_up, by=slot.name)
+        self.breakers.of(slot.key).report(self._clock.monotonic(), ok=is_up, by=slot)
 
     def new_child(self, parent: str) -> str:
         """Return the id of a child to be: a family shares a shard, the last byte of its ids."""
@@ -329,7 +329,7 @@ class Dispatcher:
         retries = int(task.used.get(worker.worker_endpoint, 0) > 0)
         breaker.budget.add(now, calls=1 - retries, retries=retries)
         if breaker.is_open:
-            breaker.called(now, by=slot.name)
+            breaker.called(now, by=slot)
 
     def slot_of(self, execution: Execution, task: Task, fence: int) -> Slot:
         """Return the slot of an attempt that was opened."""
@@ -343,7 +343,7 @@ class Dispatcher:
     def free_slot(self, slot: Slot) -> None:
         """Give back the slot of a call that ended, or was never sent; once."""
         if self.slots.free(slot):
-            self.breakers.of(slot.key).dropped(by=slot.name)
+            self.breakers.of(slot.key).dropped(by=slot)
 
     def _queue(self, execution: Execution, task: Task, choice: NoSlot) -> None:
         self.slots.queue(

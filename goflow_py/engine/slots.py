@@ -38,11 +38,6 @@ class Slot:
     fence: int
     taken: bool = True
 
-    @property
-    def name(self) -> str:
-        """Return what tells this call from all others."""
-        return f"{self.execution}/{self.fence}"
-
 
 @value
 class Ask:
