@@ -7,10 +7,11 @@ from typing import Any, Literal
 from goflow_py.domain.actions import CallAction
 from goflow_py.domain.workers import Worker
 from goflow_py.engine.attempts import arm_callback
-from goflow_py.engine.dispatcher import Dispatcher, called_worker
+from goflow_py.engine.dispatcher import Dispatcher
 from goflow_py.engine.outcomes import Late, chosen, open_task, refused, too_late
 from goflow_py.engine.owner import Owner
 from goflow_py.engine.redaction import verdict_without
+from goflow_py.engine.stand_ins import called_worker
 from goflow_py.engine.steps import Step
 from goflow_py.engine.tokens import read_token
 from goflow_py.engine.verdict import Success, Verdict

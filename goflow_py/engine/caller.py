@@ -8,9 +8,8 @@ from goflow_py.domain.execution import Execution, Task
 from goflow_py.domain.workers import Worker
 from goflow_py.engine.calls import CallContext, build_request
 from goflow_py.engine.catalog import Catalog
-from goflow_py.engine.dispatcher import called_worker
 from goflow_py.engine.redaction import secrets_of, verdict_without, without
-from goflow_py.engine.stand_ins import Workers
+from goflow_py.engine.stand_ins import Workers, called_worker
 from goflow_py.engine.verdict import Failure, Verdict, judge
 from goflow_py.errors import GoFlowError
 from goflow_py.fsm.compile import Compiled

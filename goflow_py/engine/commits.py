@@ -7,8 +7,9 @@ from typing import assert_never
 
 from goflow_py.domain.execution import Execution
 from goflow_py.engine.batcher import Batcher
-from goflow_py.engine.family import Family, Member
+from goflow_py.engine.family import Family
 from goflow_py.engine.limits import Limits
+from goflow_py.engine.member import Member
 from goflow_py.engine.records import write_of
 from goflow_py.errors import Invalid, Unavailable
 from goflow_py.fsm.bytes_bound import STEP_BYTES_MAX, check_head, check_step, is_ending

@@ -17,7 +17,7 @@ from goflow_py.engine.attempts import Chosen, Closing
 from goflow_py.engine.backoff import RetryDefaults, exhausted
 from goflow_py.engine.breaker import PROBE_AFTER_SECONDS, Breaker, Breakers
 from goflow_py.engine.slots import CALLS_IN_FLIGHT_MAX, Ask, Key, Slot, Slots
-from goflow_py.engine.stand_ins import QUEUED, Workers, used_of, workers_of
+from goflow_py.engine.stand_ins import QUEUED, Workers, called_worker, used_of, workers_of
 from goflow_py.engine.steps import Step
 from goflow_py.engine.verdict import Definite, Failure, Success, Verdict
 from goflow_py.fsm import timers, work
@@ -372,15 +372,6 @@ class Dispatcher:
                 self._look_at_budgets()
 
         self._look = self._clock.call_later(BUDGET_LOOK_SECONDS, look)
-
-
-def called_worker(compiled: Compiled, workers: Workers, task: Task) -> Worker | None:
-    """Return whom the open attempt calls, as the workers document has it now; None: gone."""
-    endpoint = task.call.worker if task.call is not None else None
-    found = workers_of(compiled, task, workers)
-    if task.kind in QUEUED:
-        return next(iter(found), None)  # the attempt is named after who claimed it
-    return next((w for w in found if w.worker_endpoint == endpoint), None)
 
 
 def _key(draft: Draft, task: Task, worker: Worker) -> Key:

@@ -6,10 +6,8 @@ open child that is gone is cancelled, a child that ended ends its task, a pause 
 """
 
 import asyncio
-from collections.abc import Set
 from dataclasses import replace
 
-from goflow_py.clock import Clock
 from goflow_py.domain.event import Control
 from goflow_py.domain.execution import Execution, Status, Task
 from goflow_py.domain.values import value
@@ -20,10 +18,10 @@ from goflow_py.engine.catalog import Catalog
 from goflow_py.engine.dispatcher import Dispatcher
 from goflow_py.engine.inputs import abandon_lost, catch_up, take_held
 from goflow_py.engine.kin import Children
+from goflow_py.engine.member import Member
 from goflow_py.engine.memory import Live, Memory
 from goflow_py.engine.places import Places
 from goflow_py.engine.stand_ins import Workers, workers_of
-from goflow_py.engine.steps import Step
 from goflow_py.engine.verdict import Definite, Failure, Success, Verdict
 from goflow_py.errors import Conflict, GoFlowError, NotFound
 from goflow_py.fsm import inputs
@@ -44,67 +42,6 @@ MESSAGE_CHARACTERS_MAX = 300
 """Of a child's error in its parent's: generations would repeat one another."""
 
 
-class Member:
-    """One execution in a step, and what its relatives know of it."""
-
-    __slots__ = (
-        "children",
-        "draft",
-        "ended",
-        "has_born",
-        "is_new",
-        "live",
-        "paused",
-        "results",
-        "step",
-        "took_held",
-        "unwinding",
-        "waited",
-    )
-
-    def __init__(self, live: Live, draft: Draft, workers: Workers, *, is_new: bool) -> None:
-        execution = live.execution
-        self.live = live
-        self.draft = draft
-        self.step = Step(live.compiled, draft, workers)
-        """The member as a step of its own."""
-        self.is_new = is_new
-        self.children = (
-            execution.children().keys() if _may_have_children(execution) else NO_CHILDREN
-        )
-        self.paused = execution.paused
-        self.unwinding = execution.unwinding
-        self.ended = execution.ended
-        self.results = 0
-        """Of its pending results, those that this step took."""
-        self.took_held = False
-        """What came while it was paused was taken after its resume."""
-        self.waited = False
-        """It stood in the row of those that wait for a slot, when this step began."""
-        self.has_born = False
-        """A machine was born for it: kept events may be for that."""
-
-    def has_kept(self) -> bool:
-        """Tell whether something that came before may be taken now."""
-        if self.has_born:
-            return True
-        return self.live.execution.paused and not self.took_held
-
-    def has_news(self) -> bool:
-        """Tell whether relatives may not know what became of it."""
-        after = self.draft.after
-        return (
-            bool(self.children)
-            or _may_have_children(after)
-            or after.paused != self.paused
-            or after.unwinding != self.unwinding
-            or after.ended != self.ended
-        )
-
-
-NO_CHILDREN: Set[str] = frozenset()
-
-
 @value
 class Around:
     """What the steps of all families need."""
@@ -112,7 +49,6 @@ class Around:
     memory: Memory
     catalog: Catalog
     dispatcher: Dispatcher
-    clock: Clock
     places: Places
 
 
@@ -121,12 +57,12 @@ class Family:
 
     __slots__ = ("_around", "_dispatcher", "_dispatches", "_entered", "_memory", "_now", "members")
 
-    def __init__(self, around: Around, *, dispatches: bool) -> None:
+    def __init__(self, around: Around, *, now: int, dispatches: bool) -> None:
         self._around = around
         self._memory = around.memory
         self._dispatcher = around.dispatcher
         self._dispatches = dispatches
-        self._now = around.clock.now_ms()
+        self._now = now
         self.members: dict[str, Member] = {}
         self._entered: list[Live] = []
 
@@ -139,7 +75,8 @@ class Family:
         self.members[execution.id] = member
         return member
 
-    async def _take(self, live: Live, *, is_new: bool = False) -> Member:
+    async def enter(self, live: Live, *, is_new: bool = False) -> Member:
+        """Let *live* be a member, with the workers that it has now."""
         execution = live.execution
         workers = await self._around.catalog.workers(execution.project, execution.activity)
         return self.take(live, workers, is_new=is_new)
@@ -151,7 +88,7 @@ class Family:
             return known
         live = await self._memory.enter(execution)
         self._entered.append(live)
-        member = await self._take(live)
+        member = await self.enter(live)
         step = member.step
         abandon_lost(step.draft, live.calls)
         for arrived, take in list(live.results):
@@ -163,7 +100,7 @@ class Family:
 
     async def kin(self, member: Member) -> Children:
         """Return the machine children of *member*, and theirs, ready to be offered an event."""
-        found: dict[str, tuple[Step, Children]] = {}
+        found = {}
         for child, task in member.draft.after.children().items():
             if is_machine(member.live.compiled, task):
                 relative = await self._relative(child)
@@ -199,7 +136,7 @@ class Family:
                 if self._dispatches and number < ROUNDS_PACED and size < MEMBERS_MAX:
                     member.waited |= self._dispatcher.leave_row(member.draft)
                     self._dispatcher.dispatch(member.step)
-                    size += _to_be_born(member)
+                    size += member.to_be_born()
                 else:
                     self._dispatcher.put_off(member.draft)
             if not await self._tell():
@@ -362,7 +299,7 @@ class Family:
         )
         live = self._memory.create(execution, born.compiled, family=parent.family)
         self._entered.append(live)
-        child = await self._take(live, is_new=True)
+        child = await self.enter(live, is_new=True)
         member.has_born = True
         inputs.start(
             born.compiled,
@@ -398,21 +335,6 @@ class Family:
     def _close(self, member: Member, task: Task, verdict: Verdict) -> None:
         step = member.step
         self._dispatcher.close(step.compiled, step.draft, task, verdict, workers=step.workers)
-
-
-def _to_be_born(member: Member) -> int:
-    after = member.draft.after
-    if not _may_have_children(after):
-        return 0
-    return sum(child not in member.children for child in after.children())
-
-
-def _may_have_children(execution: Execution) -> bool:
-    """Tell whether its children have to be looked for; nearly no work has any."""
-    for task in execution.tasks.values():  # noqa: SIM110  # in every step: a generator costs more
-        if task.facts:
-            return True
-    return False
 
 
 def _can_be_retried(child: Member) -> bool:

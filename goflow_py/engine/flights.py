@@ -10,9 +10,9 @@ from collections.abc import Awaitable, Callable
 from goflow_py.clock import Clock
 from goflow_py.domain.execution import Execution, Task
 from goflow_py.engine.dispatcher import Dispatcher
-from goflow_py.engine.memory import Live, Memory, Result
+from goflow_py.engine.memory import Live, Memory
 from goflow_py.engine.slots import Slot
-from goflow_py.engine.steps import Step
+from goflow_py.engine.steps import Result, Step
 from goflow_py.engine.verdict import Verdict
 from goflow_py.errors import Unavailable
 from goflow_py.fsm.compile import Compiled

@@ -8,7 +8,7 @@ from goflow_py.domain.execution import Task
 from goflow_py.engine import attempts
 from goflow_py.engine.dispatcher import WATCH_SECONDS, Dispatcher
 from goflow_py.engine.stand_ins import Workers
-from goflow_py.engine.steps import Step
+from goflow_py.engine.steps import Result, Step
 from goflow_py.engine.verdict import Failure
 from goflow_py.expression import budget
 from goflow_py.fsm import timers
@@ -56,6 +56,19 @@ def catch_up(step: Step, dispatcher: Dispatcher, *, until: int) -> None:
             return
         _fire(step.compiled, draft, dispatcher, step.workers, name)
         draft.close_record()
+
+
+def take_results(step: Step, dispatcher: Dispatcher, results: list[tuple[int, Result]]) -> int:
+    """Take what came of calls; return how much of it: what is left has a step of its own."""
+    until = budget.seconds_ever() + budget.DIGEST_FUSE_SECONDS
+    taken = 0
+    for arrived, take in results:
+        if taken and budget.seconds_ever() > until:
+            break
+        taken += 1
+        catch_up(step, dispatcher, until=arrived)
+        take(step)
+    return taken
 
 
 def _fire(

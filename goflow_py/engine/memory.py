@@ -4,7 +4,6 @@ Parked executions are rows only: the head holds when to wake them and what they 
 """
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from weakref import WeakValueDictionary
 
@@ -12,13 +11,10 @@ from goflow_py.clock import Clock
 from goflow_py.domain.execution import Execution
 from goflow_py.engine.catalog import Catalog
 from goflow_py.engine.heads import read_head
-from goflow_py.engine.steps import Step
+from goflow_py.engine.steps import Result
 from goflow_py.errors import GoFlowError, NotFound, Unavailable
 from goflow_py.fsm.compile import Compiled
 from goflow_py.ports import Store
-
-Result = Callable[[Step], None]
-"""Takes what came of a call into a draft."""
 
 
 @dataclass(slots=True, eq=False)

@@ -18,11 +18,12 @@ from goflow_py.engine.catalog import Catalog
 from goflow_py.engine.commits import Commits
 from goflow_py.engine.commits import NameTaken as NameTaken
 from goflow_py.engine.dispatcher import Dispatcher
-from goflow_py.engine.family import Around, Family, Member
+from goflow_py.engine.family import Around, Family
 from goflow_py.engine.flights import Doer, Flights
-from goflow_py.engine.inputs import abandon_lost, catch_up
+from goflow_py.engine.inputs import abandon_lost, catch_up, take_results
 from goflow_py.engine.limits import Limits
-from goflow_py.engine.memory import Live, Memory, Result
+from goflow_py.engine.member import Member
+from goflow_py.engine.memory import Live, Memory
 from goflow_py.engine.places import Places
 from goflow_py.engine.queues import Queues
 from goflow_py.engine.removal import remove
@@ -32,7 +33,6 @@ from goflow_py.engine.timers import HORIZON_SECONDS, Timers
 from goflow_py.engine.turns import Busy, Turns
 from goflow_py.engine.waker import Waker
 from goflow_py.errors import NotFound, TooLarge, Unavailable
-from goflow_py.expression import budget
 from goflow_py.fsm.bytes_bound import Oversize
 from goflow_py.fsm.compile import Compiled
 from goflow_py.fsm.places import withdraw
@@ -79,15 +79,7 @@ class Owner:
         self.apart = Apart(
             end=self._end, again=lambda one: self.flights.look_later(one), clock=clock
         )
-        self.flights = Flights(
-            memory=self.memory,
-            dispatcher=dispatcher,
-            clock=clock,
-            do=do,
-            step=lambda live: self._step(live, _nothing, None, with_kin=False, waits=True),
-            wake=self.waker.wake,
-            broke=self.apart.broke,
-        )
+        self.flights = self._new_flights(do)
         self._commits = Commits(
             batcher=batcher,
             limits=limits,
@@ -96,20 +88,27 @@ class Owner:
             lose=self._lose,
         )
         self._around = Around(
-            memory=self.memory,
-            catalog=catalog,
-            dispatcher=dispatcher,
-            clock=clock,
-            places=self.places,
+            memory=self.memory, catalog=catalog, dispatcher=dispatcher, places=self.places
         )
         self.draining = False
         self.committed: Callable[[Execution], None] = _ignore
         """Is told of every execution that a step changed, once that is durable."""
 
+    def _new_flights(self, do: Doer) -> Flights:
+        return Flights(
+            memory=self.memory,
+            dispatcher=self._dispatcher,
+            clock=self._clock,
+            do=do,
+            step=lambda live: self._step(live, _nothing, None, with_kin=False, waits=True),
+            wake=self.waker.wake,
+            broke=self.apart.broke,
+        )
+
     # ------------------------------------------------------------ steps
 
     def _family(self) -> Family:
-        return Family(self._around, dispatches=not self.draining)
+        return Family(self._around, now=self._clock.now_ms(), dispatches=not self.draining)
 
     async def start(
         self, execution: Execution, compiled: Compiled, act: Act[None], names: Sequence[Name]
@@ -230,7 +229,7 @@ class Owner:
             member = family.take(live, workers)
             step, draft = member.step, member.draft
             abandon_lost(draft, live.calls)
-            results = self._take_results(step, live.results)
+            results = take_results(step, self._dispatcher, live.results)
             catch_up(step, self._dispatcher, until=draft.now)
             if with_kin and draft.after.tasks:
                 await family.settle()  # what came before may have ended, or begun, children
@@ -254,18 +253,6 @@ class Owner:
             raise
         finally:
             family.release()
-
-    def _take_results(self, step: Step, results: list[tuple[int, Result]]) -> int:
-        """Take what came of calls; return how much: what is left has a step of its own."""
-        until = budget.seconds_ever() + budget.DIGEST_FUSE_SECONDS
-        taken = 0
-        for arrived, take in results:
-            if taken and budget.seconds_ever() > until:
-                break
-            taken += 1
-            catch_up(step, self._dispatcher, until=arrived)
-            take(step)
-        return taken
 
     def _give_back_slots(self, members: Iterable[Member]) -> None:
         for member in members:
@@ -338,9 +325,7 @@ class Owner:
         try:
             async with live.lock:
                 live.results.clear()
-                execution_ = live.execution
-                workers = await self._catalog.workers(execution_.project, execution_.activity)
-                member = family.take(live, workers)
+                member = await family.enter(live)
                 apart.fail(live.compiled, member.draft, code, message)
                 await family.settle()
                 await self._commits.commit(family, member, ())

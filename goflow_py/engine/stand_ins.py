@@ -38,6 +38,15 @@ def workers_of(compiled: Compiled, task: Task, workers: Workers) -> tuple[Worker
     return (_worker(task.action, _who(compiled, task), model.retry_count, model.retry),)
 
 
+def called_worker(compiled: Compiled, workers: Workers, task: Task) -> Worker | None:
+    """Return whom the open attempt calls, as the workers document has it now; None: gone."""
+    endpoint = task.call.worker if task.call is not None else None
+    found = workers_of(compiled, task, workers)
+    if task.kind in QUEUED:
+        return next(iter(found), None)  # the attempt is named after who claimed it
+    return next((w for w in found if w.worker_endpoint == endpoint), None)
+
+
 def used_of(task: Task, endpoint: str) -> int:
     """Return the attempts that count against the budget of a worker.
 

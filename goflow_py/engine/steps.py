@@ -27,5 +27,7 @@ class Step:
 
 Act = Callable[[Step], T]
 """Changes the draft of a step. It must not do anything else: it may be asked again."""
+Result = Callable[[Step], None]
+"""Takes what came of a call into a draft."""
 Names = Callable[[T, Execution], Sequence[Name]]
 """Gives the names to be taken with a step."""
