@@ -11,11 +11,8 @@ import functools
 import socket
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
-
-from aiohttp.abc import AbstractResolver, ResolveResult
 
 T = TypeVar("T")
 
@@ -27,16 +24,14 @@ DNS_WAITING_PROJECT_MAX = 32
 DNS_FAILED_SECONDS = 5.0
 """How long a failure is believed."""
 
-project_of_call: ContextVar[str] = ContextVar("project_of_call", default="")
-"""For whom a name is looked up."""
-
 
 class Crowded(OSError):
     """Nothing was looked up: too many lookups of the project wait already."""
 
 
-Key = tuple[str, socket.AddressFamily]
-Found = list[tuple[Any, ...]]
+AddressInfo = tuple[int, int, int, str, tuple[Any, ...]]
+"""As of ``getaddrinfo``: family, type, protocol, canonical name, address."""
+Found = list[AddressInfo]
 
 
 @dataclass(slots=True)
@@ -46,15 +41,15 @@ class _Share:
     threads: asyncio.Semaphore = field(
         default_factory=lambda: asyncio.Semaphore(DNS_THREADS_PROJECT_MAX)
     )
-    asked: dict[Key, asyncio.Task[Found]] = field(default_factory=dict)
+    asked: dict[str, asyncio.Task[Found]] = field(default_factory=dict)
     """What its threads are looking up, and what waits for one."""
 
 
-class Resolver(AbstractResolver):
+class Resolver:
     """Looks names up for all projects.
 
-    aiohttp's own cache lets all who ask for a name wait for the first; that may be the one whose
-    project has no thread left. Here they wait for those of their own project only.
+    Who asks for a name waits for those of its own project only, not for whoever asked first: that
+    may be one whose project has no thread left.
     """
 
     def __init__(self, believed_seconds: float) -> None:
@@ -62,78 +57,63 @@ class Resolver(AbstractResolver):
         self._threads = ThreadPoolExecutor(DNS_THREADS_MAX, thread_name_prefix="goflow-dns")
         self._shares: dict[str, _Share] = {}
         """Of those that look something up now."""
-        self._known: dict[Key, deque[tuple[Any, ...]]] = {}
-        self._failed: dict[Key, tuple[object, ...]] = {}
+        self._known: dict[str, deque[AddressInfo]] = {}
+        self._failed: dict[str, tuple[object, ...]] = {}
 
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
+    async def resolve(self, host: str, port: int, project: str) -> Found:
         """Return every address of a name, another first each time. Raises ``OSError``."""
-        key = (host, family)
-        found = self._remembered(key) or await self._look_up(key)
-        return [
-            ResolveResult(
-                hostname=host,
-                host=str(address[0]),
-                port=port,
-                family=kind,
-                proto=protocol,
-                flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
-            )
-            for kind, _, protocol, _, address in found
-        ]
+        found = self._remembered(host) or await self._look_up(host, project)
+        return [(*info[:4], (info[4][0], port, *info[4][2:])) for info in found]
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """Forget the questions that no thread has taken yet."""
         for share in list(self._shares.values()):
             for asked in list(share.asked.values()):
                 asked.cancel()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _remembered(self, key: Key) -> Found | None:
-        failed = self._failed.get(key)
+    def _remembered(self, host: str) -> Found | None:
+        failed = self._failed.get(host)
         if failed is not None:
             raise socket.gaierror(*failed)
-        known = self._known.get(key)
+        known = self._known.get(host)
         if known is None:
             return None
         known.rotate(-1)
         return list(known)
 
-    async def _look_up(self, key: Key) -> Found:
-        project = project_of_call.get()
+    async def _look_up(self, host: str, project: str) -> Found:
         share = self._shares.setdefault(project, _Share())
-        asked = share.asked.get(key)
+        asked = share.asked.get(host)
         if asked is None:
             if len(share.asked) >= DNS_THREADS_PROJECT_MAX + DNS_WAITING_PROJECT_MAX:
                 raise Crowded
-            asked = asyncio.get_running_loop().create_task(self._ask(key, project, share))
-            share.asked[key] = asked
+            asked = asyncio.get_running_loop().create_task(self._ask(host, project, share))
+            share.asked[host] = asked
             asked.add_done_callback(_heard)
         # Whoever goes away leaves a thread behind, which counts until it is done.
         return await asyncio.shield(asked)
 
-    async def _ask(self, key: Key, project: str, share: _Share) -> Found:
-        host, family = key
-        ask = functools.partial(socket.getaddrinfo, host, 0, family=family, type=socket.SOCK_STREAM)
+    async def _ask(self, host: str, project: str, share: _Share) -> Found:
+        ask: Any = functools.partial(socket.getaddrinfo, host, 0, type=socket.SOCK_STREAM)
         loop = asyncio.get_running_loop()
         try:
             async with share.threads:
                 found: Found = await loop.run_in_executor(self._threads, ask)
-            self._remember(self._known, key, deque(found), self._believed_seconds)
+            self._remember(self._known, host, deque(found), self._believed_seconds)
             return found
         except socket.gaierror as error:
-            self._remember(self._failed, key, error.args, DNS_FAILED_SECONDS)
+            self._remember(self._failed, host, error.args, DNS_FAILED_SECONDS)
             raise
         finally:
-            del share.asked[key]
+            del share.asked[host]
             if not share.asked:
                 del self._shares[project]
 
-    def _remember(self, where: dict[Key, T], key: Key, what: T, seconds: float) -> None:
+    def _remember(self, where: dict[str, T], host: str, what: T, seconds: float) -> None:
         if seconds > 0 and what and len(where) < DNS_NAMES_MAX:
-            where[key] = what
-            asyncio.get_running_loop().call_later(seconds, where.pop, key, None)
+            where[host] = what
+            asyncio.get_running_loop().call_later(seconds, where.pop, host, None)
 
 
 def _heard(asked: asyncio.Task[Found]) -> None:

@@ -19,7 +19,7 @@ from goflow_py.config import Settings
 from goflow_py.engine.orchestrator import EngineOptions, Orchestrator
 from goflow_py.engine.requests import StartRequest
 from goflow_py.store.memory import MemoryStore
-from goflow_py.transport import wire
+from goflow_py.transport import dialling
 from goflow_py.transport.addresses import AddressPolicy
 from goflow_py.transport.http import HttpTransport
 from tests.faults.hostile_workers import Worker, json, refusal
@@ -210,6 +210,7 @@ DIALS = {
     "asyncio": "open_connection open_unix_connection",
     "httpx": "*",
     "aiohttp": "ClientSession TCPConnector UnixConnector request",
+    "aiohappyeyeballs": "*",
     "http.client": "*",
     "urllib.request": "*",
     "urllib3": "*",
@@ -280,7 +281,7 @@ async def test_a_name_that_is_rebound_between_two_attempts_reaches_nothing(
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (answers[-1], port))]
 
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
-    monkeypatch.setattr(wire, "DNS_SECONDS_MAX", 0)
+    monkeypatch.setattr(dialling, "DNS_SECONDS_MAX", 0)
     outside = Worker()
     outside.answer = refusal(b"503 Down")
     await outside.open(host="127.0.0.2", port=canary.port)

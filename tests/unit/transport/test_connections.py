@@ -11,6 +11,7 @@ from goflow_py.ports import Answered, Unreachable
 from goflow_py.transport import wire
 from goflow_py.transport.addresses import AddressPolicy
 from goflow_py.transport.http import HttpTransport
+from goflow_py.transport.pool import Pool
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n"
 WHOLE = OK + b"\r\nhi"
@@ -192,28 +193,21 @@ async def test_a_call_beyond_the_connection_limit_waits_within_its_deadline(work
     [
         (b"", httpx.RemoteProtocolError),
         (b"what\r\n\r\n", wire.Garbled),
-        (OK[:-2] + b"\r\n\r\nh", None),
+        (OK + b"\r\nh", httpx.RemoteProtocolError),
     ],
 )
 async def test_the_httpx_errors_tell_what_was_surely_not_sent(workers, answer, error) -> None:
     worker = await workers(answer)
-    made = wire.WireTransport(
-        AddressPolicy(private=True), response_bytes_max=1000, connections_max=10
-    )
+    pool = Pool(AddressPolicy(private=True), response_bytes_max=1000, connections_max=10)
+    made = wire.WireTransport(pool)
     asked = httpx.Request("POST", worker.url, content=b"{}")
-    if error is not None:
-        with pytest.raises(error) as caught:
-            await made.handle_async_request(asked)
-        assert not isinstance(caught.value, httpx.ConnectError)
-    else:
-        response = await made.handle_async_request(asked)
-        with pytest.raises(httpx.RemoteProtocolError):
-            await response.aread()
-        await response.aclose()
+    with pytest.raises(error) as caught:
+        await made.handle_async_request(asked)
+    assert not isinstance(caught.value, httpx.ConnectError)
     await worker.close()
     with pytest.raises(httpx.ConnectError):
         await made.handle_async_request(asked)
-    await made.aclose()
+    pool.close()
 
 
 @pytest.fixture(scope="module")
