@@ -61,6 +61,8 @@ def flaw(write: Write) -> str | None:
         shard_of(head.id)
     except ValueError:
         return "the id does not end with a byte in hex"
+    if not (head.id.isascii() and head.id.isprintable()):
+        return "the id is no plain text"
     reason = _flawed_queue(head.id, write.queue) if write.queue else None
     return reason or (_flawed_family(write) if write.family else None)
 

@@ -1,6 +1,6 @@
 """The store's contract: limits of projects, and what projects have."""
 
-from goflow_py.ports import Committed, LimitsRow, UsageRow
+from goflow_py.ports import Committed, Fenced, LimitsRow, Poisonous, TaskFilter, UsageRow
 
 
 def used(project: str, running: int, stored_bytes: int) -> UsageRow:
@@ -79,6 +79,43 @@ async def test_bytes_are_those_of_heads_and_histories_whatever_becomes_of_them(s
     await store.commit([make.step(one, 4, **ended)])
     assert await store.purge(before=2, limit=9) == 1
     assert await store.usage() == []
+
+
+async def test_a_batch_that_writes_one_execution_many_times_counts_and_keeps_its_last(store, make):
+    one, two = make.id(1), make.id(2)
+    times = {"status": "waiting", "wake": 7}
+    batch = [
+        make.start(one, body=b"x" * 10),
+        make.start(two, body=b"y" * 10),
+        make.step(one, 1, body=b"x" * 20),
+        make.step(one, 2, body=b"x" * 30, **times),
+        make.step(two, 1, body=b"y", version=2, write={"queue": [make.task(two)]}),
+        make.step(one, 3, state="paid", body=b"last", **times),
+        make.step(two, 2, body=b"none", version=2, write={"queue": []}),
+        make.step(one, 3, body=b"late"),
+    ]
+    verdicts = await store.commit(batch)
+    assert verdicts == [*[Committed()] * 7, Fenced()]
+    assert await store.heads([one, two]) == [b"last", b"none"]
+    assert await store.due([0], until=9, limit=9) == [(7, one)]
+    assert await store.counts("default", "order") == {1: {"waiting": 1}, 2: {"running": 1}}
+    assert (await store.tasks(TaskFilter(), limit=9, cursor=None)).items == []
+    [row] = await store.usage("default")
+    histories = [await store.history(each, after=-1, limit=9) for each in (one, two)]
+    assert [len(history) for history in histories] == [4, 3]
+    assert row.stored_bytes == 8 + sum(len(one.entries) for each in histories for one in each)
+
+
+async def test_what_a_refused_write_would_have_added_is_not_counted(store, make):
+    one, two, three = (make.id(number) for number in range(3))
+    await store.commit([make.start(one, body=b"x")])
+    spoilt = make.start(three, body=b"z" * 999, wake=2**63)
+    batch = [make.step(one, 1, body=b"x" * 5), spoilt, make.start(two, body=b"y" * 7)]
+    verdicts = await store.commit(batch)
+    assert [type(verdict) for verdict in verdicts] == [Committed, Poisonous, Committed]
+    [row] = await store.usage("default")
+    entries = 2 * len(make.record(one, 0, 0).entries) + len(make.record(one, 1, 1).entries)
+    assert (row.running, row.stored_bytes) == (2, 5 + 7 + entries)
 
 
 async def test_blueprints_and_workers_weigh_until_they_are_gone_or_replaced(store, make):

@@ -9,6 +9,7 @@ import sqlite3
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -28,9 +29,10 @@ from goflow_py.errors import Unavailable
 from goflow_py.fsm import events, fold, timers
 from goflow_py.fsm.draft import Draft
 from goflow_py.fsm.step import Digest
-from goflow_py.ports import Committed, Verdict, Write
+from goflow_py.ports import Committed, Fenced, Verdict, Write
 from goflow_py.store.sqlite import commit as commit_
-from goflow_py.store.sqlite import jobs, rows
+from goflow_py.store.sqlite import jobs
+from goflow_py.store.sqlite.changes import Changes
 from goflow_py.torture.disk import Disk
 from goflow_py.torture.loop import Host
 from goflow_py.torture.nemesis import EVERY_SECONDS
@@ -385,8 +387,14 @@ def an_execution_runs_the_newest_version(patch: pytest.MonkeyPatch) -> None:
 
 @bug("S3", "S5", "S11", takeover=4.0)
 def a_process_that_lost_its_data_still_writes(patch: pytest.MonkeyPatch) -> None:
-    """R2: neither the epoch nor the seq is looked at."""
-    patch.setattr(commit_._Batch, "_epoch", lambda self, shard: _Any())
+    """R2: the epoch is not looked at."""
+    own = commit_._Batch._look_up
+
+    def look_up(self: Any, members: Any) -> None:
+        own(self, members)
+        self._epochs = dict.fromkeys(self._epochs, _Any())
+
+    patch.setattr(commit_._Batch, "_look_up", look_up)
 
 
 class _Any:
@@ -403,15 +411,20 @@ class _Any:
 def head_and_history_are_two_commits(patch: pytest.MonkeyPatch) -> None:
     """R1: the second of the two comes with the next transaction of the process, if it lives."""
     later: dict[str, list[Callable[[sqlite3.Connection], None]]] = {}
-    own_add, own_transact = commit_._Batch._add, Disk.transact
+    cut: list[Write] = []
+    own_add, own_run, own_transact = Changes.add, commit_._Batch.run, Disk.transact
 
-    def add(self: Any, write: Write) -> None:
-        node = self._node
+    def add_now(write: Write, connection: sqlite3.Connection) -> None:
+        changes = Changes()
+        own_add(changes, write)
+        changes.write(connection)
+        changes.free(connection)
 
-        def add_now(connection: sqlite3.Connection) -> None:
-            own_add(commit_._Batch(connection, node), write)
-
-        later.setdefault(node, []).append(add_now)
+    def run(self: Any, writes: Any) -> Any:
+        cut.clear()
+        verdicts = own_run(self, writes)
+        later.setdefault(self._node, []).extend(partial(add_now, write) for write in cut)
+        return verdicts
 
     def transact(self: Disk, host: Host, job: Callable[[sqlite3.Connection], Any]) -> Any:
         def both(connection: sqlite3.Connection) -> Any:
@@ -424,19 +437,20 @@ def head_and_history_are_two_commits(patch: pytest.MonkeyPatch) -> None:
 
         return own_transact(self, host, both)
 
-    patch.setattr(commit_._Batch, "_add", add)
+    patch.setattr(Changes, "add", lambda self, write: cut.append(write))
+    patch.setattr(commit_._Batch, "run", run)
     patch.setattr(Disk, "transact", transact)
 
 
 @bug("S3")
 def a_head_is_written_without_its_history(patch: pytest.MonkeyPatch) -> None:
-    own = rows.recorded
+    own = Changes.add
 
-    def recorded(write: Write) -> Any:
-        found = list(own(write))
-        return found[:-1] if write.head.seq % 17 == 0 else found
+    def add(self: Changes, write: Write) -> None:
+        is_cut = write.head.seq % 17 == 0
+        own(self, replace(write, records=write.records[:-1]) if is_cut else write)
 
-    patch.setattr(rows, "recorded", recorded)
+    patch.setattr(Changes, "add", add)
 
 
 @bug("S15", "S1", "S2", "S3", "S13", slow_disk=0.3)
@@ -450,12 +464,14 @@ def who_reads_before_the_lock_is_believed(patch: pytest.MonkeyPatch) -> None:
         await own(self)
 
     patch.setattr(Family, "settle", settle)
-    own_step = commit_._Batch._step
+    own_refusal = commit_._Batch._refusal
 
-    def step(self: Any, write: Write) -> Any:
-        own_step(self, write)
+    def refusal(self: Any, write: Write, names: Any) -> Any:
+        found = own_refusal(self, write, names)
+        is_late = isinstance(found, Fenced) and write.head.id in self._standing
+        return None if is_late and not write.start else found
 
-    patch.setattr(commit_._Batch, "_step", step)
+    patch.setattr(commit_._Batch, "_refusal", refusal)
 
 
 # ---------------------------------------------------------------- what stands beside the histories
@@ -475,13 +491,7 @@ def what_stands_on_a_queue_is_never_taken_off(patch: pytest.MonkeyPatch) -> None
 
 @bug("S23")
 def the_bytes_of_a_project_are_counted_wrong(patch: pytest.MonkeyPatch) -> None:
-    own = Disk.transact
-
-    def transact(self: Disk, host: Host, job: Callable[[sqlite3.Connection], Any]) -> Any:
-        self.db.execute("DROP TRIGGER IF EXISTS executions_resized")
-        return own(self, host, job)
-
-    patch.setattr(Disk, "transact", transact)
+    patch.setattr(Changes, "_weigh", lambda self, project, more: None)
 
 
 @bug("S1")

@@ -35,6 +35,7 @@ DIGESTS = {
     1: "f77cf7cf0769586434ce6fe82e7f4e29ddd50e906563bed9382205a3ce760460",
     2: "b9de868aed4f93def832c4c3fcaadae57983e6603dad4e4081609d4e4abd9f10",
     3: "78ed85a1ed16388384f9f6895c47b131758971508f0edbfe18d0e6838e936789",
+    4: "623350626ef77cd5be765601fea2247ae2c5ec8e2c2d38dba13086f3d13f0213",
 }
 """A release has them in its users' files: a text that changed is refused there."""
 

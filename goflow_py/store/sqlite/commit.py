@@ -1,12 +1,14 @@
 """The commit: the only write path of an execution. Runs whole on the writer's thread."""
 
 import sqlite3
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
+
+import orjson
 
 from goflow_py.ports import Committed, Fenced, Name, Poisonous, Taken, Verdict, Write
 from goflow_py.store import rules
 from goflow_py.store.sqlite import failures, rows
+from goflow_py.store.sqlite.changes import Changes, Standing
 from goflow_py.store.sqlite.queries import SQL
 
 NameKey = tuple[str, str, str, str]
@@ -15,21 +17,27 @@ NameKey = tuple[str, str, str, str]
 def commit(connection: sqlite3.Connection, node: str, writes: Sequence[Write]) -> list[Verdict]:
     """Write the batch; a write with an error that nobody foresaw is left out of it.
 
-    Raises what concerns all writes, as a full disk does. Everything else costs one more pass: a
-    savepoint would not do, for after a damaged page SQLite can only roll back the whole.
+    Raises what concerns all writes, as a full disk does. Everything else costs a pass in which each
+    is written by itself, and one more for each that is left out: a savepoint would not do, for
+    after a damaged page SQLite can only roll back the whole.
     """
+    try:
+        batch = _Batch(connection, node)
+        verdicts = batch.run(writes)
+        batch.free()
+    except Exception as error:
+        if failures.concerns_all(error):
+            raise
+    else:
+        return verdicts
     spoilt: dict[int, Verdict] = {}
     while True:  # at most once for each write, and once more
-        batch = _Batch(connection, node)
-        try:
-            return batch.run(writes, spoilt)
-        except Exception as error:
-            if failures.concerns_all(error):
-                raise
-            spoilt[batch.place] = _verdict(error)
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         connection.execute("BEGIN IMMEDIATE")
+        found = _one_by_one(connection, node, writes, spoilt)
+        if found is not None:
+            return found
 
 
 def ends(writes: Sequence[Write]) -> bool:
@@ -44,154 +52,133 @@ def ends(writes: Sequence[Write]) -> bool:
     )
 
 
-class _Batch:
-    """The writes of one transaction.
+def _one_by_one(
+    connection: sqlite3.Connection, node: str, writes: Sequence[Write], spoilt: dict[int, Verdict]
+) -> list[Verdict] | None:
+    """Write all but those in *spoilt*; None: one more is in it, and all is to be done again."""
+    verdicts: list[Verdict] = []
+    batches: dict[int, _Batch] = {}
+    place = 0
+    try:
+        for place, write in enumerate(writes):
+            if place in spoilt:
+                verdicts.append(spoilt[place])
+            else:
+                batches[place] = _Batch(connection, node)
+                verdicts += batches[place].run([write])
+        for place in batches:
+            batches[place].free()
+    except Exception as error:
+        if failures.concerns_all(error):
+            raise
+        spoilt[place] = _verdict(error)
+        return None
+    return verdicts
 
-    There is one writer, so what was looked up stays true until it is written. A refusal therefore
-    comes before the first change of its write and its family, and needs nothing undone.
+
+class _Batch:
+    """The writes of one transaction: looked up together, judged one by one, written together.
+
+    There is one writer, so what was looked up stays true until it is written. A refusal comes
+    before the first change, and needs nothing undone.
     """
 
     def __init__(self, connection: sqlite3.Connection, node: str) -> None:
-        self.place = 0
-        """The write at work: where an error comes from."""
         self._connection = connection
         self._node = node
-        self._epochs: dict[int, int | None] = {}
-        self._grown: Counter[str] = Counter()
-        """By project: bytes that were added to histories."""
+        self._epochs: dict[str, int | None] = {}
+        """By execution: of its shard, if this node owns it."""
+        self._standing: dict[str, Standing] = {}
+        self._names: dict[NameKey, Name] = {}
+        """Taken by this batch."""
+        self._newest: int | None = None
+        """The number of the newest execution."""
+        self._changes = Changes()
 
-    def run(self, writes: Sequence[Write], spoilt: Mapping[int, Verdict]) -> list[Verdict]:
-        verdicts = []
-        for self.place, write in enumerate(writes):
-            verdicts.append(spoilt.get(self.place) or self.write(write))
-        # Behind the last write, so that no order within a batch frees a name early.
-        for self.place, write in enumerate(writes):
-            if (write.freed or write.family) and isinstance(verdicts[self.place], Committed):
-                self._free(write)
-                for member in write.family:
-                    self._free(member)
-        for project, count in self._grown.items():
-            self._connection.execute(SQL["weigh"], (count, project))
+    def run(self, writes: Sequence[Write]) -> list[Verdict]:
+        """Write what stands; return one verdict each. ``free`` is to follow."""
+        flaws = [rules.flaw(write) for write in writes]
+        self._look_up(
+            member
+            for write, flaw in zip(writes, flaws, strict=True)
+            if flaw is None
+            for member in (write, *write.family)
+        )
+        verdicts = [
+            self._judge(write) if flaw is None else Poisonous(message=flaw)
+            for write, flaw in zip(writes, flaws, strict=True)
+        ]
+        self._changes.write(self._connection)
         return verdicts
 
-    def write(self, write: Write) -> Verdict:
-        reason = rules.flaw(write)
-        if reason is not None:
-            return Poisonous(message=reason)
-        if write.family:
-            return self._family((write, *write.family))
-        if self._epoch(write.head.shard) != write.epoch:
-            return Fenced()
-        refusal = self._start(write) if write.start else self._step(write)
-        if refusal is not None:
-            return refusal
-        self._add(write)
-        return Committed()
+    def free(self) -> None:
+        """Free the names that the writes gave back."""
+        self._changes.free(self._connection)
 
-    def _family(self, members: Sequence[Write]) -> Verdict:
+    def _look_up(self, members: Iterable[Write]) -> None:
+        """Read what the writes are held against: their shards' epochs, their executions' rows."""
+        shards = {member.head.id: member.head.shard for member in members}
+        asked = {"node": self._node, "asked": orjson.dumps(shards).decode()}
+        for execution, epoch, n, *row in self._connection.execute(SQL["standing"], asked):
+            self._epochs[execution] = epoch
+            if n is not None:
+                self._standing[execution] = Standing(n, *row)
+
+    def _judge(self, write: Write) -> Verdict:
         own: dict[NameKey, Name] = {}
+        members = (write, *write.family)
         for member in members:
             refusal = self._refusal(member, own)
             if refusal is not None:
                 return refusal
+        self._names |= own
         for member in members:
-            if member.start:
-                self._connection.execute(SQL["start"], rows.started(member.head))
-            else:
-                before = member.records[0].first_seq - 1
-                self._connection.execute(SQL["step"], rows.stepped(member.head, before))
             self._add(member)
         return Committed()
 
     def _refusal(self, write: Write, own: dict[NameKey, Name]) -> Fenced | Taken | None:
-        """Say why *write* cannot be, and change nothing; its names join those of its family."""
-        if self._epoch(write.head.shard) != write.epoch:
-            return Fenced()
-        found = self._stands_at(write.head.id)
-        before = write.records[0].first_seq - 1
-        if not write.start and (found is None or found[0] != before):
-            return Fenced()
-        taken = self._taken(write.names, own)
-        if taken is not None:
-            return taken
-        if write.start and found is not None:
-            return Taken(name=_same_id(write.head.id, found))
-        return Fenced() if write.start and before != -1 else None
-
-    def _add(self, write: Write) -> None:
-        """Write what comes with a head."""
-        execute = self._connection.execute
-        self._grown[write.head.project] += sum(len(record.entries) for record in write.records)
-        for record in rows.recorded(write):
-            execute(SQL["record"], record)
-        for name in write.names:
-            execute(SQL["take"], rows.named(name))
-        for number in write.inbox:
-            execute(SQL["applied"], (number, write.head.id))
-        if write.queue is not None:
-            execute(SQL["unqueue"], (write.head.id,))
-            for row in write.queue:
-                execute(SQL["queue"], rows.queued(row))
-
-    def _start(self, write: Write) -> Fenced | Taken | None:
-        taken = self._taken(write.names, {})
-        if taken is not None:
-            return taken
+        """Say why *write* cannot be; its names join those of its family."""
         head = write.head
-        if write.records[0].first_seq != 0:
-            found = self._stands_at(head.id)
-            return Fenced() if found is None else Taken(name=_same_id(head.id, found))
-        inserted = self._connection.execute(SQL["start"], rows.started(head))
-        if inserted.rowcount == 1:
-            return None
-        found = self._stands_at(head.id)
-        assert found is not None
-        return Taken(name=_same_id(head.id, found))
-
-    def _step(self, write: Write) -> Fenced | Taken | None:
+        if self._epochs[head.id] != write.epoch:
+            return Fenced()
+        standing = self._standing.get(head.id)
         before = write.records[0].first_seq - 1
-        if write.names:
-            found = self._stands_at(write.head.id)
-            if found is None or found[0] != before:
-                return Fenced()
-            taken = self._taken(write.names, {})
-            if taken is not None:
-                return taken
-        updated = self._connection.execute(SQL["step"], rows.stepped(write.head, before))
-        return None if updated.rowcount == 1 else Fenced()
-
-    def _taken(self, names: Sequence[Name], own: dict[NameKey, Name]) -> Taken | None:
-        for name in names:
-            key = rows.name_key(name)
-            winner = own.get(key) or self._holder(name)
+        if not write.start and (standing is None or standing.seq != before):
+            return Fenced()
+        for name in write.names:
+            winner = self._holder(name, own)
             if winner is not None:
                 return Taken(name=winner)
-            own[key] = name
-        return None
+        if write.start and standing is not None:
+            return Taken(name=rules.same_id(head.id, standing.project, standing.activity))
+        return Fenced() if write.start and before != -1 else None
 
-    def _holder(self, name: Name) -> Name | None:
-        row = self._connection.execute(SQL["name"], rows.name_key(name)).fetchone()
-        return None if row is None else rows.name(row)
+    def _holder(self, name: Name, own: dict[NameKey, Name]) -> Name | None:
+        """Return who has a name; nobody: it is *own* from now on."""
+        key = rows.name_key(name)
+        taken = own.get(key) or self._names.get(key)
+        if taken is None:
+            row = self._connection.execute(SQL["name"], key).fetchone()
+            if row is None:
+                own[key] = name
+                return None
+            taken = rows.name(row)
+        return taken
 
-    def _free(self, write: Write) -> None:
-        for name in write.freed:
-            self._connection.execute(SQL["free"], (*rows.name_key(name), write.head.id))
+    def _number(self) -> int:
+        """Return the number of the next execution."""
+        if self._newest is None:
+            [self._newest] = self._connection.execute(SQL["newest"]).fetchone()
+        return self._newest + 1
 
-    def _epoch(self, shard: int) -> int | None:
-        if shard not in self._epochs:
-            row = self._connection.execute(SQL["epoch"], (shard, self._node)).fetchone()
-            self._epochs[shard] = None if row is None else int(row[0])
-        return self._epochs[shard]
-
-    def _stands_at(self, execution: str) -> rows.Row | None:
-        row: rows.Row | None
-        row = self._connection.execute(SQL["stands_at"], (execution,)).fetchone()
-        return row
-
-
-def _same_id(execution: str, found: rows.Row) -> Name:
-    _, project, activity = found
-    return rules.same_id(execution, project, activity)
+    def _add(self, write: Write) -> None:
+        head = write.head
+        if write.start:
+            self._newest = self._number()
+            self._standing[head.id] = self._changes.start(head, self._newest)
+        else:
+            self._changes.step(head, self._standing[head.id])
+        self._changes.add(write)
 
 
 def _verdict(error: Exception) -> Verdict:

@@ -38,35 +38,48 @@ UPDATE shards SET owner = NULL
 WHERE owner = :node AND shard IN (SELECT value FROM json_each(:shards));
 
 -- ---------------------------------------------------------------- commit
+-- A batch reads what its writes are held against, and then runs each statement for all its rows.
 
--- name: epoch
--- The fence: no row, or another epoch, and the write is refused.
-SELECT epoch FROM shards WHERE shard = ? AND owner = ?;
+-- name: standing
+-- Of ``{id: shard}``. The fence: no epoch, or another one, and the write is refused. The size of a
+-- blob is in its row: its pages are not read.
+SELECT asked.key, s.epoch, e.n, e.seq, e.project, e.activity, e.version, e.status, e.wake,
+  e.finished_at, e.purge_at, length(e.body)
+FROM json_each(:asked) AS asked
+LEFT JOIN shards AS s ON s.shard = asked.value AND s.owner = :node
+LEFT JOIN executions AS e ON e.id = asked.key;
+
+-- name: newest
+SELECT ifnull(max(n), 0) FROM executions;
 
 -- name: start
--- No row: the id exists.
-INSERT INTO executions (id, shard, project, activity, version, status, state, key, labels, seq,
+INSERT INTO executions (n, id, shard, project, activity, version, status, state, key, labels, seq,
   wake, started_at, updated_at, finished_at, purge_at, parent, body)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (id) DO NOTHING;
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: step
--- No row: another step came first. Project, activity, key, start and parent never change.
+-- Project, activity, key, start and parent never change.
 UPDATE executions
 SET version = ?, status = ?, state = ?, labels = ?, seq = ?, wake = ?, updated_at = ?,
   finished_at = ?, purge_at = ?, body = ?
-WHERE id = ? AND seq = ?;
+WHERE n = ?;
+
+-- name: move
+-- Most steps: of what they change no index knows.
+UPDATE executions SET state = ?, labels = ?, seq = ?, updated_at = ?, body = ? WHERE n = ?;
 
 -- name: record
 INSERT INTO history (execution, first_seq, seq, epoch, at, hash, entries)
 VALUES (?, ?, ?, ?, ?, ?, ?);
 
--- name: weigh
--- The bytes of records that were added; those of heads are the business of triggers.
-UPDATE sizes SET bytes = bytes + ? WHERE project = ?;
+-- name: tally
+-- Triggers do it for what is deleted.
+INSERT INTO tallies (project, activity, version, status, count) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT DO UPDATE SET count = count + excluded.count;
 
--- name: stands_at
-SELECT seq, project, activity FROM executions WHERE id = ?;
+-- name: weigh
+INSERT INTO sizes (project, bytes) VALUES (?, ?)
+ON CONFLICT DO UPDATE SET bytes = bytes + excluded.bytes;
 
 -- name: take
 INSERT INTO names (project, kind, scope, name, execution, digest, answer, expires)

@@ -17,7 +17,6 @@ from goflow_py.ports import (
     OpenRow,
     QueueRow,
     RecordRow,
-    Write,
 )
 from goflow_py.store import rules
 
@@ -29,9 +28,10 @@ def texts(values: Sequence[Any]) -> str:
     return orjson.dumps(list(values)).decode()
 
 
-def started(head: HeadRow) -> Row:
-    """Return the parameters of ``start``."""
+def started(head: HeadRow, n: int) -> Row:
+    """Return the parameters of ``start``; *n* is the row's number."""
     return (
+        n,
         head.id,
         head.shard,
         head.project,
@@ -52,8 +52,13 @@ def started(head: HeadRow) -> Row:
     )
 
 
-def stepped(head: HeadRow, before: int) -> Row:
-    """Return the parameters of ``step``, from seq *before*."""
+def moved(head: HeadRow, n: int) -> Row:
+    """Return the parameters of ``move``."""
+    return (head.state, _labels(head), head.seq, head.updated_at, head.body, n)
+
+
+def stepped(head: HeadRow, n: int) -> Row:
+    """Return the parameters of ``step``."""
     return (
         head.version,
         head.status,
@@ -65,18 +70,14 @@ def stepped(head: HeadRow, before: int) -> Row:
         head.finished_at,
         head.purge_at,
         head.body,
-        head.id,
-        before,
+        n,
     )
 
 
-def recorded(write: Write) -> list[Row]:
-    """Return the parameters of ``record``, for each record."""
-    epoch = write.epoch
-    return [
-        (one.execution, one.first_seq, one.seq, epoch, one.at, one.hash, one.entries)
-        for one in write.records
-    ]
+def recorded(record: RecordRow, epoch: int) -> Row:
+    """Return the parameters of ``record``."""
+    place = (record.execution, record.first_seq, record.seq)
+    return (*place, epoch, record.at, record.hash, record.entries)
 
 
 def record(row: Row) -> RecordRow:

@@ -57,11 +57,13 @@ class Writer:
     def __init__(self, file: DataFile, on_fatal: Callable[[], object]) -> None:
         self.failed = False
         self._file = file
+        self._wal = file.wal_path
         self._on_fatal = on_fatal
         self._loop = asyncio.get_running_loop()
         self._jobs: queue.SimpleQueue[tuple[Job[Any], asyncio.Future[Any]] | None]
         self._jobs = queue.SimpleQueue()
         self._waiting: set[asyncio.Future[Any]] = set()
+        """Of the jobs that did not end yet; who asked for one may have left."""
         self._stopped = False
         self._ended = asyncio.Event()
         self._checkpoint_at = WAL_BYTES
@@ -83,10 +85,9 @@ class Writer:
         if len(self._waiting) >= JOBS_MAX:
             raise Unavailable("too many writes are waiting", code="store_busy")
         future: asyncio.Future[T] = self._loop.create_future()
-        future.add_done_callback(self._done)
         self._waiting.add(future)
         self._jobs.put((job, future))
-        return await asyncio.shield(future)
+        return await future
 
     async def close(self) -> None:
         """Finish what is waiting, write the log back, and end the thread."""
@@ -95,15 +96,20 @@ class Writer:
             self._jobs.put(None)
         await self._ended.wait()
 
-    def _done(self, future: asyncio.Future[Any]) -> None:
+    def _succeed(self, future: asyncio.Future[T], result: T) -> None:
         self._waiting.discard(future)
-        future.exception()  # seen, even when its caller left
+        if not future.done():
+            future.set_result(result)
+
+    def _refuse(self, future: asyncio.Future[Any], error: BaseException) -> None:
+        self._waiting.discard(future)
+        if not future.done():
+            future.set_exception(error)
 
     def _lost(self) -> None:
         """Let nobody wait for a thread that is gone."""
         for future in list(self._waiting):
-            if not future.done():
-                future.set_exception(failures.failed())
+            self._refuse(future, failures.failed())
         self._ended.set()
 
     # ------------------------------------------------ on the thread
@@ -124,9 +130,9 @@ class Writer:
                 if self._connection is None:
                     self._connection = connect(self._file.path)
                     self._file.reserve()
-                self._answer(future.set_result, self._do(self._connection, job))
+                self._answer(self._succeed, future, self._do(self._connection, job))
             except BaseException as error:  # noqa: BLE001 - whatever a job raises is its caller's
-                self._answer(future.set_exception, self._judge(error))
+                self._answer(self._refuse, future, self._judge(error))
             if self._connection is not None and self._wal_is_long():
                 self._checkpoint(self._connection, "PASSIVE")
         if self._connection is not None:
@@ -203,7 +209,7 @@ class Writer:
 
     def _wal_is_long(self) -> bool:
         try:
-            size = self._file.wal_path.stat().st_size
+            size = self._wal.stat().st_size
         except OSError:  # there is none before the first write
             return False
         if size < WAL_BYTES:

@@ -140,6 +140,13 @@ async def test_a_file_of_the_first_release_is_brought_up_to_date_and_runs_on(pat
     assert await store.commit([step]) == [Committed()]
     assert (await store.list(Filter(parent=one), limit=9, cursor=None)).items == [b"2"]
     assert await store.ready(["q"], project="p", now=NOW, limit=9) == [task]
+    size = len(b"1") + len(b"2") + 3 * len(b"[]")
+    assert await store.usage() == [UsageRow(project="p", running=2, stored_bytes=size)]
+    assert await store.delete(child.head.id)
+    size -= len(b"2") + len(b"[]")
+    assert await store.usage() == [UsageRow(project="p", running=1, stored_bytes=size)]
+    assert await store.wrong_tallies() == []
+    await store.commit([replace(child, head=replace(child.head, parent=one))])
     await store.close()
     again = await opened(path, node="again")
     assert await again.heads([one, child.head.id]) == [b"1", b"2"]

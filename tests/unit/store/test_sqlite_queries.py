@@ -92,6 +92,15 @@ def test_a_page_is_read_in_the_order_of_its_index(connection, name):
     assert not [step for step in plan(connection, name) if "TEMP B-TREE" in step]
 
 
+def test_a_move_touches_no_index(connection):
+    changed = [
+        row
+        for row in connection.execute(f"EXPLAIN {SQL['move']}", parameters(SQL["move"]))
+        if row[1] in ("IdxInsert", "IdxDelete")
+    ]
+    assert changed == []
+
+
 def test_every_statement_is_used():
     folder = Path(package.__file__).parent
     source = "".join(file.read_text() for file in folder.glob("*.py"))

@@ -330,10 +330,17 @@ class Forgetful:
         return getattr(self._real, name)
 
     def execute(self, statement: str, *parameters: Any) -> sqlite3.Cursor:
+        self._remember(statement)
+        return self._real.execute(statement, *parameters)
+
+    def executemany(self, statement: str, rows: Any) -> sqlite3.Cursor:
+        self._remember(statement)
+        return self._real.executemany(statement, rows)
+
+    def _remember(self, statement: str) -> None:
         if self._word in statement:
             self.met.set()
             raise MemoryError
-        return self._real.execute(statement, *parameters)
 
 
 async def forgetful(tmp_path, monkeypatch, word):
