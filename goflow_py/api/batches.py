@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from aiohttp import web
 from pydantic import ValidationError
 
 from goflow_py.api.batch_bodies import ARGUMENTS, PLAIN, Batch, BatchBody, Batches, Preview
 from goflow_py.api.bodies import PageQuery
 from goflow_py.api.op import Call, answer, nothing, op, page
 from goflow_py.api.problems import field_errors
+from goflow_py.api.replies import Reply
 from goflow_py.engine.batch_documents import BatchRequest
 from goflow_py.errors import Invalid, NotFound
 from goflow_py.ports import Filter
@@ -26,7 +26,7 @@ CONTROL = "execution:control"
     idempotent=True,
     new_work=True,
 )
-async def create(call: Call) -> web.Response:
+async def create(call: Call) -> Reply:
     """Carry out a verb, or delete, over all executions of a filter, or over those named."""
     body = call.body(BatchBody)
     engine = call.door.orchestrator
@@ -86,7 +86,7 @@ def _arguments(body: BatchBody) -> dict[str, Any]:
 
 
 @op("GET", "/v1/batches", CONTROL, query=PageQuery, answers={200: Batches})
-async def batches(call: Call) -> web.Response:
+async def batches(call: Call) -> Reply:
     """List batches, newest first."""
     query = call.query(PageQuery)
     found = await call.door.orchestrator.batches.page(
@@ -96,14 +96,14 @@ async def batches(call: Call) -> web.Response:
 
 
 @op("GET", "/v1/batches/{batch}", CONTROL, answers={200: Batch}, errors=(404,))
-async def batch(call: Call) -> web.Response:
+async def batch(call: Call) -> Reply:
     """Return a batch, and how far it is."""
     engine = call.door.orchestrator
     return answer(await engine.batches.get(_number(call), project=call.caller.project))
 
 
 @op("DELETE", "/v1/batches/{batch}", CONTROL, answers={204: None}, errors=(404,))
-async def stop(call: Call) -> web.Response:
+async def stop(call: Call) -> Reply:
     """Stop a batch; what it has done stays done."""
     engine = call.door.orchestrator
     await engine.batches.cancel(_number(call), project=call.caller.project)

@@ -1,11 +1,10 @@
 """Callbacks of async workers; the token of the attempt is its own permission."""
 
-from aiohttp import web
-
 from goflow_py.api import answers
 from goflow_py.api.auth import OPEN
 from goflow_py.api.bodies import CallbackBody, HeartbeatBody
 from goflow_py.api.op import Call, answer, op
+from goflow_py.api.replies import Reply
 from goflow_py.engine.callbacks import CallbackBody as Said
 
 
@@ -18,7 +17,7 @@ from goflow_py.engine.callbacks import CallbackBody as Said
     answers={200: answers.CallbackTaken},
     errors=(404, 409, 410),
 )
-async def complete(call: Call) -> web.Response:
+async def complete(call: Call) -> Reply:
     """End an attempt; once, however often it is said."""
     body = call.body(CallbackBody)
     said = Said(event=body.event, output=body.output, error=body.error, retry=body.retry)
@@ -38,7 +37,7 @@ async def complete(call: Call) -> web.Response:
     answers={200: answers.Done},
     errors=(404, 409, 410),
 )
-async def heartbeat(call: Call) -> web.Response:
+async def heartbeat(call: Call) -> Reply:
     """Say that the worker is alive: its callback is awaited anew."""
     await call.door.orchestrator.callbacks.heartbeat(call.path("token"))
     return answer({})

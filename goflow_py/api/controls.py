@@ -2,8 +2,6 @@
 
 from typing import Any
 
-from aiohttp import web
-
 from goflow_py.api import answers
 from goflow_py.api.bodies import (
     ForkBody,
@@ -16,13 +14,14 @@ from goflow_py.api.bodies import (
 )
 from goflow_py.api.executions import EXECUTION, view
 from goflow_py.api.op import Call, Op, op
+from goflow_py.api.replies import Reply
 from goflow_py.domain.event import Control
 from goflow_py.engine.forks import ForkRequest
 from goflow_py.errors import Invalid
 
 
 def _plain(verb: str, summary: str) -> Op:
-    async def handler(call: Call) -> web.Response:
+    async def handler(call: Call) -> Reply:
         return await _carry_out(call, verb, call.body(ReasonBody).reason)
 
     handler.__doc__ = summary
@@ -57,7 +56,7 @@ terminate = _plain("terminate", "Close everything at once, and end as cancelled.
     idempotent=True,
     matches=True,
 )
-async def retry(call: Call) -> web.Response:
+async def retry(call: Call) -> Reply:
     """Go on in the state in which it failed; only work that did not end well runs again."""
     body = call.body(RetryBody)
     return await _carry_out(call, "retry", body.reason, newVisit=body.new_visit)
@@ -74,7 +73,7 @@ async def retry(call: Call) -> web.Response:
     idempotent=True,
     matches=True,
 )
-async def skip(call: Call) -> web.Response:
+async def skip(call: Call) -> Reply:
     """Close the work as if it had ended with an event, success by default."""
     body = call.body(SkipBody)
     return await _carry_out(call, "skip", body.reason, event=body.event, output=body.output)
@@ -90,7 +89,7 @@ async def skip(call: Call) -> web.Response:
     idempotent=True,
     matches=True,
 )
-async def goto(call: Call) -> web.Response:
+async def goto(call: Call) -> Reply:
     """Leave the state, and enter another one."""
     body = call.body(GotoBody)
     return await _carry_out(call, "goto", body.reason, state=body.state)
@@ -106,7 +105,7 @@ async def goto(call: Call) -> web.Response:
     idempotent=True,
     matches=True,
 )
-async def replay(call: Call) -> web.Response:
+async def replay(call: Call) -> Reply:
     """Go back to a visited state, and forget the outputs since; or do its work again alone."""
     body = call.body(ReplayBody)
     arguments: dict[str, Any] = {"from": body.from_}
@@ -129,7 +128,7 @@ async def replay(call: Call) -> web.Response:
     idempotent=True,
     new_work=True,
 )
-async def fork(call: Call) -> web.Response:
+async def fork(call: Call) -> Reply:
     """Start a new execution that goes on from a point of this one's history."""
     body = call.body(ForkBody)
     started = await call.door.orchestrator.forks.fork(
@@ -159,12 +158,12 @@ async def fork(call: Call) -> web.Response:
     idempotent=True,
     matches=True,
 )
-async def patch_data(call: Call) -> web.Response:
+async def patch_data(call: Call) -> Reply:
     """Change variables by a JSON merge patch."""
     return await _carry_out(call, "data", None, patch=call.body(PatchBody).root)
 
 
-async def _carry_out(call: Call, verb: str, reason: str | None, **arguments: Any) -> web.Response:
+async def _carry_out(call: Call, verb: str, reason: str | None, **arguments: Any) -> Reply:
     command = Control(
         verb=verb, reason=reason, principal=call.caller.principal, arguments=arguments
     )

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import orjson
-from aiohttp import web
 from pydantic import ValidationError
 
 from goflow_py.api import answers
 from goflow_py.api.bodies import EventBody, KeyedEventBody
 from goflow_py.api.executions import EXECUTION
 from goflow_py.api.op import Call, M, answer, op, unfit
+from goflow_py.api.replies import Reply
 from goflow_py.api.swm_bodies import AnyEventBody, SwmEventBody
 from goflow_py.domain import documents
 from goflow_py.domain.durations import rfc3339
@@ -38,7 +38,7 @@ SWM_SCOPES = {"StartWorkflow": "execution:start", "TaskPending": "execution:cont
     idempotent=True,
     matches=True,
 )
-async def send(call: Call) -> web.Response:
+async def send(call: Call) -> Reply:
     """Apply an event, or keep it for later; the same id twice is applied once."""
     body = call.body(EventBody)
     event = Outside(
@@ -71,7 +71,7 @@ async def send(call: Call) -> web.Response:
     errors=(403, 404, 409, 410),
     idempotent=True,
 )
-async def send_by_key(call: Call) -> web.Response:
+async def send_by_key(call: Call) -> Reply:
     """Send an event to the open executions that have a business key, or store it for one."""
     value = documents.loads(call.raw, limit_bytes=call.door.body_bytes_max)
     if isinstance(value, dict) and "event_name" in value:
@@ -86,7 +86,7 @@ def _read(model: type[M], value: Any) -> M:
         raise unfit(error) from None
 
 
-async def _send_of_swm(call: Call, body: SwmEventBody) -> web.Response:
+async def _send_of_swm(call: Call, body: SwmEventBody) -> Reply:
     event = SwmEvent(
         name=body.event_name,
         business_ref_no=body.business_ref_no,
@@ -113,7 +113,7 @@ async def _send_of_swm(call: Call, body: SwmEventBody) -> web.Response:
     return answer({"matched": [_match(sent)]}, 202, headers)
 
 
-async def _send_by_key(call: Call, body: KeyedEventBody) -> web.Response:
+async def _send_by_key(call: Call, body: KeyedEventBody) -> Reply:
     repeat = call.repeat()
     _refuse_reserved(body.name)
     found = await _addressed(call, body, repeat)

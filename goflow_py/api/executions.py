@@ -3,9 +3,6 @@
 import re
 from typing import Any
 
-import orjson
-from aiohttp import web
-
 from goflow_py.api import answers
 from goflow_py.api.bodies import (
     ContextQuery,
@@ -18,8 +15,8 @@ from goflow_py.api.bodies import (
 from goflow_py.api.cursors import seal, unseal
 from goflow_py.api.drawing import GRAPH_ANSWERS, drawing
 from goflow_py.api.headers import preferred_wait
-from goflow_py.api.op import JSON_HEADERS, Call, answer, nothing, op, page
-from goflow_py.api.problems import SAFE_HEADERS
+from goflow_py.api.op import Call, answer, nothing, op, page
+from goflow_py.api.replies import BARE, Reply
 from goflow_py.api.swm_bodies import AnyExecution
 from goflow_py.domain.execution import Execution
 from goflow_py.engine.requests import StartRequest
@@ -45,7 +42,7 @@ _TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}\Z")
     headers={"Prefer": "wait=N: answer 200 when the execution ends within N seconds."},
     new_work=True,
 )
-async def start(call: Call) -> web.Response:
+async def start(call: Call) -> Reply:
     """Start an execution; it is durable when this answers."""
     body = call.body(StartBody)
     project, activity = call.activity
@@ -85,7 +82,7 @@ async def start(call: Call) -> web.Response:
     prefixes=("label.",),
     answers={200: answers.Executions},
 )
-async def executions(call: Call) -> web.Response:
+async def executions(call: Call) -> Reply:
     """List executions, newest first. ``label.NAME=VALUE`` asks for a label."""
     query = call.query(ExecutionsQuery)
     project = call.caller.project
@@ -118,7 +115,7 @@ async def executions(call: Call) -> web.Response:
     errors=(404,),
     headers={"If-None-Match": "An ETag: answer 304 while it holds."},
 )
-async def execution(call: Call) -> web.Response:
+async def execution(call: Call) -> Reply:
     """Return an execution; with ``wait`` when it has ended, or after that time."""
     query = call.query(ExecutionQuery)
     found = await _execution(call)
@@ -126,7 +123,7 @@ async def execution(call: Call) -> web.Response:
         found = await call.door.wait_end(found.id, query.wait)
     etag = f'"{found.seq}"'
     if call.has(etag):
-        return web.Response(status=304, headers={**SAFE_HEADERS, "ETag": etag})
+        return Reply(status=304, head=BARE, headers={"ETag": etag})
     if query.view == "swm":
         return answer(await _swm(call, found), headers={"ETag": etag})
     return await view(call, found)
@@ -145,7 +142,7 @@ async def _swm(call: Call, found: Execution) -> dict[str, Any]:
 
 
 @op("DELETE", EXECUTION, "execution:control", answers={204: None}, errors=(404, 409))
-async def delete(call: Call) -> web.Response:
+async def delete(call: Call) -> Reply:
     """Remove an ended execution and its history."""
     await call.door.orchestrator.executions.delete(call.path("id").lower())
     return nothing()
@@ -159,7 +156,7 @@ async def delete(call: Call) -> web.Response:
     answers={200: answers.Page},
     errors=(404,),
 )
-async def history(call: Call) -> web.Response:
+async def history(call: Call) -> Reply:
     """Return the history behind seq ``after``, oldest first."""
     query = call.query(HistoryQuery)
     after = -1 if query.after is None else query.after
@@ -170,7 +167,7 @@ async def history(call: Call) -> web.Response:
 
 
 @op("GET", f"{EXECUTION}/attempts", READ, answers={200: answers.Items}, errors=(404,))
-async def attempts(call: Call) -> web.Response:
+async def attempts(call: Call) -> Reply:
     """Return every attempt, with what was sent and what came back."""
     found = await call.door.orchestrator.tracking.attempts(await _execution(call))
     return answer({"items": found})
@@ -184,14 +181,14 @@ async def attempts(call: Call) -> web.Response:
     answers={200: answers.Context},
     errors=(404,),
 )
-async def context(call: Call) -> web.Response:
+async def context(call: Call) -> Reply:
     """Return what expressions see, at the end of the record that holds seq ``at``."""
     at = call.query(ContextQuery).at
     return answer(await call.door.orchestrator.tracking.context(await _execution(call), at))
 
 
 @op("GET", f"{EXECUTION}/why", READ, answers={200: answers.Why}, errors=(404,))
-async def why(call: Call) -> web.Response:
+async def why(call: Call) -> Reply:
     """Say what it waits for, since when, until when, and who can release it."""
     return answer(await call.door.orchestrator.tracking.why(await _execution(call)))
 
@@ -204,14 +201,14 @@ async def why(call: Call) -> web.Response:
     answers={200: GRAPH_ANSWERS},
     errors=(404,),
 )
-async def graph(call: Call) -> web.Response:
+async def graph(call: Call) -> Reply:
     """Return the graph of its blueprint with the path that it took, and where it is."""
     found = await call.door.orchestrator.tracking.graph(await _execution(call))
     return drawing(found, call.query(ExecutionGraphQuery).format)
 
 
 @op("GET", f"{EXECUTION}/output", READ, answers={200: Any}, errors=(404, 409))
-async def output(call: Call) -> web.Response:
+async def output(call: Call) -> Reply:
     """Return the result alone."""
     return answer(call.door.orchestrator.tracking.output(await _execution(call)))
 
@@ -221,14 +218,10 @@ async def output(call: Call) -> web.Response:
 
 async def view(
     call: Call, execution: Execution, status: int = 200, headers: dict[str, str] | None = None
-) -> web.Response:
+) -> Reply:
     """Return an execution with its ETag."""
     value = await call.door.orchestrator.tracking.view(execution)
-    return web.Response(
-        status=status,
-        body=orjson.dumps(value),
-        headers={**JSON_HEADERS, "ETag": f'"{execution.seq}"', **(headers or {})},
-    )
+    return answer(value, status, {"ETag": f'"{execution.seq}"', **(headers or {})})
 
 
 async def _execution(call: Call) -> Execution:

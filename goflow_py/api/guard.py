@@ -10,6 +10,7 @@ import ipaddress
 import logging
 import socket
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -18,9 +19,12 @@ from aiohttp.http_exceptions import LineTooLong
 
 from goflow_py.api import problems
 from goflow_py.api.files import files_for
+from goflow_py.api.replies import Reply
 from goflow_py.clock import Clock
 
 log = logging.getLogger(__name__)
+
+Answering = Callable[[web.BaseRequest], Awaitable[Reply]]
 
 CONNECTIONS_MAX = 1_000
 HEADER_TIMEOUT_SECONDS = 10.0
@@ -191,6 +195,11 @@ class Connection(web.RequestHandler):
                 self._wire.write(_LARGE_HEAD)
                 self.force_close()
 
+    def resume_reading(self, resume_parser: bool = True) -> None:
+        # aiohttp asks for it with every piece of a body that is taken; it parses anew for that.
+        if self._reading_paused:
+            super().resume_reading(resume_parser)
+
     def eof_received(self) -> bool:  # type: ignore[override]  # asyncio's may keep it open
         """Answer what was asked before the client ended its side; then end ours."""
         self.half_closed_since = self._guard.clock.monotonic()
@@ -222,10 +231,8 @@ class Connection(web.RequestHandler):
         self.unread_since = None
 
     async def finish_response(
-        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
-    ) -> tuple[web.StreamResponse, bool]:
-        if isinstance(resp, web.HTTPException):  # aiohttp's own: no route takes such a target
-            resp = problems.problem(resp.status, "no_route", "there is nothing here; see /docs")
+        self, request: web.BaseRequest, resp: Any, start_time: float | None
+    ) -> tuple[Any, bool]:
         try:
             return await super().finish_response(request, resp, start_time)
         finally:
@@ -233,13 +240,13 @@ class Connection(web.RequestHandler):
             if self.half_closed_since is not None and not self._messages:
                 self.close()
 
-    def handle_error(
+    def handle_error(  # type: ignore[override]  # a Reply does all that is asked of a response
         self,
         request: web.BaseRequest,
         status: int = 500,
         exc: BaseException | None = None,
         message: str | None = None,
-    ) -> web.StreamResponse:
+    ) -> Reply:
         """Answer what is no HTTP request, as a problem; the connection ends with it."""
         if status >= 500:
             self.log_exception("a request broke", exc_info=exc)
@@ -248,11 +255,11 @@ class Connection(web.RequestHandler):
             )
         else:
             answer = _unreadable(exc)
-        answer.force_close()
+        answer.keep_alive = False
         return answer
 
 
-def _unreadable(error: BaseException | None) -> web.Response:
+def _unreadable(error: BaseException | None) -> Reply:
     """Say which limit a request was over, or that it is none."""
     if isinstance(error, LineTooLong) and error.args[1] == URL_BYTES_MAX:
         detail = f"the URL has more than {URL_BYTES_MAX} bytes; send less in its query"
@@ -285,31 +292,31 @@ def peer_of(address: object) -> str | None:
 class GuardedServer(web.Server):
     """A server whose connections are guarded."""
 
-    def __init__(self, inner: web.Server, guard: Guard, **options: Any) -> None:
-        factory: Any = inner.request_factory
-
-        def began(message: Any, payload: Any, protocol: Any, *rest: Any) -> web.BaseRequest:
-            protocol.began(payload)
-            request: web.BaseRequest = factory(message, payload, protocol, *rest)
-            return request
-
-        super().__init__(inner.request_handler, request_factory=cast("Any", began))
+    def __init__(self, answer: Answering, guard: Guard, **options: Any) -> None:
+        super().__init__(cast("Any", answer))  # a Reply does all that is asked of a response
         self._guard = guard
         self._options = options
+
+    def _make_request(
+        self, message: Any, payload: StreamReader, protocol: Any, writer: Any, task: Any
+    ) -> web.BaseRequest:
+        protocol.began(payload)
+        return web.BaseRequest(message, payload, protocol, writer, task, self._loop)
 
     def __call__(self) -> web.RequestHandler:
         return Connection(self, self._guard, loop=self._loop, **self._options)
 
 
-class GuardedRunner(web.AppRunner):
-    """Runs an application on guarded connections, without an access log."""
+class GuardedRunner(web.BaseRunner):
+    """Lets requests be answered on guarded connections, without an access log."""
 
-    __slots__ = ("_guard", "_sweeper")
+    __slots__ = ("_answer", "_guard", "_sweeper")
 
     def __init__(
-        self, app: web.Application, guard: Guard, *, shutdown_timeout_seconds: float = 2.0
+        self, answer: Answering, guard: Guard, *, shutdown_timeout_seconds: float = 2.0
     ) -> None:
-        super().__init__(app, access_log=None, shutdown_timeout=shutdown_timeout_seconds)
+        super().__init__(shutdown_timeout=shutdown_timeout_seconds)
+        self._answer = answer
         self._guard = guard
         self._sweeper: asyncio.Task[None] | None = None
 
@@ -324,10 +331,9 @@ class GuardedRunner(web.AppRunner):
         await web.SockSite(self, listener, backlog=BACKLOG).start()
 
     async def _make_server(self) -> web.Server:
-        inner = await super()._make_server()
         self._sweeper = asyncio.get_running_loop().create_task(self._guard.sweep())
         return GuardedServer(
-            inner,
+            self._answer,
             self._guard,
             access_log=None,
             auto_decompress=False,
@@ -338,10 +344,12 @@ class GuardedRunner(web.AppRunner):
             max_headers=HEADERS_MAX,
         )
 
+    async def shutdown(self) -> None:
+        """Do nothing more: the connections end by themselves."""
+
     async def _cleanup_server(self) -> None:
         if self._sweeper is not None:
             self._sweeper.cancel()
-        await super()._cleanup_server()
 
 
 _SURPLUS = problems.raw(

@@ -2,19 +2,18 @@
 
 from typing import Any
 
-from aiohttp import web
-
 from goflow_py.api import answers
 from goflow_py.api.auth import new_key
 from goflow_py.api.bodies import KeyBody
 from goflow_py.api.op import Call, answer, nothing, op
+from goflow_py.api.replies import Reply
 from goflow_py.domain.durations import rfc3339
 from goflow_py.errors import Forbidden, MalformedRequest, NotFound
 from goflow_py.ports import KeyRow
 
 
 @op("POST", "/v1/keys", "admin", body=KeyBody, answers={201: answers.NewKey}, errors=(403, 409))
-async def create(call: Call) -> web.Response:
+async def create(call: Call) -> Reply:
     """Make a key; its text is in this answer and nowhere else."""
     if "Idempotency-Key" in call.request.headers:
         raise MalformedRequest(
@@ -40,7 +39,7 @@ async def create(call: Call) -> web.Response:
 
 
 @op("GET", "/v1/keys", "admin", answers={200: answers.Items})
-async def keys(call: Call) -> web.Response:
+async def keys(call: Call) -> Reply:
     """List the keys, without their secrets."""
     mine = call.caller.project
     known = call.door.access.keys.values()
@@ -48,7 +47,7 @@ async def keys(call: Call) -> web.Response:
 
 
 @op("DELETE", "/v1/keys/{key}", "admin", answers={204: None}, errors=(404,))
-async def revoke(call: Call) -> web.Response:
+async def revoke(call: Call) -> Reply:
     """Revoke a key; it is refused at once."""
     number, mine = call.path("key"), call.caller.project
     known = call.door.access.keys.get(number)

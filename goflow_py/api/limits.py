@@ -2,12 +2,12 @@
 
 from typing import Annotated, Any
 
-from aiohttp import web
 from pydantic import Field
 
 from goflow_py.api.answers import Answer
 from goflow_py.api.bodies import Body
 from goflow_py.api.op import Call, answer, nothing, op
+from goflow_py.api.replies import Reply
 from goflow_py.engine.limits import Use
 from goflow_py.errors import NotFound
 from goflow_py.ports import LimitsRow
@@ -61,7 +61,7 @@ class Projects(Answer):
 
 
 @op("GET", "/v1/projects", READ, answers={200: Projects})
-async def projects(call: Call) -> web.Response:
+async def projects(call: Call) -> Reply:
     """List the projects with their limits and what they have; a project's key sees its own."""
     engine = call.door.orchestrator
     found = await engine.limits.uses(
@@ -71,13 +71,13 @@ async def projects(call: Call) -> web.Response:
 
 
 @op("GET", LIMITS, READ, answers={200: Project}, errors=(404,))
-async def limits(call: Call) -> web.Response:
+async def limits(call: Call) -> Reply:
     """Return the limits that hold for a project, and what it has."""
     return answer(await _one(call))
 
 
 @op("PUT", LIMITS, "admin", body=LimitsBody, answers={200: Project}, everywhere=True)
-async def put_limits(call: Call) -> web.Response:
+async def put_limits(call: Call) -> Reply:
     """Set the limits of a project; they replace its own of before, and hold at once."""
     body = call.body(LimitsBody)
     row = LimitsRow(project=call.path("project"), **dict(body))
@@ -86,7 +86,7 @@ async def put_limits(call: Call) -> web.Response:
 
 
 @op("DELETE", LIMITS, "admin", answers={204: None}, errors=(404,), everywhere=True)
-async def delete_limits(call: Call) -> web.Response:
+async def delete_limits(call: Call) -> Reply:
     """Let the server's limits hold for a project again."""
     await call.door.orchestrator.limits.delete(call.path("project"))
     return nothing()

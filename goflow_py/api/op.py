@@ -4,7 +4,6 @@
 The OpenAPI document, the docs page and the checks of scopes are made of the same declarations.
 """
 
-import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping
@@ -19,6 +18,9 @@ from goflow_py.api import problems
 from goflow_py.api.auth import OPEN, SCOPES, Caller
 from goflow_py.api.door import Door
 from goflow_py.api.headers import once
+from goflow_py.api.reading import TooSlow, check_media, media_type, read_body
+from goflow_py.api.replies import BARE, Reply
+from goflow_py.api.routes import Handler
 from goflow_py.domain import documents
 from goflow_py.domain.names import NAME, did_you_mean
 from goflow_py.engine.requests import Match, Repeat, digest_of
@@ -28,17 +30,14 @@ from goflow_py.errors import (
     MalformedRequest,
     NotFound,
     PreconditionFailed,
-    TooLarge,
     Unavailable,
-    UnsupportedMedia,
 )
 
 log = logging.getLogger(__name__)
 
 M = TypeVar("M", bound=BaseModel)
-Handler = Callable[["Call"], Awaitable[web.Response]]
+Answering = Callable[["Call"], Awaitable[Reply]]
 
-JSON_HEADERS = {"Content-Type": "application/json", **problems.SAFE_HEADERS}
 UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\Z")
 VISIBLE = re.compile(r"[\x21-\x7e]{1,255}\Z")
 _ETAG = re.compile(r'(?:"?(\d{1,18})"?|"?visit-(\d{1,18})"?)\Z')
@@ -52,7 +51,7 @@ class Op:
     path: str
     scopes: tuple[str, ...]
     """One of these is needed; ``OPEN`` for none."""
-    handler: Handler
+    handler: Answering
     tag: str
     summary: str
     answers: Mapping[int, Any]
@@ -93,12 +92,12 @@ class Op:
 
 def op(
     method: str, path: str, scope: str | tuple[str, ...], **facts: Any
-) -> Callable[[Handler], Op]:
+) -> Callable[[Answering], Op]:
     """Declare the route of a handler; its docstring is the summary."""
     scopes = (scope,) if isinstance(scope, str) else scope
     assert scopes is OPEN or set(scopes) <= set(SCOPES), f"{path} names an unknown scope"
 
-    def declare(handler: Handler) -> Op:
+    def declare(handler: Answering) -> Op:
         module = handler.__module__.rpartition(".")[2]
         return Op(
             method=method,
@@ -116,12 +115,20 @@ def op(
 class Call:
     """One request on its way through a handler."""
 
-    __slots__ = ("_body", "_query", "caller", "door", "op", "raw", "request")
+    __slots__ = ("_body", "_query", "caller", "door", "names", "op", "raw", "request")
 
-    def __init__(self, op: Op, door: Door, request: web.Request, caller: Caller) -> None:
+    def __init__(
+        self,
+        op: Op,
+        door: Door,
+        request: web.BaseRequest,
+        names: Mapping[str, str],
+        caller: Caller,
+    ) -> None:
         self.op = op
         self.door = door
         self.request = request
+        self.names = names
         self.caller = caller
         self.raw = b""
         self._body: BaseModel | None = None
@@ -129,13 +136,12 @@ class Call:
 
     def path(self, name: str) -> str:
         """Return a parameter of the path."""
-        return self.request.match_info[name]
+        return self.names[name]
 
     @property
     def activity(self) -> tuple[str, str]:
         """Return the project and the activity of the path."""
-        known = self.request.match_info
-        return known["project"], known["activity"]
+        return self.names["project"], self.names["activity"]
 
     def body(self, model: type[M]) -> M:
         """Return the body."""
@@ -191,16 +197,17 @@ class Call:
     @property
     def media_type(self) -> str:
         """Return what the body is said to be."""
-        return _media_type(self.request.headers.get("Content-Type", "application/json"))
+        return media_type(self.request.headers.get("Content-Type", "application/json"))
 
     async def read(self) -> None:
         """Read the body within its limits, and what is in it."""
-        self.raw = await _read_body(self.request, self.door)
-        _check_media(self.op, self.request, self.raw)
+        limit, timeout = self.door.body_bytes_max, self.door.body_timeout_seconds
+        self.raw = await read_body(self.request, limit=limit, timeout_seconds=timeout)
+        check_media(self.request, self.raw, accepted=self.op.media_types)
         model = self.op.body
         if model is None:
             return
-        value = documents.loads(self.raw, limit_bytes=self.door.body_bytes_max) if self.raw else {}
+        value = documents.loads(self.raw, limit_bytes=limit) if self.raw else {}
         if not self.raw and self.op.body_required:
             raise MalformedRequest("this call needs a body, in JSON", code="malformed_json")
         try:
@@ -219,21 +226,17 @@ def unfit(error: ValidationError) -> Invalid:
     )
 
 
-def answer(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+def answer(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Reply:
     """Return a value as JSON."""
-    return web.Response(
-        status=status,
-        body=orjson.dumps(value),
-        headers={**JSON_HEADERS, **headers} if headers else JSON_HEADERS,
-    )
+    return Reply(status=status, body=orjson.dumps(value), headers=headers or {})
 
 
-def nothing(headers: Mapping[str, str] | None = None) -> web.Response:
+def nothing(headers: Mapping[str, str] | None = None) -> Reply:
     """Return 204."""
-    return web.Response(status=204, headers={**problems.SAFE_HEADERS, **(headers or {})})
+    return Reply(status=204, head=BARE, headers=headers or {})
 
 
-def page(call: Call, items: Any, after: str | None, *, name: str = "cursor") -> web.Response:
+def page(call: Call, items: Any, after: str | None, *, name: str = "cursor") -> Reply:
     """Return a part of a list, with the link to the next one."""
     headers = None
     if after is not None:
@@ -245,16 +248,15 @@ def page(call: Call, items: Any, after: str | None, *, name: str = "cursor") -> 
 # ---------------------------------------------------------------- serving
 
 
-def serve(op: Op, door: Door) -> Callable[[web.Request], Awaitable[web.Response]]:
-    """Return what aiohttp calls for a route."""
-    checks = _path_check(op)
+def serve(op: Op, door: Door) -> Handler:
+    """Return what answers the requests of a route."""
     route = f"{op.method} {op.path}"
 
-    async def handle(request: web.Request) -> web.Response:
+    async def handle(request: web.BaseRequest, names: Mapping[str, str]) -> Reply:
         try:
             caller = door.access.admit(request, op.scopes, everywhere=op.everywhere)
-            call = Call(op, door, request, caller)
-            if checks:
+            call = Call(op, door, request, names, caller)
+            if names:
                 await _check_path(call)
             if op.new_work:
                 door.refuse_when_draining()
@@ -265,10 +267,10 @@ def serve(op: Op, door: Door) -> Callable[[web.Request], Awaitable[web.Response]
             response = await op.handler(call)
         except GoFlowError as error:
             response = problems.of_error(error)
-        except _TooSlow:
+        except TooSlow:
             detail = "the body did not come within its time; send it at once"
             response = problems.problem(408, "slow_body", detail)
-            response.force_close()
+            response.keep_alive = False
         except MemoryError:
             log.exception("no memory for a request", extra={"route": route})
             detail = "the server has no memory for this; ask again with the same Idempotency-Key"
@@ -282,21 +284,17 @@ def serve(op: Op, door: Door) -> Callable[[web.Request], Awaitable[web.Response]
     return handle
 
 
-def with_request_id(request: web.Request, response: web.Response) -> web.Response:
+def with_request_id(request: web.BaseRequest, response: Reply) -> Reply:
     """Echo ``X-Request-Id``, when it is one that may stand in a header."""
     number = request.headers.get("X-Request-Id")
     if number is not None and VISIBLE.match(number):
-        response.headers["X-Request-Id"] = number
+        response.headers = {**response.headers, "X-Request-Id": number}
     return response
-
-
-def _path_check(op: Op) -> bool:
-    return bool({"id", "project", "activity"} & set(op.names))
 
 
 async def _check_path(call: Call) -> None:
     """Hide another project's things, at one place for all routes; refuse what can be no name."""
-    known = call.request.match_info
+    known = call.names
     project, activity, execution = known.get("project"), known.get("activity"), known.get("id")
     mine = call.caller.project
     if project is not None:
@@ -310,7 +308,7 @@ async def _check_path(call: Call) -> None:
             await call.door.orchestrator.tracking.get(execution.lower(), project=mine)
 
 
-def _read_query(op: Op, request: web.Request) -> BaseModel | None:
+def _read_query(op: Op, request: web.BaseRequest) -> BaseModel | None:
     known = op.query.model_fields if op.query else {}
     names = [field.alias or name for name, field in known.items()]
     values: dict[str, Any] = {}
@@ -340,47 +338,3 @@ def _read_query(op: Op, request: web.Request) -> BaseModel | None:
             errors=errors,
         ) from None
     return model
-
-
-class _TooSlow(Exception):
-    """A body was not sent in time."""
-
-
-async def _read_body(request: web.Request, door: Door) -> bytes:
-    limit = door.body_bytes_max
-    if (request.content_length or 0) > limit:
-        raise _too_large(limit)
-    try:
-        if request.content.is_eof():
-            return await request.read()
-        async with asyncio.timeout(door.body_timeout_seconds):
-            return await request.read()
-    except TimeoutError:
-        raise _TooSlow from None
-    except web.HTTPRequestEntityTooLarge:
-        raise _too_large(limit) from None
-    except ConnectionResetError:
-        raise MalformedRequest("the body ended before it was whole; send it again") from None
-    except web.RequestPayloadError as error:
-        raise MalformedRequest(f"the body is broken off: {error}") from None
-
-
-def _too_large(limit: int) -> TooLarge:
-    return TooLarge(f"the body has more than {limit} bytes; send less", limitBytes=limit)
-
-
-def _check_media(op: Op, request: web.Request, body: bytes) -> None:
-    named = request.headers.get("Content-Type")
-    if named is not None and named != "application/json" and body:
-        kind = _media_type(named)
-        if kind not in op.media_types:
-            raise UnsupportedMedia(
-                f"this call reads {' or '.join(op.media_types)}, not {kind[:80]}",
-            )
-    coding = request.headers.get("Content-Encoding")
-    if coding is not None and coding.lower() != "identity":
-        raise UnsupportedMedia(f"bodies are not decoded from {coding[:40]}; send it as it is")
-
-
-def _media_type(named: str) -> str:
-    return named.partition(";")[0].strip().lower()

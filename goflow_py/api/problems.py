@@ -5,20 +5,14 @@ from http import HTTPStatus
 from typing import Any
 
 import orjson
-from aiohttp import web
 from pydantic import ValidationError
 
+from goflow_py.api.replies import SAFE_HEADERS, Reply, lines
 from goflow_py.errors import GoFlowError
 
 MEDIA_TYPE = "application/problem+json"
 ERRORS_SHOWN_MAX = 20
-SAFE_HEADERS = {
-    "Cache-Control": "no-store",
-    "X-Content-Type-Options": "nosniff",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
-    "Server": "goflow",
-}
+_HEAD = lines({**SAFE_HEADERS, "Content-Type": MEDIA_TYPE})
 
 TITLES = {
     400: "Malformed request",
@@ -56,12 +50,13 @@ def problem(
     title: str | None = None,
     headers: Mapping[str, str] | None = None,
     facts: Mapping[str, Any] | None = None,
-) -> web.Response:
+) -> Reply:
     """Return a problem as an answer."""
-    return web.Response(
+    return Reply(
         status=status,
         body=problem_body(status, code, detail, title or TITLES.get(status, "Error"), facts),
-        headers={**SAFE_HEADERS, "Content-Type": MEDIA_TYPE, **(headers or {})},
+        head=_HEAD,
+        headers=headers or {},
     )
 
 
@@ -83,11 +78,10 @@ def raw(
         "Connection": "close",
         **(headers or {}),
     }
-    lines = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
-    return f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n{lines}\r\n".encode() + body
+    return f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n{lines(fields)}\r\n".encode() + body
 
 
-def of_error(error: GoFlowError) -> web.Response:
+def of_error(error: GoFlowError) -> Reply:
     """Return what a caller got wrong, or found closed, as an answer."""
     headers = {}
     if "retryAfter" in error.facts:
@@ -104,7 +98,7 @@ def of_error(error: GoFlowError) -> web.Response:
     )
 
 
-def unexpected(number: str) -> web.Response:
+def unexpected(number: str) -> Reply:
     """Answer with the id alone, under which the log has the rest."""
     return problem(
         500,

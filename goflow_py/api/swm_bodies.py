@@ -2,10 +2,10 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, RootModel, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from goflow_py.api.answers import Execution
-from goflow_py.api.bodies import Key, KeyedEventBody
+from goflow_py.api.bodies import Key, KeyedEventBody, Root
 from goflow_py.engine.swm import EventName
 
 _Text = Annotated[str, StringConstraints(max_length=1_000)]
@@ -43,7 +43,7 @@ class SwmEventBody(BaseModel):
         return dict(self.model_extra or {})
 
 
-class AnyEventBody(RootModel[KeyedEventBody | SwmEventBody]):
+class AnyEventBody(Root[KeyedEventBody | SwmEventBody]):
     """An event by business key; or, with ``event_name``, one of the Serverless Workflow Manager."""
 
 
@@ -60,5 +60,5 @@ class SwmInstance(BaseModel):
     updated_at: str
 
 
-class AnyExecution(RootModel[Execution | SwmInstance]):
+class AnyExecution(Root[Execution | SwmInstance]):
     """An execution; with ``view=swm`` as an instance of the Serverless Workflow Manager."""

@@ -1,10 +1,9 @@
 """Queued work: pull workers poll it, people claim it from their inbox; the token ends it."""
 
-from aiohttp import web
-
 from goflow_py.api import answers, task_bodies
 from goflow_py.api.headers import client_left
 from goflow_py.api.op import Call, answer, op, page
+from goflow_py.api.replies import Reply
 from goflow_py.api.task_bodies import (
     ClaimBody,
     CompleteBody,
@@ -28,7 +27,7 @@ TASK = "/v1/tasks/{task}"
     body=PollBody,
     answers={200: task_bodies.Polled},
 )
-async def poll(call: Call) -> web.Response:
+async def poll(call: Call) -> Reply:
     """Claim work from queues, oldest first; with ``wait`` as soon as there is some."""
     body = call.body(PollBody)
     orchestrator = call.door.orchestrator
@@ -48,7 +47,7 @@ async def poll(call: Call) -> web.Response:
 
 
 @op("GET", "/v1/tasks", "task", query=TasksQuery, answers={200: task_bodies.Tasks})
-async def tasks(call: Call) -> web.Response:
+async def tasks(call: Call) -> Reply:
     """List what stands on queues or is claimed, oldest first: the inbox of people."""
     query = call.query(TasksQuery)
     project = call.caller.project
@@ -73,7 +72,7 @@ async def tasks(call: Call) -> web.Response:
     answers={200: task_bodies.Claimed},
     errors=(404, 409, 410),
 )
-async def claim(call: Call) -> web.Response:
+async def claim(call: Call) -> Reply:
     """Claim a task for a person; the same one again gets the same token."""
     claimed = await call.door.orchestrator.claims.claim(
         call.path("task"), call.body(ClaimBody).worker, project=call.caller.project
@@ -89,7 +88,7 @@ async def claim(call: Call) -> web.Response:
     answers={200: answers.CallbackTaken},
     errors=(404, 409, 410),
 )
-async def complete(call: Call) -> web.Response:
+async def complete(call: Call) -> Reply:
     """End a task well, or with an outcome of its labels; once, however often it is said."""
     body = call.body(CompleteBody)
     verdict: Verdict = Success(output=body.output)
@@ -106,13 +105,13 @@ async def complete(call: Call) -> web.Response:
     answers={200: answers.CallbackTaken},
     errors=(404, 409, 410),
 )
-async def fail(call: Call) -> web.Response:
+async def fail(call: Call) -> Reply:
     """End a task as an error; with ``retry`` only this attempt of it."""
     body = call.body(FailBody)
     return await _end(call, body.token, refused(body.code, body.message, retry=body.retry))
 
 
-async def _end(call: Call, token: str, verdict: Verdict) -> web.Response:
+async def _end(call: Call, token: str, verdict: Verdict) -> Reply:
     outcome = await call.door.orchestrator.claims.end(
         call.path("task"), token, verdict, project=call.caller.project
     )
@@ -127,7 +126,7 @@ async def _end(call: Call, token: str, verdict: Verdict) -> web.Response:
     answers={200: task_bodies.Lease},
     errors=(404, 409, 410),
 )
-async def heartbeat(call: Call) -> web.Response:
+async def heartbeat(call: Call) -> Reply:
     """Renew the lease of a claim."""
     until = await call.door.orchestrator.claims.heartbeat(
         call.path("task"), call.body(TokenBody).token, project=call.caller.project
@@ -143,7 +142,7 @@ async def heartbeat(call: Call) -> web.Response:
     answers={200: answers.Done},
     errors=(404, 409, 410),
 )
-async def release(call: Call) -> web.Response:
+async def release(call: Call) -> Reply:
     """Give a claimed task back: it is on its queue again at once."""
     await call.door.orchestrator.claims.release(
         call.path("task"), call.body(TokenBody).token, project=call.caller.project

@@ -2,11 +2,10 @@
 
 from typing import Any
 
-from aiohttp import web
-
 from goflow_py.api import answers
 from goflow_py.api.bodies import EndpointBody, WorkersQuery
 from goflow_py.api.op import Call, answer, nothing, op
+from goflow_py.api.replies import Reply
 from goflow_py.domain.workers import Worker
 from goflow_py.engine.breaker import Breaker
 from goflow_py.engine.calls import is_url
@@ -21,7 +20,7 @@ from goflow_py.errors import NotFound
     answers={200: answers.Endpoint},
     everywhere=True,
 )
-async def put_endpoint(call: Call) -> web.Response:
+async def put_endpoint(call: Call) -> Reply:
     """Point an alias to a URL; the next attempts use it."""
     alias, url = call.path("alias"), call.body(EndpointBody).url
     await call.door.orchestrator.uploads.put_endpoint(alias, url)
@@ -29,7 +28,7 @@ async def put_endpoint(call: Call) -> web.Response:
 
 
 @op("GET", "/v1/endpoints", "execution:read", answers={200: answers.Items}, everywhere=True)
-async def endpoints(call: Call) -> web.Response:
+async def endpoints(call: Call) -> Reply:
     """List the aliases, where they point, and who says so."""
     return answer({"items": call.door.orchestrator.catalog.endpoints()})
 
@@ -42,7 +41,7 @@ async def endpoints(call: Call) -> web.Response:
     errors=(404,),
     everywhere=True,
 )
-async def delete_endpoint(call: Call) -> web.Response:
+async def delete_endpoint(call: Call) -> Reply:
     """Forget an alias."""
     alias = call.path("alias")
     if not await call.door.orchestrator.catalog.delete_endpoint(alias):
@@ -51,7 +50,7 @@ async def delete_endpoint(call: Call) -> web.Response:
 
 
 @op("GET", "/v1/workers", "execution:read", query=WorkersQuery, answers={200: answers.Items})
-async def workers(call: Call) -> web.Response:
+async def workers(call: Call) -> Reply:
     """List the workers, with what this server knows of their health."""
     query = call.query(WorkersQuery)
     mine = call.caller.project

@@ -56,7 +56,11 @@ class Executions:
         Raises ``NotFound``, ``Invalid``, ``Conflict`` (id of another), ``Gone`` (was purged).
         """
         known = await self._catalog.activity(project, activity)
-        compiled = await self._startable(known, request)
+        if request.version in (None, known.latest.version):
+            check_startable(known, known.problems)
+            compiled = known.latest
+        else:
+            compiled = await self._startable(known, int(request.version or 0))
         if compiled.blueprint.input is not None:
             check_schema(compiled.blueprint.input, request.input, "the input")
         key = _business_key(compiled, request)
@@ -85,14 +89,10 @@ class Executions:
             return await self._existing(taken.name, request, project, activity)
         return Started(execution=begun, created=True)
 
-    async def _startable(self, known: Activity, request: StartRequest) -> Compiled:
-        if request.version in (None, known.latest.version):
-            check_startable(known, known.problems)
-            return known.latest
+    async def _startable(self, known: Activity, version: int) -> Compiled:
+        """Return an older version, if it can be started."""
         blueprint = known.latest.blueprint
-        compiled = await self._catalog.compiled(
-            blueprint.project, blueprint.activity, int(request.version or 0)
-        )
+        compiled = await self._catalog.compiled(blueprint.project, blueprint.activity, version)
         check_startable(known, self._catalog.start_problems(compiled, known.workers))
         return compiled
 

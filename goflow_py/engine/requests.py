@@ -2,10 +2,11 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from goflow_py.domain.execution import Execution
+from goflow_py.domain.values import value
 from goflow_py.errors import Invalid, PreconditionFailed
 from goflow_py.ports import Name
 
@@ -13,7 +14,7 @@ IDEMPOTENCY_SECONDS = 86_400
 """A key on something that is no execution is kept this long; on an execution, as long as that."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Repeat:
     """An ``Idempotency-Key``: what makes a repeated request the same one."""
 
@@ -32,7 +33,7 @@ class Repeat:
             )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class StartRequest:
     """What a caller may say when it starts an execution."""
 
@@ -46,7 +47,7 @@ class StartRequest:
     repeat: Repeat | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Started:
     """An execution that runs; *created* is False when it existed, *replayed* for a repeat."""
 
@@ -55,7 +56,7 @@ class Started:
     replayed: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Sent:
     """What became of an event."""
 
@@ -65,7 +66,7 @@ class Sent:
     replayed: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Match:
     """``If-Match``: the revision, or the visit, that the caller has seen."""
 

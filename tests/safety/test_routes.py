@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from aiohttp import web
 
 from goflow_py.api import auth
 from goflow_py.api.app import OPS, PAGES, create_app
@@ -53,14 +52,9 @@ def malformed(key: str) -> list[str]:
 
 
 async def test_the_router_serves_what_is_declared_and_nothing_else(guarded: Guarded) -> None:
-    served = set()
-    for route in create_app(guarded.server.door).router.routes():
-        resource = route.resource
-        assert isinstance(resource, web.Resource)
-        if route.method != "HEAD":
-            served.add((route.method, resource.canonical))
-    pages = {("GET", page) for page in PAGES}
-    assert served == {(op.method, op.path) for op in OPS} | pages | {("*", "/{tail}")}
+    served = list(create_app(guarded.server.door).routes)
+    pages = [("GET", page) for page in PAGES]
+    assert sorted(served) == sorted([*((op.method, op.path) for op in OPS), *pages])
 
 
 @pytest.mark.parametrize("op", OPS, ids=name_of)
