@@ -13,7 +13,8 @@ LOCK := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test check check-slow fix soak bench lock clean
+.PHONY: help setup demo run test check check-slow fix soak lock clean
+.PHONY: bench bench-full bench-page peers guard budget
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | awk -F'|' '{ printf "  make %-11s %s\n", $$1, $$2 }'
@@ -43,8 +44,23 @@ fix: $(READY) ## Format, and mend what can be mended
 soak: $(READY) ## Break it for hours and write docs/soak.md; ARGS="--scale 0.1" is a tenth of it
 	@$(PYTHON) -m tools.soak $(ARGS)
 
-bench: $(READY) ## Measure
+bench: $(READY) ## Measure, a quarter of an hour; ARGS="parked storm" is a part, ARGS=--quick a minute
 	@$(PYTHON) -m benchmarks $(ARGS)
+
+bench-full: $(READY) ## Measure the millions, too: an hour, 20 GB of disk
+	@$(PYTHON) -m benchmarks --full $(ARGS)
+
+bench-page: $(READY) ## Write docs/benchmarks.md and its plots from the newest result
+	@$(PYTHON) -m benchmarks.page $(ARGS)
+
+peers: $(READY) ## Install the peers of the benchmark; ARGS="restate dbos" for some
+	@$(PYTHON) -m benchmarks.peers install $(ARGS)
+
+guard: $(READY) ## Is it still as fast as it has to be? 20 s
+	@$(PYTHON) -m benchmarks.guard
+
+budget: $(READY) ## Where the CPU of an execution goes
+	@$(PYTHON) -m benchmarks.budget $(ARGS)
 
 lock: $(READY) ## Renew the lock files; ARGS=--upgrade takes newer versions
 	@$(PIP) install '$(UV)'
@@ -53,7 +69,7 @@ lock: $(READY) ## Renew the lock files; ARGS=--upgrade takes newer versions
 	@$(LOCK) $(ARGS) --group build --output-file requirements-build.lock
 
 clean: ## Remove what these targets made
-	@rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) dist benchmarks/.peers .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 setup: $(READY) ## Make .venv from the lock file
 

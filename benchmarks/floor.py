@@ -3,7 +3,7 @@
 aiohttp in and out, one thread that commits all that waits in one transaction (SQLite,
 ``synchronous=FULL``). No blueprint, no retry, no checks, hardly a history: nobody could use it.
 
-    python -m benchmarks.floor FILE WORKER_URL
+    python -m benchmarks.floor FILE WORKER_URL [STEPS]
 """
 
 import asyncio
@@ -19,7 +19,6 @@ import orjson
 import uvloop
 from aiohttp import web
 
-STATES = ("balance", "product", "voucher")
 _JSON = {"Content-Type": "application/json"}
 _SCHEMA = """
 create table executions(
@@ -87,8 +86,11 @@ def _resolve(futures: list[asyncio.Future[None]]) -> None:
 class Server:
     """Starts executions."""
 
-    def __init__(self, writer: Writer, session: aiohttp.ClientSession, worker: str) -> None:
+    def __init__(
+        self, writer: Writer, session: aiohttp.ClientSession, worker: str, *, steps: int
+    ) -> None:
         self._writer = writer
+        self._states = [f"call{number}" for number in range(1, steps + 1)]
         self._session = session
         self._worker = worker
         self._last = time.time_ns()
@@ -109,9 +111,9 @@ class Server:
 
     async def _run(self, number: int, value: Any) -> bytes:
         output = value
-        for seq, state in enumerate(STATES, 1):
+        for seq, state in enumerate(self._states, 1):
             output = await self._call(number, state, value)
-            status = "completed" if seq == len(STATES) else "running"
+            status = "completed" if seq == len(self._states) else "running"
             await self._writer.write(number, seq, status, state, orjson.dumps(output))
         return orjson.dumps({"id": number, "status": "completed", "output": output})
 
@@ -122,12 +124,13 @@ class Server:
             return orjson.loads(await answer.read())
 
 
-async def main(path: str, worker: str) -> None:
+async def main(path: str, worker: str, steps: str = "3") -> None:
     connector = aiohttp.TCPConnector(limit=0)
     session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
     async with session:
         app = web.Application()
-        app.router.add_post("/executions", Server(Writer(path), session, worker).start)
+        server = Server(Writer(path), session, worker, steps=int(steps))
+        app.router.add_post("/executions", server.start)
         runner = web.AppRunner(app, access_log=None)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0, backlog=1024).start()

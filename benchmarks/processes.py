@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -23,18 +24,19 @@ TICKS = os.sysconf("SC_CLK_TCK")
 class Child:
     """A process that prints ``ready WHERE``; ended when its context ends."""
 
-    def __init__(self, name: str, *command: str) -> None:
+    def __init__(self, name: str, *command: str, env: Mapping[str, str] | None = None) -> None:
         self.name = name
-        began = time.perf_counter()
+        self.began = time.monotonic()
         self.process = subprocess.Popen(
             [sys.executable, "-m", *command],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             cwd=ROOT,
+            env={**os.environ, **(env or {})},
             text=True,
         )
         line = self.line()
-        self.ready_seconds = time.perf_counter() - began
+        self.ready_seconds = time.monotonic() - self.began
         if not line.startswith("ready "):
             self.stop()
             raise SystemExit(f"{name} did not start; see its message above")
@@ -55,6 +57,11 @@ class Child:
         """Return what it says next."""
         assert self.process.stdout is not None, "its output is a pipe"
         return self.process.stdout.readline()
+
+    def kill(self) -> None:
+        """End it as a crash does."""
+        self.process.kill()
+        self.stop()
 
     def stop(self) -> None:
         """End it, by force if need be."""
@@ -79,6 +86,11 @@ class Child:
         """Return what is resident now; with ``VmHWM`` the most there ever was."""
         return sum(_memory(pid, which) for pid in _tree(self.process.pid))
 
+    def forget_peak(self) -> None:
+        """Let ``VmHWM`` begin anew."""
+        for pid in _tree(self.process.pid):
+            Path(f"/proc/{pid}/clear_refs").write_text("5")
+
 
 class Load(Child):
     """The load generator."""
@@ -88,9 +100,25 @@ class Load(Child):
 
     def run(self, job: Job) -> dict[str, Any]:
         """Do a job, and return what came of it."""
+        self.begin(job)
+        return self.end()
+
+    def begin(self, job: Job) -> None:
+        """Begin a job; ``end`` tells what came of it."""
+        self._say(json.dumps(asdict(job)))
+
+    def halt(self) -> dict[str, Any]:
+        """Send nothing more of a job that was begun, and return what came of it."""
+        self._say("")
+        return self.end()
+
+    def _say(self, line: str) -> None:
         assert self.process.stdin is not None, "its input is a pipe"
-        self.process.stdin.write(json.dumps(asdict(job)) + "\n")
+        self.process.stdin.write(line + "\n")
         self.process.stdin.flush()
+
+    def end(self) -> dict[str, Any]:
+        """Wait for the end of the job that was begun, and return what came of it."""
         line = self.line()
         if not line:
             raise SystemExit("the load generator broke; see its message above")
@@ -98,11 +126,11 @@ class Load(Child):
         return told
 
 
-def ask(url: str, path: str, body: bytes | None = None) -> Any:
-    """Send one request, JSON both ways."""
+def ask(url: str, path: str, body: bytes | None = None, **fields: str) -> Any:
+    """Send one request, JSON both ways; *fields* are headers."""
     assert urlsplit(url).hostname == "127.0.0.1", "the benchmark stays on this machine"
-    headers = {"Content-Type": "application/json"}
-    with urlopen(Request(url + path, data=body, headers=headers), timeout=30) as answer:
+    headers = {"Content-Type": "application/json", **fields}
+    with urlopen(Request(url + path, data=body, headers=headers), timeout=60) as answer:
         return json.load(answer)
 
 

@@ -18,7 +18,8 @@ TEXT = {"", ".cfg", ".css", ".html", ".js", ".json", ".lock", ".md", ".py", ".sq
 
 
 def _modules(*rooms: str) -> list[Path]:
-    return sorted(path for room in rooms for path in (ROOT / room).rglob("*.py"))
+    paths = (path for room in rooms for path in (ROOT / room).rglob("*.py"))
+    return sorted(path for path in paths if "/." not in _name(path))  # .peers is not ours
 
 
 def _name(path: Path) -> str:

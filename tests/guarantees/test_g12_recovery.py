@@ -2,7 +2,7 @@
 
 At large: tests/torture/test_simulation.py (a crash at every commit and await of a story),
 tests/faults/test_syscalls.py, tests/faults/test_signals.py, tests/unit/engine/test_recovery.py;
-benchmarks/recovery.py measures how long it takes.
+`python -m benchmarks restart recovery` measures how long it takes.
 """
 
 import threading

@@ -1,0 +1,36 @@
+"""One module a question; what they have in common is in ``benchmarks.stage``."""
+
+from benchmarks.workloads import (
+    commit,
+    history,
+    inflight,
+    interpreter,
+    parked,
+    purge,
+    recovery,
+    restart,
+    start,
+    states,
+    steps,
+    storm,
+    upload,
+)
+
+WORKLOADS = {
+    found.name: found
+    for found in (
+        start.WORKLOAD,
+        steps.WORKLOAD,
+        inflight.WORKLOAD,
+        parked.WORKLOAD,
+        storm.WORKLOAD,
+        states.WORKLOAD,
+        history.WORKLOAD,
+        upload.WORKLOAD,
+        interpreter.WORKLOAD,
+        recovery.WORKLOAD,
+        restart.WORKLOAD,
+        commit.WORKLOAD,
+        purge.WORKLOAD,
+    )
+}
