@@ -34,9 +34,14 @@ class Player:
         self.rows: list[RecordRow] = []
 
     def _step(self, act: Callable[[Draft], Any]) -> Any:
+        before = encode(self.execution)
         draft = Draft(self.execution, self.now)
-        result = act(draft)
-        self.execution = draft.seal()
+        try:
+            result = act(draft)
+            after = draft.seal()
+        finally:
+            assert encode(self.execution) == before, "a step changed what is committed"
+        self.execution = after
         for record in draft.records:
             entries = orjson.loads(record.entries)
             self.records.append(entries)

@@ -254,26 +254,25 @@ class Execution:
 
 
 def copy(execution: Execution) -> Execution:
-    """Return a private copy: what the fold changes is new, JSON values are shared."""
+    """Return a private copy: what the fold changes in place is new, all else is shared."""
     new = object.__new__(Execution)
-    new.__dict__.update(execution.__dict__)
-    new.visits = execution.visits.copy()
-    new.last_visits = execution.last_visits.copy()
-    new.data = execution.data.copy()
-    new.outputs = execution.outputs.copy()
-    new.tasks = {name: _copy_task(task) for name, task in execution.tasks.items()}
-    new.timers = execution.timers.copy()
-    new.done = execution.done.copy()
-    new.errands = {name: _copy_task(task) for name, task in execution.errands.items()}
-    new.deferred = execution.deferred.copy()
-    new.held = execution.held.copy()
+    # One copy of all fields is a tenth of what setting each takes.
+    fields = new.__dict__ = execution.__dict__.copy()
+    fields["visits"] = execution.visits.copy()
+    fields["last_visits"] = execution.last_visits.copy()
+    fields["outputs"] = execution.outputs.copy()
+    fields["timers"] = execution.timers.copy()
+    fields["tasks"] = _copies(execution.tasks)
+    fields["errands"] = _copies(execution.errands) if execution.errands else {}
     return new
 
 
-def _copy_task(task: Task) -> Task:
-    new = object.__new__(Task)
-    new.__dict__.update(task.__dict__)
-    return new
+def _copies(tasks: dict[str, Task]) -> dict[str, Task]:
+    found: dict[str, Task] = {}
+    for name, task in tasks.items():
+        copied = found[name] = object.__new__(Task)
+        copied.__dict__ = task.__dict__.copy()
+    return found
 
 
 def encode(execution: Execution) -> bytes:

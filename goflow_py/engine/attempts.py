@@ -333,11 +333,9 @@ def _status(closing: Closing) -> int | None:
 
 def _kept(reply: Answered) -> dict[str, object]:
     """Return what of an answer is kept for people to look at."""
-    body = (
-        reply.body[:BODY_KEPT_BYTES]
-        .decode("utf-8", "replace")
-        .replace("\x00", "\N{REPLACEMENT CHARACTER}")
-    )
+    body = reply.body[:BODY_KEPT_BYTES].decode("utf-8", "replace")
+    if "\x00" in body:
+        body = body.replace("\x00", "\N{REPLACEMENT CHARACTER}")
     headers = {
         name: reply.headers[name][:HEADER_KEPT_CHARACTERS]
         for name in HEADERS_KEPT

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from goflow_py.domain.execution import Execution, encode
 from goflow_py.engine.queues import has_queued, queue_rows
+from goflow_py.engine.stand_ins import QUEUED
 from goflow_py.fsm.compile import Compiled
 from goflow_py.fsm.draft import Draft
 from goflow_py.fsm.places import PLACE, has_place, waits_for_place
@@ -87,17 +88,19 @@ def _places(compiled: Compiled, execution: Execution) -> list[Name]:
 
 def _queue(draft: Draft, compiled: Compiled) -> list[QueueRow] | None:
     """Return the queue's rows anew, where a step may have changed them."""
+    if compiled.kinds.isdisjoint(QUEUED):
+        return None
     if not has_queued(draft.before) and not has_queued(draft.after):
         return None
     rows = queue_rows(compiled, draft.after)
     return None if rows == queue_rows(compiled, draft.before) else rows
 
 
-def _purge_at(execution: Execution, retain_seconds: float) -> int | None:
+def _purge_at(execution: Execution, finished_at: int, retain_seconds: float) -> int | None:
     """Return when it may go; not while a teardown or a notification is still to be made."""
-    if execution.finished_at is None or execution.errands or waits_for_place(execution):
+    if execution.errands or waits_for_place(execution):
         return None
-    return execution.finished_at + round(retain_seconds * 1000)
+    return finished_at + round(retain_seconds * 1000)
 
 
 def head_row(execution: Execution, retain_seconds: float) -> HeadRow:
@@ -117,7 +120,7 @@ def head_row(execution: Execution, retain_seconds: float) -> HeadRow:
         started_at=execution.started_at,
         updated_at=execution.at,
         finished_at=finished,
-        purge_at=_purge_at(execution, retain_seconds),
+        purge_at=None if finished is None else _purge_at(execution, finished, retain_seconds),
         parent=None if execution.parent is None else execution.parent["id"],
         body=encode(execution),
     )

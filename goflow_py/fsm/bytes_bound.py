@@ -32,7 +32,7 @@ class Oversize(Exception):
 
 def check_head(execution: Execution, size: int) -> None:
     """Raise ``Oversize`` for a head of *size* bytes."""
-    if size > EXECUTION_BYTES_MAX * _factor(execution):
+    if size > EXECUTION_BYTES_MAX and size > EXECUTION_BYTES_MAX * _factor(execution):
         raise Oversize(execution.id, "the execution", EXECUTION_BYTES_MAX)
 
 

@@ -57,6 +57,11 @@ class Compiled:
         """Return the shared machine; built when the first execution asks."""
         return build_machine(self.states, self.table)
 
+    @cached_property
+    def kinds(self) -> frozenset[str]:
+        """Return the types of its actions."""
+        return frozenset(action.kind for action in self.actions.values())
+
     def takes_from_outside(self, event: str) -> bool:
         """Tell whether *event* may come from outside at all."""
         declared = self.blueprint.events
@@ -313,6 +318,9 @@ def _state(
         and not any(e not in (ALWAYS, "start", "error", "cancel") for e in events),
         labels=tuple(free if declared is None else [e for e in free if e not in declared]),
         outside=tuple(outside),
+        events=frozenset(events),
+        has_work=work is not None or graph is not None,
+        has_surroundings=state.subscribe is not None or state.notify is not None,
         source=pointer,
     )
 

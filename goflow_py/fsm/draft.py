@@ -1,7 +1,8 @@
 """A step in the making: a private copy of an execution, and the entries that changed it."""
 
+from collections.abc import Mapping
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 
@@ -12,14 +13,16 @@ from goflow_py.domain.values import value
 from goflow_py.fsm.bytes_bound import check_record, check_step, is_ending
 from goflow_py.fsm.fold import apply, status_of
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
 HASH_BYTES = 16
 SMALL_BYTES = 1024 * 1024
 """Steps up to this size are over no limit."""
 ENTRIES_AT_ONCE = 8
 """More are encoded one by one, so that what is too large is noticed before it fills the memory."""
+
+
+Happening = Mapping[str, Any]
+"""What expressions see as ``event``: its ``name`` and ``data``."""
+NOTHING: Happening = {"name": None, "data": None}
 
 
 @value
@@ -61,7 +64,7 @@ class Draft:
         """Bytes of the records."""
         self._entries: list[Entry] = []
         self._closed = 0  # entries that are in a record already
-        self._event: Mapping[str, Any] = {"name": None, "data": None}
+        self._event = NOTHING
         self._facts: dict[str, Any] | None = None
         self._document: dict[str, Any] | None = None
 
@@ -70,10 +73,11 @@ class Draft:
         """Tell whether anything was added."""
         return bool(self._entries)
 
-    def add(self, type: EntryType, **fields: Any) -> Entry:  # noqa: A002  # the wire's own word
+    def add(self, type: EntryType, /, **fields: Any) -> Entry:  # noqa: A002  # the wire's own word
         """Add an entry, and change the copy by it."""
-        entry: Entry = {"seq": self.after.seq + 1, "at": self.now, "type": type, **fields}
-        apply(self.after, entry)
+        after = self.after
+        entry: Entry = {"seq": after.seq + 1, "at": self.now, "type": type, **fields}
+        apply(after, entry)
         self._entries.append(entry)
         self._document = None
         return entry
@@ -121,24 +125,23 @@ class Draft:
         """Return entries as a JSON list. Raises ``Oversize``."""
         if len(written) <= ENTRIES_AT_ONCE:
             entries = orjson.dumps(written)
-            self._count(len(entries))
-            return entries
-        parts, size = list[bytes](), 1
-        for entry in written:
-            parts.append(orjson.dumps(entry))
-            size += len(parts[-1]) + 1
-            self._check(size)
-        self._count(size)
-        return b"[" + b",".join(parts) + b"]"
-
-    def _count(self, size: int) -> None:
-        self._check(size)
-        self.size += size
+        else:
+            parts, size = list[bytes](), self.size
+            for entry in written:
+                parts.append(orjson.dumps(entry))
+                size += len(parts[-1]) + 1
+                if size > SMALL_BYTES:
+                    self._check(size - self.size)
+            entries = b"[" + b",".join(parts) + b"]"
+        if self.size + len(entries) > SMALL_BYTES:
+            self._check(len(entries))
+        self.size += len(entries)
+        return entries
 
     def _check(self, size: int) -> None:
-        if size + self.size > SMALL_BYTES:
-            check_record(self.after, size)
-            check_step(self.after.id, size + self.size, ends=is_ending(self.after))
+        """Raise ``Oversize`` for a record of *size* bytes, or for the step with it."""
+        check_record(self.after, size)
+        check_step(self.after.id, self.size + size, ends=is_ending(self.after))
 
     def seal(self) -> Execution:
         """End the last record, and return the execution as it is after all of them."""

@@ -2,6 +2,8 @@
 
 Steps decide entries; entries change the head. So the head equals the fold of its history by
 construction, and ``goflow verify`` can compute it again from the stored entries (rule S5).
+
+Changed in place is only what ``execution.copy`` copies: all else is shared, and made anew.
 """
 
 from collections.abc import Callable, Iterable
@@ -12,6 +14,8 @@ from goflow_py.domain.execution import FACTS, Call, Execution, Status, Task
 from goflow_py.domain.history import Entry
 from goflow_py.domain.names import CANCELLED, CONTINUE, ERROR, SUCCESS
 from goflow_py.fsm.rows import BUSY, EACH, SKIPPED, UNKNOWN_AFTER
+
+_FACTS = frozenset(FACTS)
 
 
 def fold(execution: Execution, entries: Iterable[Entry]) -> Execution:
@@ -43,7 +47,7 @@ def status_of(execution: Execution) -> Status:
 
 def _started(execution: Execution, entry: Entry) -> None:
     execution.input = entry["input"]
-    execution.data = dict(entry["data"])
+    execution.data = entry["data"]
     execution.key = entry.get("key")
     execution.labels = entry.get("labels") or {}
     execution.traceparent = entry.get("traceparent")
@@ -56,20 +60,19 @@ def _started(execution: Execution, entry: Entry) -> None:
 
 def _transition(execution: Execution, entry: Entry) -> None:
     if "data" in entry:
-        execution.data.update(entry["data"])
+        execution.data = {**execution.data, **entry["data"]}
     if not entry["entered"]:
         return
-    execution.state = entry["to"]
-    execution.visit = entry["visit"]
-    execution.visits[execution.state] = execution.visits.get(execution.state, 0) + 1
-    execution.last_visits[execution.state] = execution.visit
+    state = execution.state = entry["to"]
+    execution.visit = execution.last_visits[state] = entry["visit"]
+    execution.visits[state] = execution.visits.get(state, 0) + 1
     execution.entered_at = entry["at"]
     execution.entered_with = None if entry["action"] == CONTINUE else entry["action"]
     execution.tasks = {}
     execution.undigested = None
-    if len(execution.outputs.get(execution.state, ())) > 1:
+    if len(execution.outputs.get(state, ())) > 1:
         # Those of a graph of tasks are of this visit only, or they would mix.
-        del execution.outputs[execution.state]
+        del execution.outputs[state]
     if "businessStatus" in entry:
         execution.business_status = entry["businessStatus"]
 
@@ -81,13 +84,15 @@ def _task_scheduled(execution: Execution, entry: Entry) -> None:
     if entry["kind"] == EACH and (old is None or not old.input):
         empty = [None] * len(entry["input"])
         execution.outputs[execution.state] = _with_output(execution, name, empty)
+    # Most have none: told apart by one look.
+    facts = {} if _FACTS.isdisjoint(entry) else {key: entry[key] for key in FACTS if key in entry}
     into[name] = Task(
         name=name,
         action=entry["action"],
         kind=entry["kind"],
         single=entry["single"],
         input=entry["input"],
-        facts={name: entry[name] for name in FACTS if name in entry},
+        facts=facts,
         since=entry["at"],
         attempts=old.attempts if old else 0,
     )
@@ -137,9 +142,10 @@ def _task(execution: Execution, entry: Entry) -> Task:
 
 def _task_ended(execution: Execution, entry: Entry) -> None:
     name, outcome = entry["task"], entry["outcome"]
-    errand = execution.errands.pop(name, None)
-    if errand is not None:
-        _errand_ended(execution, errand, entry)
+    if "undo" in entry:
+        _note_done(execution, entry)
+    if name in execution.errands:
+        _errand_ended(execution, execution.errands.pop(name), entry)
         return
     task = execution.tasks.get(name)
     if task is None:  # skipped: its ``when`` is false
@@ -153,8 +159,7 @@ def _task_ended(execution: Execution, entry: Entry) -> None:
     if closed and task.child is not None:
         # It is cancelled as well: a retry begins another.
         task.facts = {name: fact for name, fact in task.facts.items() if name != "child"}
-    _note_done(execution, entry)
-    if task.undoes is not None and task.ended_well:
+    if "undoes" in task.facts and task.ended_well:
         execution.done = [work for work in execution.done if work["n"] != task.undoes]
     if not closed:
         _keep(execution, task, entry)
@@ -162,7 +167,6 @@ def _task_ended(execution: Execution, entry: Entry) -> None:
 
 def _errand_ended(execution: Execution, errand: Task, entry: Entry) -> None:
     errand.outcome, errand.error = entry["outcome"], entry.get("error")
-    _note_done(execution, entry)
     if "replaces" in errand.facts and errand.outcome != ERROR and "output" in entry:
         state, task = errand.facts["replaces"]
         label = None if errand.outcome == SUCCESS else errand.outcome
@@ -171,8 +175,6 @@ def _errand_ended(execution: Execution, errand: Task, entry: Entry) -> None:
 
 def _note_done(execution: Execution, entry: Entry) -> None:
     """Note work that can be undone; of one key only the newest, for that was the same work."""
-    if "undo" not in entry:
-        return
     piece = {"n": entry["seq"], **entry["undo"]}
     known = [other for other in execution.done if other["key"] != piece["key"]]
     execution.done = [*known, piece]
@@ -255,12 +257,13 @@ def _event_gone(execution: Execution, entry: Entry) -> None:
 
 def _event_deferred(execution: Execution, entry: Entry) -> None:
     if entry["reason"] == "paused":
-        execution.held.append({"seq": entry["seq"], "at": entry["at"], "input": entry["input"]})
+        held = {"seq": entry["seq"], "at": entry["at"], "input": entry["input"]}
+        execution.held = [*execution.held, held]
     else:
         kept: dict[str, Any] = {
             key: entry[key] for key in ("seq", "name", "data", "id", "principal") if key in entry
         }
-        execution.deferred.append(kept)
+        execution.deferred = [*execution.deferred, kept]
 
 
 def _error_raised(execution: Execution, entry: Entry) -> None:
@@ -268,7 +271,7 @@ def _error_raised(execution: Execution, entry: Entry) -> None:
 
 
 def _data_changed(execution: Execution, entry: Entry) -> None:
-    execution.data = dict(entry["data"])
+    execution.data = entry["data"]
 
 
 def _control(execution: Execution, entry: Entry) -> None:

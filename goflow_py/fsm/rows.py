@@ -87,18 +87,14 @@ class CompiledState:
     """Outcomes that a worker may choose here."""
     outside: tuple[str, ...] = ()
     """Events that it takes from outside."""
+    events: frozenset[str] = frozenset()
+    """All events that it has rows for."""
+    has_work: bool = False
+    """It has work of its own."""
+    has_surroundings: bool = False
+    """Something is to be done around its work."""
     source: str = "/states"
     """JSON pointer into the blueprint."""
-
-    @property
-    def has_work(self) -> bool:
-        """Tell whether it has work of its own."""
-        return self.work is not None or self.graph is not None
-
-    @property
-    def has_surroundings(self) -> bool:
-        """Tell whether anything is to be done around its work."""
-        return self.subscribe is not None or self.notify is not None
 
     @property
     def actions(self) -> tuple[str, ...]:

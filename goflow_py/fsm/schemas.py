@@ -4,7 +4,6 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import orjson
-import re2
 
 from goflow_py.errors import Invalid
 
@@ -82,6 +81,8 @@ def _unsafe(schema: Any) -> str | None:
 
 
 def _is_linear(pattern: str) -> bool:
+    import re2  # few blueprints have a pattern: 2 MB
+
     try:
         re2.compile(pattern)
     except re2.error:

@@ -9,7 +9,7 @@ is never issued.
 from collections.abc import Mapping
 from typing import Any
 
-from goflow_py.domain.execution import Task
+from goflow_py.domain.execution import Execution, Task
 from goflow_py.domain.names import (
     ALWAYS,
     CONTINUE,
@@ -36,6 +36,8 @@ DONE_MAX = 1_000
 
 Noted = Mapping[str, Any]
 """Work not issued yet: ``{"start": True}``, ``{"own": True}`` or ``{"action": name}``."""
+Changes = Mapping[str, Any]
+"""What ``set`` gives variables."""
 
 
 class Digest:
@@ -62,18 +64,21 @@ class Digest:
         row = self.row_for(name)
         if row is None:
             return False
-        bare = row.next is None and row.action is None and not row.reenter
-        self.take(row, name, internal=stays and bare)
+        is_bare = stays and row.next is None and row.action is None and not row.reenter
+        self.take(row, name, internal=is_bare)
         return True
 
     def outcome(self, name: str, task: Task | None = None) -> None:
         """Go on after work ended as *name*, or raise a timer's event (R4 where no row fires)."""
         timer = task is None and name not in (SUCCESS, ERROR, TIMEOUT)
-        if not self._is_outsiders(name, task) and self.raise_event(name, stays=timer):
-            return
-        if self._always():
+        # A worker may not choose a name that the blueprint takes only from outside.
+        declared = self.compiled.blueprint.events or ()
+        is_forbidden = name in declared and task is not None and task.kind in LABELLING
+        if not is_forbidden and self.raise_event(name, stays=timer):
             return
         state = self.state
+        if ALWAYS in state.events and self._always():
+            return
         match name:
             case "success":
                 self._succeed(state)
@@ -90,25 +95,27 @@ class Digest:
                     task,
                 )
 
-    def _is_outsiders(self, name: str, task: Task | None) -> bool:
-        """Tell whether a worker chose a name that the blueprint takes only from outside."""
-        declared = self.compiled.blueprint.events or {}
-        return task is not None and task.kind in LABELLING and name in declared
-
     def settle(self) -> None:
         """Run microsteps until there is nothing left to do at once; then issue the noted work."""
-        while not (self.draft.after.ended or self.draft.after.unwinding):
-            if self._always():
+        execution = self.draft.after
+        while not (execution.ended or execution.unwinding):
+            state = self.state
+            if ALWAYS in state.events and self._always():
                 continue
             noted = self.noted
-            if noted is None or "delay" in self.draft.after.timers:
+            if noted is None or "delay" in execution.timers:
                 return
             self.noted = None
-            if self.state.subscribe is not None and errands.set_up(self, noted):
+            if state.subscribe is not None and errands.set_up(self, noted):
                 continue
-            if "start" in noted:
-                self._start()
-            elif not self._issue_work(noted):
+            if "start" in noted and not self._start(state):
+                continue
+            action = noted.get("action")
+            if action is None and state.graph is not None:
+                goes_on = self.go_on_with_tasks()
+            else:
+                goes_on = self._issue(state, action or state.work)
+            if not goes_on:
                 return
 
     # ------------------------------------------------------------ rows
@@ -123,37 +130,38 @@ class Digest:
 
         A final state is never left by one (R5).
         """
-        if self.state.final:
+        state = self.state
+        if state.final or event not in state.events:
             return None
-        return fire(self.compiled.machine, self.draft.after.state, event, self.draft.document)
+        return fire(self.compiled.machine, state.name, event, self.draft.document)
 
     def take(self, row: CompiledRow, event: str, *, internal: bool = False) -> None:
         """Take *row*: set variables, and enter its next state unless it stays where it is."""
         self._count_microstep()
-        changes = self._set(row.set)
-        execution = self.draft.after
-        restarts = event == START and row.next == execution.state
+        changes = self._set(row.set) if row.set else None
+        state = self.draft.after.state
+        restarts = event == START and row.next == state
         if internal or restarts:
             self._note_in_place(row, event, changes)
         else:
-            self.enter(row.next or execution.state, event=event, row=row, changes=changes)
+            self.enter(row.next or state, event=event, row=row, changes=changes)
         if row.respond is not None:
             self.respond = row.respond.render(self.draft.document())
 
-    def _note_in_place(self, row: CompiledRow, event: str, changes: dict[str, Any]) -> None:
+    def _note_in_place(self, row: CompiledRow, event: str, changes: Changes | None) -> None:
         """Leave and enter nothing: same visit, same timers (R2a, R7)."""
         execution = self.draft.after
-        fields: dict[str, Any] = {"data": changes} if changes else {}
-        self.draft.add(
-            "transition",
-            **{"from": execution.state},
-            event=event,
-            action=row.action or CONTINUE,
-            to=execution.state,
-            visit=execution.visit,
-            entered=False,
-            **fields,
-        )
+        fields: dict[str, Any] = {
+            "from": execution.state,
+            "event": event,
+            "action": row.action or CONTINUE,
+            "to": execution.state,
+            "visit": execution.visit,
+            "entered": False,
+        }
+        if changes:
+            fields["data"] = changes
+        self.draft.add("transition", **fields)
         if event == START:
             self.noted = {"action": row.action} if row.action else {"own": True}
 
@@ -164,7 +172,7 @@ class Digest:
         event: str,
         row: CompiledRow | None = None,
         action: str | None = None,
-        changes: dict[str, Any] | None = None,
+        changes: Changes | None = None,
     ) -> None:
         """Leave the state (R8), enter *target*: a new visit, its timers armed, its work noted."""
         draft, execution = self.draft, self.draft.after
@@ -173,42 +181,34 @@ class Digest:
             errands.leave(self, event)
         work.leave(draft, self.compiled.actions)
         state = self.compiled.states[target]
-        fields: dict[str, Any] = {"data": changes} if changes else {}
+        fields: dict[str, Any] = {
+            "from": execution.state,
+            "event": event,
+            "action": action or CONTINUE,
+            "to": target,
+            "visit": execution.visit + 1,
+            "entered": True,
+        }
+        if changes:
+            fields["data"] = changes
         if state.business_status is not None:
             fields["businessStatus"] = state.business_status
-        draft.add(
-            "transition",
-            **{"from": execution.state},
-            event=event,
-            action=action or CONTINUE,
-            to=target,
-            visit=execution.visit + 1,
-            entered=True,
-            **fields,
-        )
+        draft.add("transition", **fields)
         self.noted = {"action": action} if action else {"start": True}
         if state.notify is not None:
             errands.notify(self, "entered", event)
         if state.final in ("failed", "cancelled"):
             self._end_without_work(state)
-        elif state.max_visits is not None and execution.visits[target] > state.max_visits:
-            message = f"state '{target}' was entered more than {state.max_visits} times"
-            self.fail({"code": "max_visits", "message": message})
-        elif execution.visit > VISITS_MAX:
-            message = f"more than {VISITS_MAX} states were entered"
-            self.fail({"code": "max_visits", "message": message})
-        elif len(execution.done) > DONE_MAX:
-            message = f"more than {DONE_MAX} pieces of work would have to be undone"
-            self.fail({"code": "too_many_undos", "message": message})
+        elif (broken := _over_limit(execution, state)) is not None:
+            self.fail(broken)
         else:
-            timers.arm_timers(draft, state)
+            if state.timers:
+                timers.arm_timers(draft, state)
             if row is not None and row.delay is not None:
                 timers.set_timer(draft, "delay", row.delay, noted=dict(self.noted))
 
     def _always(self) -> bool:
-        if ALWAYS not in self.compiled.machine.events or self.draft.after.ended:
-            return False
-        row = self.row_for(ALWAYS)
+        row = None if self.draft.after.ended else self.row_for(ALWAYS)
         if row is None or row.next == self.draft.after.state:
             return False
         self.take(row, ALWAYS)
@@ -219,33 +219,23 @@ class Digest:
         if self.microsteps > MICROSTEPS_MAX:
             raise MicrostepLimit
 
-    def _set(self, templates: Mapping[str, Template] | None) -> dict[str, Any]:
-        if not templates:
-            return {}
+    def _set(self, templates: Mapping[str, Template]) -> Changes:
         document = self.draft.document()
         return {name: template.render(document) for name, template in templates.items()}
 
     # ------------------------------------------------------------ work
 
-    def _start(self) -> None:
-        """Raise ``start``; without a row, the state's own work (R3)."""
-        if self.raise_event(START):
-            return
-        state = self.state
+    def _start(self, state: CompiledState) -> bool:
+        """Raise ``start``; tell whether, without a row, the state's own work begins (R3)."""
+        if START in state.events and self.raise_event(START):
+            return False
         if state.has_work or state.final:
-            self.noted = {"own": True}
-        elif state.waits:
-            return
-        elif state.only_always:
+            return True
+        if state.only_always and not state.waits:
             self._raise_error("no_branch", f"no 'always' row of state '{state.name}' is true")
-        else:
+        elif not state.waits:
             self.outcome(SUCCESS)
-
-    def _issue_work(self, noted: Noted) -> bool:
-        """Begin what was noted; tell whether the digest goes on at once."""
-        if "action" in noted or self.state.graph is None:
-            return self._issue(noted.get("action") or self.state.work)
-        return self.go_on_with_tasks()
+        return False
 
     def go_on_with_tasks(self) -> bool:
         """Begin the tasks of the graph that may begin; tell whether the join was decided."""
@@ -258,9 +248,8 @@ class Digest:
         self.outcome(SUCCESS if joined.failure is None else ERROR)
         return True
 
-    def _issue(self, name: str | None) -> bool:
+    def _issue(self, state: CompiledState, name: str | None) -> bool:
         """Begin the work *name*; tell whether the digest goes on at once."""
-        state = self.state
         if name is None:
             # Own work that does not exist: a final state ends, any other has simply succeeded.
             if state.final or not state.waits:
@@ -271,13 +260,12 @@ class Digest:
         if action.kind in INSTANT:
             self._count_microstep()
         task = work.schedule(self.draft, action)
-        if task.open and action.kind in INSTANT:
+        if task.outcome is None and action.kind in INSTANT:
             work.run_instant(self.draft, action, task)
-            task = self.draft.after.tasks[task.name]
-        if task.open and action.kind == "undo":
+        elif task.outcome is None and action.kind == "undo":
             undo.go_on(self)
             task = self.draft.after.tasks[task.name]
-        if task.open or self.draft.after.ended:
+        if task.outcome is None or self.draft.after.ended:
             return False
         self.outcome_of(task)
         return True
@@ -285,7 +273,7 @@ class Digest:
     def outcome_of(self, task: Task) -> None:
         """Go on after *task* ended; a switch without a row for its value takes ``default``."""
         name = str(task.outcome)
-        if task.undoes is not None or self.draft.after.unwinding:
+        if self.draft.after.unwinding or "undoes" in task.facts:
             undo.undone(self, task)
             return
         if task.name == errands.SETUP:
@@ -353,7 +341,7 @@ class Digest:
         """End the execution: timers and work are closed, kept events are ignored with a reason."""
         draft = self.draft
         self.noted = None
-        if status != "failed":
+        if status != "failed" and self.state.has_surroundings:
             errands.leave(self, status)
         work.leave(draft, self.compiled.actions, everything=True)
         for kept in draft.after.deferred:
@@ -381,3 +369,17 @@ class Digest:
             return template.render(self.draft.document())
         outputs = self.draft.after.outputs
         return outputs[next(reversed(outputs))]["output"] if outputs else None
+
+
+def _over_limit(execution: Execution, state: CompiledState) -> dict[str, Any] | None:
+    """Return the error of an execution that has just entered *state* once too often."""
+    if state.max_visits is not None and execution.visits[state.name] > state.max_visits:
+        message = f"state '{state.name}' was entered more than {state.max_visits} times"
+        return {"code": "max_visits", "message": message}
+    if execution.visit > VISITS_MAX:
+        message = f"more than {VISITS_MAX} states were entered"
+        return {"code": "max_visits", "message": message}
+    if len(execution.done) > DONE_MAX:
+        message = f"more than {DONE_MAX} pieces of work would have to be undone"
+        return {"code": "too_many_undos", "message": message}
+    return None

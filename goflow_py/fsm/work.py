@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from goflow_py.domain.actions import DelayAction, MapAction, QueuedAction
+from goflow_py.domain.actions import QueuedAction
 from goflow_py.domain.execution import Task
 from goflow_py.domain.history import AttemptOutcome
 from goflow_py.domain.names import ERROR, SUCCESS
@@ -50,28 +50,38 @@ def schedule(
     task = action.model.name if name is None else name
     failure, missing = None, list[str]()
     old = draft.after.tasks.get(task) if again else None
-    document = _seen(draft, old.sees if old is not None else None, sees)
-    value, more = fields.pop("input", draft.after.input), fields
+    seen = sees if old is None else {**old.sees, **(sees or {})}
+    value = fields.pop("input", draft.after.input)
     try:
         if old is not None and (old.attempts > 0 or not (single or has_no_input(old))):
-            value, more = old.input, old.facts | more
-        else:
+            value, fields = old.input, old.facts | fields
+        elif action.input is not None or action.templates or action.query:
+            document = _seen(draft, seen)
             if action.input is not None:
                 value = action.input.render(document, missing)
             if action.templates or action.query:
-                more |= _target(action, document, missing)
+                fields |= _target(action, document, missing)
     except ExpressionFailed as error:
         failure, value = error, None
     if missing:
-        more["missing"] = missing
-    if action.model.ignore_failure and "ignore" not in more:
-        more["ignore"] = True
-    _add_task(draft, action, task, value, single=single, more=more)
+        fields["missing"] = missing
+    if action.model.ignore_failure and "ignore" not in fields:
+        fields["ignore"] = True
+    draft.add(
+        "taskScheduled",
+        task=task,
+        action=action.model.name,
+        kind=action.kind,
+        single=single,
+        visit=draft.after.visit,
+        input=value,
+        **fields,
+    )
     scheduled = draft.after.tasks.get(task) or draft.after.errands[task]
     if failure is not None:
         end_with_error(draft, action, task, "expression", failure.detail)
     else:
-        _begin(draft, action, scheduled, document)
+        _begin(draft, action, scheduled, seen)
     return scheduled
 
 
@@ -84,36 +94,17 @@ def _seen(draft: Draft, *more: Mapping[str, Any] | None) -> dict[str, Any]:
     return document
 
 
-def _add_task(
-    draft: Draft,
-    action: CompiledAction,
-    task: str,
-    value: Any,
-    *,
-    single: bool,
-    more: Mapping[str, Any],
+def _begin(
+    draft: Draft, action: CompiledAction, task: Task, sees: Mapping[str, Any] | None
 ) -> None:
-    draft.add(
-        "taskScheduled",
-        task=task,
-        action=action.model.name,
-        kind=action.kind,
-        single=single,
-        visit=draft.after.visit,
-        input=value,
-        **more,
-    )
-
-
-def _begin(draft: Draft, action: CompiledAction, task: Task, document: Mapping[str, Any]) -> None:
     if action.kind == "undo" and not task.single:
         message = f"'{task.name}' cannot be of type 'undo': that is the whole work of a state"
         end_with_error(draft, action, task.name, "undo_failed", message)
         return
     if action.model.timeout is not None and action.kind != "script":
         set_timer(draft, f"task:{task.name}:timeout", action.model.timeout)
-    if isinstance(action.model, DelayAction):
-        _arm_delay(draft, action, task.name, document)
+    if action.kind == "delay":
+        _arm_delay(draft, action, task.name, _seen(draft, sees))
 
 
 def has_no_input(task: Task) -> bool:
@@ -187,7 +178,7 @@ def run_instant(
     except ExpressionFailed as failure:
         end_with_error(draft, action, task.name, "expression", failure.detail)
         return
-    if isinstance(action.model, MapAction) and changes:
+    if changes:
         draft.add("dataChanged", data={**draft.after.data, **changes}, task=task.name)
     end(draft, action, task.name, "success", output=value)
 
@@ -220,6 +211,7 @@ def as_text(value: Any) -> str:
 def end(draft: Draft, action: CompiledAction, task: str, outcome: str, *, output: Any) -> None:
     """End a task well, or with a label; its output template sees ``$.result``."""
     known = draft.after.work(task)
+    facts = known.facts if known is not None else {}
     if action.output is not None:
         sees = known.sees if known is not None else {}
         try:
@@ -229,8 +221,8 @@ def end(draft: Draft, action: CompiledAction, task: str, outcome: str, *, output
             return
     drop_timers(draft, task)
     more = _undo_of(draft, action, known, output)
-    if known is not None and "businessStatus" in known.facts:
-        more["businessStatus"] = known.facts["businessStatus"]
+    if "businessStatus" in facts:
+        more["businessStatus"] = facts["businessStatus"]
     draft.add(
         "taskEnded", task=task, visit=draft.after.visit, outcome=outcome, output=output, **more
     )
@@ -327,6 +319,8 @@ def _undoing(draft: Draft, undo: str, task: Task, output: Any) -> dict[str, Any]
 
 def drop_timers(draft: Draft, task: str) -> None:
     """Take back every promise that was made to a task."""
+    if not draft.after.timers:
+        return
     prefix = f"task:{task}:"
     for name in list(draft.after.timers):
         # Names of tasks may hold colons: 'task:a:' also begins the timers of the task 'a:b'.
@@ -341,7 +335,9 @@ def timer_task(timer: str) -> str | None:
 
 def close_open(draft: Draft, actions: Mapping[str, CompiledAction]) -> None:
     """Close all work that is open, noting what may have to be undone."""
-    for task in draft.after.open_tasks():
+    for task in list(draft.after.tasks.values()):
+        if task.outcome is not None:
+            continue
         action = actions.get(task.action)
         close(draft, task, undo=action.model.undo if action is not None else None)
 
