@@ -21,6 +21,13 @@ STOP_SECONDS = 10.0
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
+def _surroundings(more: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of a server; as where it is installed, it may keep its bytecode."""
+    found = {**os.environ, **more}
+    found.pop("PYTHONDONTWRITEBYTECODE", None)
+    return found
+
+
 class Child:
     """A process that prints ``ready WHERE``; ended when its context ends."""
 
@@ -32,7 +39,7 @@ class Child:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             cwd=ROOT,
-            env={**os.environ, **(env or {})},
+            env=_surroundings(env or {}),
             text=True,
         )
         line = self.line()

@@ -12,10 +12,12 @@ import os
 import signal
 import socket
 import sys
+import threading
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +36,6 @@ from goflow_py.engine.orchestrator import EngineOptions, Orchestrator
 from goflow_py.errors import StartRefused
 from goflow_py.ports import Store, Transport
 from goflow_py.scripting.pool import ScriptPool
-from goflow_py.store.memory import MemoryStore
-from goflow_py.store.sqlite import SqliteStore
 from goflow_py.transport.addresses import AddressPolicy
 from goflow_py.transport.http import HttpTransport
 
@@ -46,8 +46,15 @@ LOST_STOP_SECONDS = 5.0
 SINGLE_NODE_LEASE_SECONDS = 315_360_000.0
 """One file has one server, and the lock file holds it: a lease that a suspended laptop or a moved
 clock can lose would end a server that nobody competes with."""
+LATE = ("goflow_py.engine.uploads",)
+"""What a start leaves out though many will ask for it: 30 ms, which no request is to wait for."""
+LATE_SECONDS = 2.0
+"""After ready; what was running comes first."""
 EXIT_LOST = 3
 """The exit code of a server that may write nothing any more; a new process may."""
+
+GC_THRESHOLDS = 20_000, 20, 20
+"""Hardly any object is ever in a cycle: with Python's 700 the collector has a tenth of the time."""
 
 log = logging.getLogger(__name__)
 
@@ -93,9 +100,11 @@ async def serve(settings: Settings, *, on_ready: Callable[[str], object]) -> int
     async with running(settings) as server:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, on_signal)
-        gc.collect()
         gc.freeze()  # what is there now stays: no collection looks at it again
+        gc.set_threshold(*GC_THRESHOLDS)
+        gc.enable()  # whoever starts quickly has turned it off
         on_ready(server.url)
+        loop.call_later(LATE_SECONDS, _import_late)
         lost = server.orchestrator.lost
         await _first(asked.wait(), lost.wait())
         if lost.is_set():
@@ -104,6 +113,16 @@ async def serve(settings: Settings, *, on_ready: Callable[[str], object]) -> int
             log.info("draining", extra={"seconds": settings.drain_timeout})
             await _first(server.drain(settings.drain_timeout), hurry.wait(), lost.wait())
     return EXIT_LOST if lost.is_set() else 0
+
+
+def _import_late() -> None:
+    """Import what the start left out, in a thread: the first who asks for it need not wait."""
+
+    def work() -> None:
+        for name in LATE:
+            import_module(name)
+
+    threading.Thread(target=work, name="late imports", daemon=True).start()
 
 
 async def _first(*waits: Coroutine[Any, Any, object]) -> None:
@@ -174,8 +193,15 @@ def _options(settings: Settings, url: str, mock: str | None, clock: Clock) -> En
 
 
 def _store(settings: Settings, on_fatal: Callable[[], object]) -> Store:
+    # Only the one that is asked for: each takes 5 ms to import.
     path = settings.data_path
-    return MemoryStore() if path is None else SqliteStore(path, on_fatal=on_fatal)
+    if path is None:
+        from goflow_py.store.memory import MemoryStore
+
+        return MemoryStore()
+    from goflow_py.store.sqlite import SqliteStore
+
+    return SqliteStore(path, on_fatal=on_fatal)
 
 
 def _transport(settings: Settings, listener: socket.socket) -> Transport:

@@ -92,7 +92,7 @@ class Access:
         self.keys.pop(key, None)
         return await self.store.delete_key(key)
 
-    def admit(self, request: web.Request, scopes: Sequence[str], *, everywhere: bool) -> Caller:
+    def admit(self, request: web.BaseRequest, scopes: Sequence[str], *, everywhere: bool) -> Caller:
         """Return the caller. Raises ``Unauthenticated``, ``Forbidden``, ``TooManyRequests``.
 
         *scopes* are those of which one is needed; *everywhere* asks for a key of all projects.
@@ -146,7 +146,7 @@ class Access:
             raise Unauthenticated("this key has expired; ask for a new one", code="expired_key")
         return key
 
-    def _refuse_other_pages(self, request: web.Request) -> None:
+    def _refuse_other_pages(self, request: web.BaseRequest) -> None:
         host = request.headers.get("Host", "")
         if host not in self._hosts:
             if not _is_local(host):

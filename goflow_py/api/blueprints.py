@@ -1,8 +1,6 @@
 """Blueprints: upload, look at versions, replace the workers."""
 
-from typing import Any
-
-from aiohttp import web
+from typing import TYPE_CHECKING, Any
 
 from goflow_py.api import answers
 from goflow_py.api.auth import OPEN
@@ -16,13 +14,15 @@ from goflow_py.api.bodies import (
 )
 from goflow_py.api.drawing import GRAPH_ANSWERS, drawing
 from goflow_py.api.op import Call, answer, nothing, op, page
+from goflow_py.api.replies import Reply
 from goflow_py.domain.blueprint import Blueprint, json_schema
+from goflow_py.domain.documents import YAML_MEDIA_TYPES as YAML
 from goflow_py.domain.durations import rfc3339
-from goflow_py.domain.yaml_documents import MEDIA_TYPES as YAML
-from goflow_py.engine.submissions import Origin, Syntax
-from goflow_py.engine.uploads import version_json
 from goflow_py.errors import NotFound
 from goflow_py.ports import BlueprintRow
+
+if TYPE_CHECKING:
+    from goflow_py.engine.submissions import Syntax
 
 DOCUMENTS = ("application/json", *YAML)
 READ = ("execution:read", "blueprint:write")
@@ -40,8 +40,10 @@ ACTIVITY = "/v1/blueprints/{project}/{activity}"
     errors=(404,),
     idempotent=True,
 )
-async def upload(call: Call) -> web.Response:
+async def upload(call: Call) -> Reply:
     """Store a blueprint, with or without its workers; everything wrong is said at once."""
+    from goflow_py.engine.submissions import Origin  # late, like ``Orchestrator.uploads``
+
     query = call.query(UploadQuery)
     done = await call.door.orchestrator.uploads.upload(
         call.raw,
@@ -63,7 +65,7 @@ async def upload(call: Call) -> web.Response:
 
 
 @op("GET", "/v1/blueprints", READ, query=BlueprintsQuery, answers={200: answers.Page})
-async def blueprints(call: Call) -> web.Response:
+async def blueprints(call: Call) -> Reply:
     """List the latest version of each blueprint, by name."""
     query = call.query(BlueprintsQuery)
     project = call.caller.project
@@ -76,13 +78,13 @@ async def blueprints(call: Call) -> web.Response:
 
 
 @op("GET", ACTIVITY, READ, query=VersionQuery, answers={200: answers.Version}, errors=(404,))
-async def blueprint(call: Call) -> web.Response:
+async def blueprint(call: Call) -> Reply:
     """Return a version, the latest when none is named."""
     return answer(_view(await _row(call, call.query(VersionQuery).version)))
 
 
 @op("GET", f"{ACTIVITY}/versions", READ, answers={200: answers.Items}, errors=(404,))
-async def versions(call: Call) -> web.Response:
+async def versions(call: Call) -> Reply:
     """List all versions, newest first, with how many executions are in which status."""
     rows = await call.door.orchestrator.uploads.versions(*call.activity)
     return answer(
@@ -104,7 +106,7 @@ _STATUSES = ("running", "waiting", "paused", "failed", "completed", "cancelled")
 
 
 @op("GET", f"{ACTIVITY}/versions/{{version}}", READ, answers={200: answers.Version}, errors=(404,))
-async def version(call: Call) -> web.Response:
+async def version(call: Call) -> Reply:
     """Return one version."""
     return answer(_view(await _row(call, _number(call))))
 
@@ -116,7 +118,7 @@ async def version(call: Call) -> web.Response:
     answers={204: None},
     errors=(404, 409),
 )
-async def delete_version(call: Call) -> web.Response:
+async def delete_version(call: Call) -> Reply:
     """Remove a version that no execution is pinned to."""
     await call.door.orchestrator.uploads.delete_version(*call.activity, _number(call))
     return nothing()
@@ -130,11 +132,11 @@ async def delete_version(call: Call) -> web.Response:
     answers={200: answers.Findings},
     errors=(404,),
 )
-async def findings(call: Call) -> web.Response:
+async def findings(call: Call) -> Reply:
     """Return what the upload of a version found, which events its states accept, and its bound."""
     row = await _row(call, call.query(VersionQuery).version)
     proof = await call.door.orchestrator.proofs.of_version(row)
-    return answer({"items": version_json(row)["findings"], **proof})
+    return answer({"items": _view(row)["findings"], **proof})
 
 
 @op(
@@ -145,7 +147,7 @@ async def findings(call: Call) -> web.Response:
     answers={200: answers.Rows},
     errors=(404,),
 )
-async def rows(call: Call) -> web.Response:
+async def rows(call: Call) -> Reply:
     """Return the compiled table, state by state, in the order of trying."""
     row = await _row(call, call.query(VersionQuery).version)
     proofs = call.door.orchestrator.proofs
@@ -160,7 +162,7 @@ async def rows(call: Call) -> web.Response:
     answers={200: GRAPH_ANSWERS},
     errors=(404,),
 )
-async def graph(call: Call) -> web.Response:
+async def graph(call: Call) -> Reply:
     """Return the graph of a version: as JSON, as Mermaid or for Graphviz."""
     query = call.query(GraphQuery)
     row = await _row(call, query.version)
@@ -175,7 +177,7 @@ async def graph(call: Call) -> web.Response:
     answers={200: answers.Diff},
     errors=(404,),
 )
-async def diff(call: Call) -> web.Response:
+async def diff(call: Call) -> Reply:
     """Compare two versions, and say what runs on each."""
     query = call.query(DiffQuery)
     found = await call.door.orchestrator.proofs.diff(
@@ -185,7 +187,7 @@ async def diff(call: Call) -> web.Response:
 
 
 @op("GET", "/v1/schemas/blueprint.json", OPEN, answers={200: Any})
-async def schema(_: Call) -> web.Response:
+async def schema(_: Call) -> Reply:
     """Return the JSON Schema of blueprints, for editors."""
     return answer(json_schema())
 
@@ -199,7 +201,7 @@ async def schema(_: Call) -> web.Response:
     answers={200: answers.WorkersPut},
     errors=(404,),
 )
-async def put_workers(call: Call) -> web.Response:
+async def put_workers(call: Call) -> Reply:
     """Replace the workers; running executions use them from their next attempt on."""
     done = await call.door.orchestrator.uploads.put_workers(
         *call.activity,
@@ -211,12 +213,12 @@ async def put_workers(call: Call) -> web.Response:
 
 
 @op("GET", f"{ACTIVITY}/workers", READ, answers={200: answers.Workers}, errors=(404,))
-async def get_workers(call: Call) -> web.Response:
+async def get_workers(call: Call) -> Reply:
     """Return the workers document."""
     return answer(await call.door.orchestrator.uploads.workers(*call.activity))
 
 
-def _syntax(call: Call) -> Syntax:
+def _syntax(call: Call) -> "Syntax":
     return "yaml" if call.media_type in YAML else "json"
 
 
@@ -232,4 +234,6 @@ def _number(call: Call) -> int:
 
 
 def _view(row: BlueprintRow) -> dict[str, Any]:
+    from goflow_py.engine.uploads import version_json  # late, like ``Orchestrator.uploads``
+
     return {**version_json(row), "createdAt": rfc3339(row.created_at)}

@@ -1,7 +1,7 @@
 """What callers send: strict pydantic models, which are the documentation too."""
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -20,6 +20,8 @@ from goflow_py.domain.execution import Status
 from goflow_py.domain.model import Name, Seconds
 from goflow_py.domain.workers import Worker
 
+T = TypeVar("T")
+
 _DIGITS = re.compile(r"\d{1,15}\Z", re.ASCII)
 LABELS_MAX = 64
 TTL_SECONDS_MAX = 7 * 86_400
@@ -31,6 +33,12 @@ class Body(BaseModel):
     model_config = ConfigDict(
         extra="forbid", strict=True, frozen=True, alias_generator=to_camel, defer_build=True
     )
+
+
+class Root(RootModel[T], Generic[T]):
+    """A body that is one value."""
+
+    model_config = ConfigDict(defer_build=True)
 
 
 Key = Annotated[str, StringConstraints(min_length=1, max_length=255)]
@@ -68,8 +76,9 @@ class StartBody(Body):
     id: UuidText | None = None
     labels: Annotated[
         dict[Name, Annotated[str, StringConstraints(max_length=255)]],
-        Field(max_length=LABELS_MAX),
-    ] = {}
+        # Not a shared {}: pydantic would make a deep copy of it for each body.
+        Field(max_length=LABELS_MAX, default_factory=dict, json_schema_extra={"default": {}}),
+    ]
     version: Annotated[int, Field(ge=1, le=2**53)] | None = None
     delay: Duration = 0.0
 
@@ -146,7 +155,7 @@ class ForkBody(ReasonBody):
     """A JSON merge patch (RFC 7396) of the variables."""
 
 
-class PatchBody(RootModel[dict[str, Any]]):
+class PatchBody(Root[dict[str, Any]]):
     """A JSON merge patch (RFC 7396) of the execution's variables."""
 
 
@@ -162,7 +171,7 @@ class CallbackBody(Body):
 class HeartbeatBody(BaseModel):
     """Whatever a worker sends to say that it is alive."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", defer_build=True)
 
 
 # ---------------------------------------------------------------- the rest

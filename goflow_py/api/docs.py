@@ -2,7 +2,7 @@
 
 import base64
 import hashlib
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable, Mapping
 from html import escape
 from itertools import groupby
 
@@ -10,7 +10,8 @@ from aiohttp import web
 
 from goflow_py import __version__
 from goflow_py.api.op import Op
-from goflow_py.api.problems import SAFE_HEADERS
+from goflow_py.api.replies import SAFE_HEADERS, Reply, lines
+from goflow_py.api.routes import Handler
 
 _STYLE = """
 :root { color-scheme: light dark }
@@ -25,21 +26,22 @@ small { opacity: .7 }
 _DIGEST = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 CSP = f"default-src 'none'; style-src 'sha256-{_DIGEST}'; frame-ancestors 'none'; base-uri 'none'"
 
-Handler = Callable[[web.Request], Awaitable[web.Response]]
-
 
 def docs_handler(ops: Iterable[Op]) -> Handler:
     """Return a handler of the page."""
-    text = _page(list(ops))
-
-    async def handle(_: web.Request) -> web.Response:
-        headers = {
+    body = _page(list(ops)).encode()
+    head = lines(
+        {
             **SAFE_HEADERS,
             "Content-Security-Policy": CSP,
             "Referrer-Policy": "no-referrer",
             "X-Frame-Options": "DENY",
+            "Content-Type": "text/html; charset=utf-8",
         }
-        return web.Response(text=text, content_type="text/html", headers=headers)
+    )
+
+    async def handle(_: web.BaseRequest, __: Mapping[str, str]) -> Reply:
+        return Reply(body=body, head=head)
 
     return handle
 

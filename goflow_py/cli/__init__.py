@@ -3,34 +3,53 @@
 Exit codes: 0 good, 1 failed, 2 wrong usage, 3 invalid (findings), 4 no server answers.
 """
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from goflow_py.cli import (
-    access,
-    act,
-    audit,
-    batch,
-    copies,
-    dev,
-    documents,
-    drawings,
-    limits,
-    look,
-    server,
-    start,
-    tasks,
-    torture,
-    watch,
-)
 from goflow_py.cli.root import OptionalValues, Root
+from goflow_py.cli.shelf import Place, Shelf
 
 __all__ = ["app", "main"]
 
+
+def _places() -> dict[str, Place]:
+    """Return every command, in the order of the help."""
+    found: dict[str, Place] = {}
+
+    def add(panel: str, **places: str) -> None:
+        for name, place in places.items():
+            module, _, attribute = place.partition(".")
+            found[name] = Place(module=f"{__name__}.{module}", name=attribute, panel=panel)
+
+    add("Server", serve="server.serve", dev="dev.dev", config="server.config")
+    add("Blueprints", check="documents.check", upload="documents.upload")
+    add("Blueprints", schema="documents.schema", graph="drawings.graph", diff="drawings.diff")
+    add("Executions", run="start.run", ls="look.list_executions", show="look.show_execution")
+    add("Executions", watch="watch.watch", why="look.why", history="look.history", send="act.send")
+    add("Operators", retry="act.retry", pause="act.pause", resume="act.resume")
+    add("Operators", cancel="act.cancel", terminate="act.terminate", skip="act.skip")
+    add("Operators", goto="act.goto", replay="act.replay")
+    add("Administration", workers="access.workers", verify="audit.verify")
+    add("Administration", backup="copies.backup", restore="copies.restore")
+    add("Administration", torture="torture.torture")
+    add("Executions", tasks="tasks.tasks")
+    add("Operators", batch="batch.batch")
+    add("Administration", endpoint="access.endpoint", key="access.key", limits="limits.limits")
+    return found
+
+
+class _Commands(Root):
+    """All commands of goflow."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands = Shelf(_places(), kind=OptionalValues)
+
+
 app = typer.Typer(
     name="goflow",
-    cls=Root,
+    cls=_Commands,
     help="A durable orchestrator for HTTP microservices: State x Event -> Actions, State'.",
     epilog="Exit codes: 0 good, 1 failed, 2 wrong usage, 3 invalid, 4 no server answers.",
     no_args_is_help=True,
@@ -61,29 +80,3 @@ def _root(
     ] = False,
 ) -> None:
     pass
-
-
-def _assemble() -> None:
-    def add(panel: str, **commands: object) -> None:
-        for name, command in commands.items():
-            made = app.command(name, cls=OptionalValues, rich_help_panel=panel)
-            made(command)  # type: ignore[type-var]
-
-    add("Server", serve=server.serve, dev=dev.dev, config=server.config)
-    add("Blueprints", check=documents.check, upload=documents.upload, schema=documents.schema)
-    add("Blueprints", graph=drawings.graph, diff=drawings.diff)
-    add("Executions", run=start.run, ls=look.list_executions, show=look.show_execution)
-    add("Executions", watch=watch.watch, why=look.why, history=look.history, send=act.send)
-    add("Operators", retry=act.retry, pause=act.pause, resume=act.resume, cancel=act.cancel)
-    add("Operators", terminate=act.terminate, skip=act.skip, goto=act.goto, replay=act.replay)
-    add("Administration", workers=access.workers, verify=audit.verify)
-    add("Administration", backup=copies.backup, restore=copies.restore)
-    add("Administration", torture=torture.torture)
-    app.add_typer(tasks.tasks, name="tasks", rich_help_panel="Executions")
-    app.add_typer(batch.batch, name="batch", rich_help_panel="Operators")
-    app.add_typer(access.endpoint, name="endpoint", rich_help_panel="Administration")
-    app.add_typer(access.key, name="key", rich_help_panel="Administration")
-    app.add_typer(limits.limits, name="limits", rich_help_panel="Administration")
-
-
-_assemble()

@@ -42,6 +42,10 @@ ELSEWHERE = {
 class Group(TyperGroup):
     """Commands that know their names in other tools, and the nearest one to a wrong name."""
 
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names, in their order."""
+        return list(self.commands)  # Typer's own asks for the commands as well, and makes them all
+
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Return the command; refuse an unknown one with the name that was meant."""
         word = args[0]

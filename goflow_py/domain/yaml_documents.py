@@ -33,8 +33,6 @@ from goflow_py.domain.documents import (
 )
 from goflow_py.errors import MalformedRequest, TooLarge
 
-MEDIA_TYPES: Final = ("application/yaml", "application/x-yaml", "text/yaml")
-
 _BOM = "\ufeff"
 _VERSION = (1, 2)
 # Left out beside control characters: the byte order mark, and the line breaks of Unicode, which

@@ -6,12 +6,14 @@ and an ``AsyncRetrying`` a call costs 40 us that a first attempt does not need.
 
 from dataclasses import dataclass
 from functools import lru_cache
-
-from tenacity import RetryCallState, stop_after_attempt, stop_after_delay, wait_exponential
-from tenacity.stop import stop_base
-from tenacity.wait import wait_base
+from typing import TYPE_CHECKING
 
 from goflow_py.domain.workers import Retry, Worker
+
+if TYPE_CHECKING:
+    from tenacity import RetryCallState
+    from tenacity.stop import stop_base
+    from tenacity.wait import wait_base
 
 RETRY_AFTER_SECONDS_MAX = 3_600.0
 
@@ -25,7 +27,10 @@ class RetryDefaults:
 
 
 @lru_cache(maxsize=4_096)
-def _policy(retry: Retry, attempts: int, defaults: RetryDefaults) -> tuple[stop_base, wait_base]:
+def _policy(retry: Retry, attempts: int, defaults: RetryDefaults) -> "tuple[stop_base, wait_base]":
+    # Nothing is tried again before something failed: 4 ms that a start can do without.
+    from tenacity import stop_after_attempt, stop_after_delay, wait_exponential
+
     stop: stop_base = stop_after_attempt(attempts)
     if retry.max_elapsed is not None:
         stop = stop | stop_after_delay(retry.max_elapsed)
@@ -35,7 +40,9 @@ def _policy(retry: Retry, attempts: int, defaults: RetryDefaults) -> tuple[stop_
     return stop, wait
 
 
-def _state(attempts: int, elapsed_seconds: float) -> RetryCallState:
+def _state(attempts: int, elapsed_seconds: float) -> "RetryCallState":
+    from tenacity import RetryCallState
+
     state = RetryCallState(None, None, (), {})  # type: ignore[arg-type]  # no retry object: policy only
     state.attempt_number = max(attempts, 1)
     state.start_time = 0.0

@@ -13,13 +13,13 @@ import orjson
 
 from goflow_py.domain.actions import CallAction
 from goflow_py.domain.blueprint import Blueprint
+from goflow_py.domain.documents import digest_of_stored
 from goflow_py.domain.execution import Execution
 from goflow_py.domain.workers import Worker, WorkersDocument
 from goflow_py.engine.aside import aside
 from goflow_py.engine.calls import is_url
 from goflow_py.engine.heads import part_of, shown
 from goflow_py.engine.stand_ins import Workers
-from goflow_py.engine.submissions import digest_of_stored
 from goflow_py.errors import Damaged, Invalid, NotFound
 from goflow_py.fsm.compile import Compiled, compile_blueprint
 from goflow_py.ports import BlueprintRow, Store

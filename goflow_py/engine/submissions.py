@@ -1,6 +1,5 @@
 """The documents of an upload: read, held to their models, normalised."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
@@ -8,7 +7,7 @@ from typing import Any, Literal, TypeVar
 import orjson
 from pydantic import BaseModel, ValidationError
 
-from goflow_py.domain import documents, yaml_documents
+from goflow_py.domain import documents
 from goflow_py.domain.actions import ACTION_MODELS
 from goflow_py.domain.blueprint import Blueprint, Machine
 from goflow_py.domain.documents import TrailingComma
@@ -87,6 +86,8 @@ def read_documents(
     """Read a blueprint, and the workers that came with it: inside, or as a second document."""
     commas: list[TrailingComma] = []
     if syntax == "yaml":
+        from goflow_py.domain import yaml_documents  # 10 ms, and most documents are JSON
+
         values = yaml_documents.load_documents(body)
     else:
         values, commas = documents.load_documents(body)
@@ -117,6 +118,8 @@ def read_documents(
 def read_document(body: bytes, *, syntax: Syntax = "json") -> Any:
     """Read the one document that a body is."""
     if syntax == "yaml":
+        from goflow_py.domain import yaml_documents
+
         return yaml_documents.load_documents(body, documents_max=1)[0]
     return documents.loads(body)
 
@@ -172,13 +175,7 @@ def normalised(blueprint: Blueprint, worker_names: Sequence[str]) -> tuple[bytes
     body = dump(blueprint)
     body.pop("workers", None)
     document = orjson.dumps({"blueprint": body, "workerNames": list(worker_names)})
-    return document, digest_of_stored(document)
-
-
-def digest_of_stored(document: bytes) -> str:
-    """Return the hash of a stored document, whatever the order of its keys."""
-    canonical = orjson.dumps(orjson.loads(document), option=orjson.OPT_SORT_KEYS)
-    return hashlib.sha256(canonical).hexdigest()
+    return document, documents.digest_of_stored(document)
 
 
 def workers_body(name: tuple[str, str], workers: Sequence[Worker]) -> bytes:

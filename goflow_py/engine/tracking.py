@@ -21,7 +21,6 @@ from goflow_py.engine.views import (
 )
 from goflow_py.errors import Conflict, NotFound
 from goflow_py.fsm.compile import Compiled
-from goflow_py.fsm.diagram import graph, walked
 from goflow_py.fsm.draft import Draft
 from goflow_py.fsm.events import awaiting, is_machine
 from goflow_py.fsm.fold import fold
@@ -50,8 +49,9 @@ class Tracking:
 
     async def view(self, execution: Execution) -> dict[str, Any]:
         """Return an execution as the API shows it."""
-        compiled = await self._compiled(execution)
-        return execution_view(execution, compiled, await self._awaited(execution, compiled))
+        compiled = await self._catalog.compiled_for(execution)
+        kin = await self._awaited(execution, compiled) if execution.tasks else ()
+        return execution_view(execution, compiled, kin)
 
     async def _awaited(self, execution: Execution, compiled: Compiled) -> list[dict[str, Any]]:
         """Return what the machine children of an execution await, each with its task."""
@@ -136,6 +136,8 @@ class Tracking:
 
     async def graph(self, execution: Execution) -> dict[str, Any]:
         """Return the graph of its blueprint with the path that it took, and where it is."""
+        from goflow_py.fsm.diagram import graph, walked  # with its searches 10 ms of a start
+
         drawn = graph(await self._compiled(execution))
         shown = walked(drawn, execution, await self._all_entries(execution.id))
         return {**shown, "path": [entry_view(step) for step in shown["path"]]}

@@ -42,12 +42,10 @@ def schedule(
 ) -> Task:
     """Add a task of *action*; an input that cannot be rendered ends it as an error at once.
 
-    Without *name* it is the state's only work. The input is resolved once, here: every attempt
-    sends the same bytes. *sees* is what its templates see beside the context. *again* keeps the
-    input that it had; *fields* are further ones of the entry.
+    Without *name* it is the state's only work. The input is resolved once: every attempt sends the
+    same. *sees* is what its templates see beside the context; *again* keeps the input it had.
     """
-    single = name is None
-    task = action.model.name if name is None else name
+    single, task = name is None, name or action.model.name
     failure, missing = None, list[str]()
     old = draft.after.tasks.get(task) if again else None
     seen = sees if old is None else {**old.sees, **(sees or {})}
@@ -78,10 +76,10 @@ def schedule(
         **fields,
     )
     scheduled = draft.after.tasks.get(task) or draft.after.errands[task]
-    if failure is not None:
-        end_with_error(draft, action, task, "expression", failure.detail)
-    else:
+    if failure is None:
         _begin(draft, action, scheduled, seen)
+    else:
+        end_with_error(draft, action, task, "expression", failure.detail)
     return scheduled
 
 

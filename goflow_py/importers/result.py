@@ -53,7 +53,7 @@ class Losses:
 class Foreign(BaseModel):
     """A part of a foreign document. What we do not know of it is in ``model_extra``."""
 
-    model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False, defer_build=True)
 
 
 ForeignModel = TypeVar("ForeignModel", bound=Foreign)

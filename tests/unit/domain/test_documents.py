@@ -53,6 +53,31 @@ def test_the_standard_way_of_writing_is_read_too(value: Any) -> None:
     assert loads(json.dumps(value, indent=1)) == value
 
 
+SMALL_PIECES = [*'{}[],:"', *"0123456789.-+eE", " "]
+PIECES = st.sampled_from(
+    [
+        *SMALL_PIECES,
+        *("true", "null", '"a"', '"a":', '{"a":1,"a":2}', "[[", "]]", "NaN"),
+        *("1e400", "-0", "1.0", "9" * 18, "9" * 19),
+        *("\\u0000", "\\n", "\x7f", "é", "\ud800"),
+    ]
+)
+
+
+@given(st.lists(PIECES, max_size=12).map("".join) | VALUES.map(lambda v: json.dumps(v)))
+def test_the_quick_way_reads_what_the_careful_way_reads(text: str) -> None:
+    """Bytes may be read the quick way, texts never are."""
+    try:
+        careful = repr(loads(text))
+    except MalformedRequest:
+        careful = "refused"
+    body = text.encode("utf-8", "surrogatepass")
+    try:
+        assert repr(loads(body)) == careful
+    except MalformedRequest:
+        assert careful == "refused"
+
+
 @given(st.binary(max_size=40) | st.text(max_size=40))
 def test_whatever_comes_in_is_read_or_refused(body: bytes | str) -> None:
     for read in (loads, load_documents):
