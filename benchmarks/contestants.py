@@ -126,5 +126,8 @@ CONTESTANTS = {
         Contestant(name="goflow", kind="goflow", path=THREE, start=goflow),
         Contestant(name="naive", kind="baseline", path="/executions", start=module("naive")),
         Contestant(name="floor", kind="floor", path="/executions", start=module("floor")),
+        Contestant(
+            name="floor-lean", kind="floor", path="/executions", start=module("floor", "3", "lean")
+        ),
     )
 }

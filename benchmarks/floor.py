@@ -3,7 +3,9 @@
 aiohttp in and out, one thread that commits all that waits in one transaction (SQLite,
 ``synchronous=FULL``). No blueprint, no retry, no checks, hardly a history: nobody could use it.
 
-    python -m benchmarks.floor FILE WORKER_URL [STEPS]
+    python -m benchmarks.floor FILE WORKER_URL [STEPS [CLIENT]]
+
+*CLIENT* is ``aiohttp``, or ``lean`` for the connections that goflow calls its workers on.
 """
 
 import asyncio
@@ -12,6 +14,8 @@ import sqlite3
 import sys
 import threading
 import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
@@ -28,6 +32,8 @@ create table history(
 create unique index history_execution on history(execution, seq);
 """
 
+Post = Callable[[bytes, dict[str, str]], Awaitable[bytes]]
+"""Calls the worker with a body and headers."""
 Write = tuple[int, int, str, str, bytes]
 """Execution, seq, status, state, body."""
 
@@ -86,13 +92,10 @@ def _resolve(futures: list[asyncio.Future[None]]) -> None:
 class Server:
     """Starts executions."""
 
-    def __init__(
-        self, writer: Writer, session: aiohttp.ClientSession, worker: str, *, steps: int
-    ) -> None:
+    def __init__(self, writer: Writer, post: Post, *, steps: int) -> None:
         self._writer = writer
         self._states = [f"call{number}" for number in range(1, steps + 1)]
-        self._session = session
-        self._worker = worker
+        self._post = post
         self._last = time.time_ns()
         self._running: set[asyncio.Task[bytes]] = set()
 
@@ -120,16 +123,47 @@ class Server:
     async def _call(self, number: int, state: str, value: Any) -> Any:
         body = orjson.dumps({"executionId": number, "action": state, "input": value})
         headers = {**_JSON, "Idempotency-Key": f"{number}/{state}"}
-        async with self._session.post(self._worker, data=body, headers=headers) as answer:
-            return orjson.loads(await answer.read())
+        return orjson.loads(await self._post(body, headers))
 
 
-async def main(path: str, worker: str, steps: str = "3") -> None:
+@asynccontextmanager
+async def _by_aiohttp(worker: str) -> AsyncIterator[Post]:
     connector = aiohttp.TCPConnector(limit=0)
     session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+
+    async def post(body: bytes, headers: dict[str, str]) -> bytes:
+        async with session.post(worker, data=body, headers=headers) as answer:
+            return await answer.read()
+
     async with session:
+        yield post
+
+
+@asynccontextmanager
+async def _lean(worker: str) -> AsyncIterator[Post]:
+    # Here, or the floor would be larger and start later by it.
+    from goflow_py.ports import Answered, Request
+    from goflow_py.transport.addresses import AddressPolicy
+    from goflow_py.transport.http import HttpTransport
+
+    transport = HttpTransport(AddressPolicy.of(private=True, allow=[], own=None))
+
+    async def post(body: bytes, headers: dict[str, str]) -> bytes:
+        request = Request(method="POST", url=worker, headers=headers, body=body, timeout_seconds=5)
+        reply = await transport.send(request)
+        assert isinstance(reply, Answered), reply
+        return reply.body
+
+    try:
+        yield post
+    finally:
+        await transport.close()
+
+
+async def main(path: str, worker: str, steps: str = "3", client: str = "aiohttp") -> None:
+    async with (_lean if client == "lean" else _by_aiohttp)(worker) as post:
         app = web.Application()
-        server = Server(Writer(path), session, worker, steps=int(steps))
+        server = Server(Writer(path), post, steps=int(steps))
         app.router.add_post("/executions", server.start)
         runner = web.AppRunner(app, access_log=None)
         await runner.setup()

@@ -31,6 +31,8 @@ WHAT_IT_IS = {
     "baseline": "the textbook: what the packages' own first pages lead to",
     "floor": "the same calls and commits and nothing else: nobody could use it, but it shows what "
     "the packages cost in any case",
+    "floor-lean": "the floor with the connections on which goflow calls its workers: what is left "
+    "to gain when a client costs nearly nothing",
 }
 HEADINGS = {"rate_per_s": "executions/s", "cpu_us": "CPU us each", "peak_mb": "peak MB"}
 UNITS = (
