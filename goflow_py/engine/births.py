@@ -52,7 +52,8 @@ async def conceive(catalog: Catalog, parent: Step, task: Task) -> Birth | Unborn
             birth = Birth(compiled=await _activity(catalog, parent, model))
         schema = birth.compiled.blueprint.input
         if schema is not None:
-            check_schema(schema, task.input, "the input of the child")
+            payer = parent.draft.after.project
+            check_schema(schema, task.input, "the input of the child", payer=payer)
     except GoFlowError as refusal:
         return Unborn(code=refusal.reason, message=refusal.detail)
     return birth

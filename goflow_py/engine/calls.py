@@ -17,7 +17,7 @@ from goflow_py.domain.workers import Worker
 from goflow_py.engine.cloudevents import CONTENT_TYPE, cloud_event
 from goflow_py.engine.tokens import Address, make_token
 from goflow_py.errors import ExpressionFailed
-from goflow_py.expression import compile_template
+from goflow_py.expression import budget, compile_template
 from goflow_py.fsm.compile import Compiled
 from goflow_py.ports import Request
 
@@ -70,6 +70,7 @@ def build_request(
     """Return the request of the open attempt. Raises ``ExpressionFailed`` for a missing secret."""
     call = task.call
     assert call is not None, "a request is built for an open attempt only"
+    budget.begin(execution.project)  # headers and credentials may be templates
     known = compiled.actions.get(task.action)
     model = known.model if known is not None else None
     action = model if isinstance(model, CallAction) else CallAction(name=task.action)

@@ -333,4 +333,4 @@ def _held(draft: Draft, address: Address) -> Task | None:
 def _check_form(compiled: Compiled, task: Task, verdict: Success) -> None:
     model = compiled.actions[task.action].model
     if isinstance(model, HumanAction) and model.form is not None:
-        check_schema(model.form, verdict.output, "the output")
+        check_schema(model.form, verdict.output, "the output", payer=compiled.blueprint.project)

@@ -95,15 +95,19 @@ class Commits:
 
     async def _send(self, changed: Sequence[Member], write: Write) -> tuple[Verdict, bool]:
         """Return the store's verdict, and whether whoever asked for it went away meanwhile."""
+        is_known = False
         try:
             pending = self._batcher.submit(write)
             try:
                 return await pending, False
             except asyncio.CancelledError:
+                if pending.exception() is not None:
+                    is_known = True  # nothing was written; whoever was cancelled is to end
+                    raise
                 # What was committed is carried out all the same: others wait for it.
                 return pending.result(), True
         except BaseException as error:
-            if not isinstance(error, Unavailable):
+            if not (is_known or isinstance(error, Unavailable)):
                 # Whether it was written is not known here.
                 for member in changed:
                     self._lose(member)

@@ -61,9 +61,7 @@ class Executions:
             compiled = known.latest
         else:
             compiled = await self._startable(known, int(request.version or 0))
-        if compiled.blueprint.input is not None:
-            check_schema(compiled.blueprint.input, request.input, "the input")
-        key = _business_key(compiled, request)
+        key = await self._fit(compiled, request)
         execution = Execution(
             id=self._mint(request.id),
             project=project,
@@ -88,6 +86,24 @@ class Executions:
         except NameTaken as taken:
             return await self._existing(taken.name, request, project, activity)
         return Started(execution=begun, created=True)
+
+    async def _fit(self, compiled: Compiled, request: StartRequest) -> str | None:
+        """Hold the input to its schema, and return the business key: in a turn of the project."""
+        if compiled.blueprint.input is None and (request.key is not None or compiled.key is None):
+            return request.key
+        project, turns = compiled.blueprint.project, self._owner.turns
+
+        async def fit() -> str | None:
+            try:
+                if compiled.blueprint.input is not None:
+                    schema = compiled.blueprint.input
+                    check_schema(schema, request.input, "the input", payer=project)
+                return _business_key(compiled, request)
+            finally:
+                turns.charge(project)
+
+        turns.admit(project)
+        return await turns.run(project, fit)
 
     async def _startable(self, known: Activity, version: int) -> Compiled:
         """Return an older version, if it can be started."""
@@ -262,7 +278,7 @@ def _business_key(compiled: Compiled, request: StartRequest) -> str | None:
         return request.key
     missing: list[str] = []
     document = {"input": request.input, "data": compiled.blueprint.data}
-    budget.begin()
+    budget.begin(compiled.blueprint.project)
     value = compiled.key.render(document, missing)
     if isinstance(value, bool):
         value = "true" if value else "false"

@@ -147,9 +147,11 @@ class Owner:
         try:
             async with live.lock:
                 member = family.take(live, workers, is_new=True)
-                act(member.step)
-                await family.settle()
-                self.turns.charge(execution.project)
+                try:
+                    act(member.step)
+                    await family.settle()
+                finally:
+                    self.turns.charge(execution.project)
                 await self._commits.commit(family, member, names)
                 return live.execution
         except BaseException as error:
@@ -228,15 +230,17 @@ class Owner:
         try:
             member = family.take(live, workers)
             step, draft = member.step, member.draft
-            abandon_lost(draft, live.calls)
-            results = take_results(step, self._dispatcher, live.results)
-            catch_up(step, self._dispatcher, until=draft.now)
-            if with_kin and draft.after.tasks:
-                await family.settle()  # what came before may have ended, or begun, children
-                step.kin = await family.kin(member)
-            result = act(step)
-            await family.settle()
-            self.turns.charge(live.execution.project)
+            try:
+                abandon_lost(draft, live.calls)
+                results = take_results(step, self._dispatcher, live.results)
+                catch_up(step, self._dispatcher, until=draft.now)
+                if with_kin and draft.after.tasks:
+                    await family.settle()  # what came before may have ended, or begun, children
+                    step.kin = await family.kin(member)
+                result = act(step)
+                await family.settle()
+            finally:
+                self.turns.charge(live.execution.project)
             if draft.changed or len(family.members) > 1:
                 draft.close_record()
                 taken = names(result, draft.after) if names is not None else ()
@@ -246,7 +250,6 @@ class Owner:
             del live.results[:results]
             return live.execution, result
         except BaseException as error:
-            self.turns.charge(live.execution.project)
             self._give_back_slots(family.members.values())
             if isinstance(error, Oversize):
                 error.execution = family.stored(error.execution)

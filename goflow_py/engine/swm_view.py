@@ -12,6 +12,7 @@ from goflow_py.domain.actions import HumanAction, PullAction
 from goflow_py.domain.execution import Execution
 from goflow_py.domain.names import CANCELLED, ERROR
 from goflow_py.domain.states import GraphTask, State
+from goflow_py.expression import budget
 from goflow_py.fsm.compile import Compiled
 
 OF_A_STAGE = frozenset({"name", "stage_order", "fields"})
@@ -174,6 +175,7 @@ def _defined(stage: Stage, name: str, compiled: Compiled) -> dict[str, Any]:
         shown["task_queue"] = model.meta.get("task_queue", model.queue)
     shown["task_type"] = "HUMAN" if action.kind == "human" else "SERVICE"
     if "assignedTo" in action.templates:
+        budget.begin()
         shown["assigned_to"] = action.templates["assignedTo"].render({})
     if task.business_status is not None:
         shown["business_status"] = task.business_status

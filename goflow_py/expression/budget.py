@@ -3,10 +3,14 @@
 Digests are not interleaved: nothing in one waits. So one count is enough for a process.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import ClassVar, Final
 
+from goflow_py.clock import SystemClock
 from goflow_py.expression.errors import Fault
 
+_CLOCK = SystemClock()
 DIGEST_STEPS_MAX: Final = 100_000
 """Evaluation steps of all expressions of one input."""
 DIGEST_FUSE_SECONDS: Final = 0.25
@@ -31,6 +35,16 @@ def begin(payer: str = "") -> None:
 def bill(payer: str) -> float:
     """Return the seconds that *payer* was charged since this was asked last."""
     return _Spent.bills.pop(payer, 0.0)
+
+
+@contextmanager
+def charged(payer: str) -> Iterator[None]:
+    """Charge *payer* for what computes long and is no expression: the check of a schema."""
+    began = _CLOCK.busy()
+    try:
+        yield
+    finally:
+        _Spent.bills[payer] = _Spent.bills.get(payer, 0.0) + _CLOCK.busy() - began
 
 
 def left() -> tuple[int, float]:

@@ -151,7 +151,8 @@ def _admit(compiled: Compiled, execution: Execution, event: Outside) -> None:
     if declared.role and event.roles is not None and declared.role not in event.roles:
         raise Forbidden(f"event '{event.name}' needs the role '{declared.role}'", code="role")
     if declared.schema_ is not None:
-        check_schema(declared.schema_, event.data, f"the data of event '{event.name}'")
+        what = f"the data of event '{event.name}'"
+        check_schema(declared.schema_, event.data, what, payer=execution.project)
 
 
 def _target(digest: Digest, event: Outside) -> Target | None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from goflow_py.errors import Invalid
+from goflow_py.expression import budget
 
 if TYPE_CHECKING:
     from jsonschema.protocols import Validator
@@ -20,9 +21,13 @@ def schema_problem(schema: Any) -> str | None:
     return _unsafe(schema) or validation.problem(schema)
 
 
-def check_schema(schema: Any, value: Any, what: str) -> None:
-    """Raise ``Invalid`` with JSON pointers when *value* does not fit *schema*."""
-    found = _errors(schema, value, what)
+def check_schema(schema: Any, value: Any, what: str, *, payer: str) -> None:
+    """Raise ``Invalid`` with JSON pointers when *value* does not fit *schema*.
+
+    *payer*, a project, is charged for the time.
+    """
+    with budget.charged(payer):
+        found = _errors(schema, value, what)
     if found:
         first = found[0]
         where = f" at {first['pointer']}" if first["pointer"] else ""
@@ -46,6 +51,12 @@ def _errors(schema: Any, value: Any, what: str) -> list[dict[str, str]]:
     except (validation.TooManyReferences, RecursionError):
         raise Invalid(
             f"{what} cannot be held to its schema: the schema's references lead on without end",
+            code="schema",
+        ) from None
+    except validation.TooMuchWork:
+        raise Invalid(
+            f"{what} cannot be held to its schema: that takes more than "
+            f"{validation.CHECKS_MAX} checks; send less, or make the schema simpler",
             code="schema",
         ) from None
     return found

@@ -37,6 +37,7 @@ from goflow_py.transport.urls import Origin
 WRITE_AT_ONCE_BYTES_MAX = 256 * 1024
 NO_ANSWER = "the worker closed the connection without an answer"
 NOT_WHOLE = "the connection ended before the answer was whole"
+UNHEARD = bad(None, "bad_response", "the worker answered before the call was sent")
 BROKEN = "the connection broke before the answer was whole"
 NOT_SENT_WHOLE = "the connection closed while the call was sent"
 
@@ -203,7 +204,9 @@ class Connection(asyncio.Protocol):
             and not self._transport.get_write_buffer_size()
         )
         if not reply.done():
-            reply.set_result(whole)
+            # What was not sent cannot have been done, whatever the worker says.
+            unheard = self._early and whole.status < 400
+            reply.set_result(UNHEARD if unheard else whole)
         if not reusable:
             self._rest, self._ended = None, True
             self._transport.abort()

@@ -5,7 +5,6 @@ first, and so it is rare that a worker closes a connection just as it is used ag
 """
 
 import asyncio
-import functools
 from ssl import SSLContext
 
 from goflow_py.ports import Unreachable
@@ -110,11 +109,23 @@ class Pool:
         if len(self._open) >= self._connections_max:
             self._close_the_oldest()
         loop = asyncio.get_running_loop()
-        make = functools.partial(
-            Connection, self, target.origin, body_bytes_max=self._response_bytes_max, loop=loop
-        )
-        async with asyncio.timeout_at(deadline):
-            return await self._dialler.dial(target, project, make)
+        made: list[Connection] = []
+
+        def make() -> Connection:
+            size = self._response_bytes_max
+            made.append(Connection(self, target.origin, body_bytes_max=size, loop=loop))
+            return made[-1]
+
+        found: Connection | Unreachable | None = None
+        try:
+            async with asyncio.timeout_at(deadline):
+                found = await self._dialler.dial(target, project, make)
+            return found
+        finally:
+            if not isinstance(found, Connection):
+                # uvloop closes the socket of a dial that is given up, and tells nobody.
+                for connection in made:
+                    self.forget(connection)
 
     def _close_the_oldest(self) -> None:
         """Make room: of all that is open, what is not lent is idle."""

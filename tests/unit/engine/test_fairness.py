@@ -8,6 +8,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
+from goflow_py.engine import turns as turns_module
 from goflow_py.engine.requests import StartRequest
 from goflow_py.engine.timers import Timers
 from goflow_py.engine.turns import SLOW_STEPS, WAITING_MAX, Turns
@@ -508,3 +509,114 @@ async def test_a_crowd_of_due_timers_is_digested_one_at_a_time_when_that_takes_l
     visits = [e for e in await engine.entries(begun) if e["type"] == "stateEntered"]
     assert (await engine.read(begun)).seq > before
     assert len(visits) < 40
+
+
+COSTLY = "$reduce([1..400], function($a, $b) { $a + $b })"
+
+
+async def test_a_header_that_computes_is_charged_to_its_own_project(engine: Engine) -> None:
+    """It was charged to whoever was stepped last: one tenant slowed another."""
+    for project, headers in (("shop", {}), ("evil", {"X-A": f"${{{COSTLY}}}"})):
+        found = [{"name": "x", "workerEndpoint": "http://w", "headers": headers}]
+        await engine.upload({**machine("x"), "project": project}, found)
+    for project in ("evil", "shop"):
+        budget.bill(project)
+    held = Held(engine)
+    await begin(engine, "evil")
+    await begin(engine, "shop")  # stepped last, when the header is rendered
+    assert budget.bill("shop") == 0
+    await engine.advance(0)
+    while held.waiting:
+        held.let_go()
+    assert budget.bill("evil") > 0
+    assert budget.bill("shop") == 0
+    await engine.advance(1)
+
+
+async def test_starts_whose_keys_take_long_to_compute_have_turns(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document = {**machine("x"), "key": f"${{{COSTLY}}}", "input": {"type": "integer"}}
+    await engine.upload(document, workers("x"))
+    monkeypatch.setattr(turns_module, "SLOW_SECONDS", 1e-6)
+    turns = engine.it.owner.turns
+    starts = []
+    for number in range(SLOW_STEPS + 1):  # each has a step of its own, which is quick
+        starts.append(asyncio.get_running_loop().create_task(engine.start(number)))
+        await asyncio.sleep(0)
+        if turns.is_slow("p"):
+            break
+    assert turns.is_slow("p")
+    turns.hurry()
+    await engine.advance(1)
+    await asyncio.gather(*starts, return_exceptions=True)
+
+
+async def test_an_event_whose_schema_takes_long_is_charged(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    schema = {"items": {"type": "integer"}}
+    document = {
+        "states": [{"name": "w", "on": {"go": "done"}}],
+        "events": {"go": {"schema": schema}},
+        "transitions": [{"current": "init", "event": "start", "next": "w"}],
+    }
+    await engine.upload(document, [])
+    begun = await engine.start()
+    budget.bill("p")
+    bills = []
+    charge = engine.it.owner.turns.charge
+
+    def noted(project: str) -> None:
+        bills.append(budget.bill(project))
+        charge(project)
+
+    monkeypatch.setattr(engine.it.owner.turns, "charge", noted)
+    with pytest.raises(GoFlowError):
+        await engine.send(begun, "go", ["x"])
+    await engine.send(begun, "go", list(range(5_000)))
+    assert min(bills) > 0, "also when it is refused"
+
+
+async def test_a_step_is_charged_once_however_its_commit_ends(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await engine.upload(machine("x"), workers("x"))
+    begun = await engine.start()
+    charged: list[str] = []
+    monkeypatch.setattr(engine.it.owner.turns, "charge", charged.append)
+
+    async def full(_: Any) -> Any:
+        raise Unavailable("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(engine.store, "commit", full)
+        with pytest.raises(Unavailable):
+            await engine.control(begun, "pause")
+    assert charged == ["p"]
+
+
+async def test_a_server_ends_on_a_full_disk_while_results_wait_for_it(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cancelled flight tried to record its result for ever."""
+    await engine.upload(machine("x"), workers("x"))
+    held = Held(engine)
+    await begin(engine, "p")
+    await engine.advance(0)
+    asked, disk = asyncio.Event(), asyncio.Event()
+
+    async def full(_: Any) -> Any:
+        asked.set()
+        await disk.wait()
+        raise Unavailable("the disk is full", code="disk_full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(engine.store, "commit", full)
+        held.let_go()
+        await asked.wait()
+        stopping = asyncio.get_running_loop().create_task(engine.it.owner.flights.stop())
+        await engine.advance(0)
+        disk.set()
+        async with asyncio.timeout(5):
+            await stopping

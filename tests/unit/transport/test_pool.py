@@ -10,6 +10,7 @@ import pytest
 from goflow_py.ports import Answered, Unreachable
 from goflow_py.transport import pool
 from goflow_py.transport.addresses import AddressPolicy
+from goflow_py.transport.connection import Connection
 from goflow_py.transport.http import HttpTransport
 from tests.faults.hostile_workers import BROKEN, CHUNKED, MIB, OK, WHOLE
 
@@ -233,6 +234,55 @@ async def test_a_worker_that_refuses_unheard_is_heard_and_not_called_again_on_th
     async with asyncio.timeout(10):
         await worker.gone.wait()
     assert b"".join(heard) == b""
+
+
+async def test_a_success_that_was_said_before_the_call_was_sent_is_none(
+    workers, call, transport, monkeypatch
+) -> None:
+    dial = transport._pool._dialler.dial
+
+    async def dial_slowly(*asked):
+        made = await dial(*asked)
+        for _ in range(50):  # turns of the loop in which the worker speaks
+            await asyncio.sleep(0)
+        return made
+
+    monkeypatch.setattr(transport._pool._dialler, "dial", dial_slowly)
+    worker = await workers()
+
+    async def speak(reader, writer):
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        await writer.drain()
+        await reader.read()
+
+    worker.deaf, worker.early = True, speak
+    reply = await call(worker.url)
+    assert (reply.code, reply.message) == (
+        "bad_response",
+        "the worker answered before the call was sent",
+    )
+
+
+async def test_a_dial_that_is_given_up_leaves_nothing_open(
+    workers, call, transport, monkeypatch
+) -> None:
+    """uvloop tells nobody when it closes the socket of a cancelled dial."""
+    worker, made = await workers(), asyncio.Event()
+    dial = transport._pool._dialler.dial
+
+    async def dial_and_wait(target, project, make):
+        monkeypatch.setattr(Connection, "connection_lost", lambda self, error: None)
+        await dial(target, project, make)
+        made.set()
+        await asyncio.get_running_loop().create_future()
+
+    monkeypatch.setattr(transport._pool._dialler, "dial", dial_and_wait)
+    asked = asyncio.get_running_loop().create_task(call(worker.url))
+    await made.wait()
+    assert transport._pool._open
+    asked.cancel()
+    await asyncio.gather(asked, return_exceptions=True)
+    assert not transport._pool._open
 
 
 async def test_a_worker_that_hangs_up_before_the_call_is_unreachable_and_hears_nothing(
