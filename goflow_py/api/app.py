@@ -98,7 +98,6 @@ OPS: tuple[Op, ...] = (
 )
 
 PAGES = ("/", "/docs", "/openapi.json")
-HEADERS_SHOWN_MAX = 100
 
 
 class App:

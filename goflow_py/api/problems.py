@@ -20,7 +20,6 @@ TITLES = {
     405: "Method not allowed",
     408: "Request timeout",
     414: "URL too long",
-    417: "Expectation failed",
     431: "Request header fields too large",
     500: "Internal error",
 }

@@ -201,19 +201,24 @@ async def test_a_worker_that_goes_away_while_the_call_is_sent_is_unreachable(wor
     )
 
 
+def dial_slowly(transport, monkeypatch):
+    """Let 50 turns of the loop pass between a connection and the call: the worker may speak."""
+    dial = transport._pool._dialler.dial
+
+    async def slowly(*asked):
+        made = await dial(*asked)
+        for _ in range(50):
+            await asyncio.sleep(0)
+        return made
+
+    monkeypatch.setattr(transport._pool._dialler, "dial", slowly)
+
+
 @pytest.mark.parametrize("pieces", [1, 2], ids=["at once", "in two pieces"])
 async def test_a_worker_that_refuses_unheard_is_heard_and_not_called_again_on_that_connection(
     workers, call, transport, monkeypatch, pieces
 ) -> None:
-    dial = transport._pool._dialler.dial
-
-    async def dial_slowly(*asked):
-        made = await dial(*asked)
-        for _ in range(50):  # turns of the loop in which the worker refuses
-            await asyncio.sleep(0)
-        return made
-
-    monkeypatch.setattr(transport._pool._dialler, "dial", dial_slowly)
+    dial_slowly(transport, monkeypatch)
     refusal = b"HTTP/1.1 503 Full\r\nContent-Length: 2\r\n\r\nno"
     worker = await workers()
 
@@ -239,15 +244,7 @@ async def test_a_worker_that_refuses_unheard_is_heard_and_not_called_again_on_th
 async def test_a_success_that_was_said_before_the_call_was_sent_is_none(
     workers, call, transport, monkeypatch
 ) -> None:
-    dial = transport._pool._dialler.dial
-
-    async def dial_slowly(*asked):
-        made = await dial(*asked)
-        for _ in range(50):  # turns of the loop in which the worker speaks
-            await asyncio.sleep(0)
-        return made
-
-    monkeypatch.setattr(transport._pool._dialler, "dial", dial_slowly)
+    dial_slowly(transport, monkeypatch)
     worker = await workers()
 
     async def speak(reader, writer):
