@@ -127,6 +127,52 @@ class Diff(Answer):
     fields_: Annotated[list[str], Field(alias="fields")]
 
 
+class Insights(Answer):
+    """What the newest executions of a version did; times in seconds."""
+
+    project: str
+    activity: str
+    version: int
+    since: str | None
+    looked: Object
+    rows: list[Object]
+    never_taken: list[str]
+    besides: int
+    states: list[Object]
+    workers: list[Object]
+    machines: Object
+
+
+class Counts(Answer):
+    """What began and ended; percentiles in seconds, of what completed."""
+
+    started: int
+    completed: int
+    failed: int
+    cancelled: int
+    p50: float | None
+    p95: float | None
+
+
+class Bucket(Counts):
+    """The same, from a time on."""
+
+    at: str
+
+
+class Stats(Counts):
+    """The same, whole and in buckets; which executions were looked at, and what is exact."""
+
+    project: str | None
+    activity: str | None
+    since: str
+    until: str
+    bucket: float
+    series: list[Bucket]
+    looked: Object
+    exact: dict[str, bool]
+
+
 class WorkersPut(Answer):
     """The workers that are in force now; the version is new when the set of names changed."""
 
@@ -153,6 +199,40 @@ class Items(Answer):
     """A whole list."""
 
     items: list[Object]
+
+
+class Attempt(Answer):
+    """One attempt of a piece of work."""
+
+    task: str
+    action: str
+    kind: str
+    state: str
+    visit: int
+    attempt: int
+    worker: str
+    priority: int
+    skipped: list[str]
+    queued_at: str
+    due_at: str
+    started_at: str
+    queue_ms: int
+    ended_at: str | None
+    deadline: str | None
+    task_deadline: str | None
+    outcome: str | None
+    http_status: int | None
+    ms: int | None
+    request: Object | None
+    response: Object | None
+    error: Object | None
+
+
+class Attempts(Items):
+    """The newest attempts, oldest first; ``earlier`` is how many came before them."""
+
+    items: list[Attempt]  # type: ignore[assignment]
+    earlier: int
 
 
 class Rows(Items):

@@ -18,6 +18,7 @@ from goflow_py.api import (
     limits,
     operations,
     problems,
+    statistics,
     tasks,
     workers,
 )
@@ -38,6 +39,7 @@ OPS: tuple[Op, ...] = (
     blueprints.rows,
     blueprints.graph,
     blueprints.diff,
+    blueprints.insights,
     blueprints.schema,
     blueprints.put_workers,
     blueprints.get_workers,
@@ -51,6 +53,7 @@ OPS: tuple[Op, ...] = (
     executions.why,
     executions.graph,
     executions.output,
+    statistics.stats,
     events.send,
     events.send_by_key,
     controls.pause,

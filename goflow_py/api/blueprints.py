@@ -8,6 +8,7 @@ from goflow_py.api.bodies import (
     BlueprintsQuery,
     DiffQuery,
     GraphQuery,
+    InsightsQuery,
     UploadQuery,
     VersionQuery,
     WorkersBody,
@@ -184,6 +185,21 @@ async def diff(call: Call) -> Reply:
         *call.activity, before=query.from_, after=query.to
     )
     return answer(found)
+
+
+@op(
+    "GET",
+    f"{ACTIVITY}/insights",
+    "execution:read",
+    query=InsightsQuery,
+    answers={200: answers.Insights},
+    errors=(404,),
+)
+async def insights(call: Call) -> Reply:
+    """Say what the newest executions of a version did: rows, states and workers, timed."""
+    query = call.query(InsightsQuery)
+    row = await _row(call, query.version)
+    return answer(await call.door.orchestrator.insights.of(row, since=query.since))
 
 
 @op("GET", "/v1/schemas/blueprint.json", OPEN, answers={200: Any})

@@ -19,6 +19,7 @@ from goflow_py.domain.durations import seconds, timestamp_ms
 from goflow_py.domain.execution import Status
 from goflow_py.domain.model import Name, Seconds
 from goflow_py.domain.workers import Worker
+from goflow_py.engine.statistics import BUCKET_SECONDS_MIN
 
 T = TypeVar("T")
 
@@ -288,6 +289,21 @@ class VersionQuery(Query):
     """Which version; the latest if none."""
 
     version: Annotated[Whole, Field(ge=1)] | None = None
+
+
+class InsightsQuery(VersionQuery):
+    """Of which version, and of executions that began since when."""
+
+    since: Moment | None = None
+
+
+class StatsQuery(Query):
+    """What to count, since when, in buckets of which length; the last 24 hours if none."""
+
+    project: Text | None = None
+    activity: Text | None = None
+    since: Moment | None = None
+    bucket: Annotated[Duration, Field(ge=BUCKET_SECONDS_MIN)] | None = None
 
 
 GraphFormat = Literal["json", "mermaid", "dot"]

@@ -166,11 +166,11 @@ async def history(call: Call) -> Reply:
     return page(call, items, None if more is None else str(more), name="after")
 
 
-@op("GET", f"{EXECUTION}/attempts", READ, answers={200: answers.Items}, errors=(404,))
+@op("GET", f"{EXECUTION}/attempts", READ, answers={200: answers.Attempts}, errors=(404,))
 async def attempts(call: Call) -> Reply:
-    """Return every attempt, with what was sent and what came back."""
-    found = await call.door.orchestrator.tracking.attempts(await _execution(call))
-    return answer({"items": found})
+    """Return the attempts, with what was sent, what came back, waits and deadlines."""
+    found, earlier = await call.door.orchestrator.tracking.attempts(await _execution(call))
+    return answer({"items": found, "earlier": earlier})
 
 
 @op(

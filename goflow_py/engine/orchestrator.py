@@ -34,7 +34,9 @@ from goflow_py.ports import SHARDS, LimitsRow, Observer, Store, Transport
 from goflow_py.ports.scripts import Scripts
 
 if TYPE_CHECKING:
+    from goflow_py.engine.insights import Insights
     from goflow_py.engine.proofs import Proofs
+    from goflow_py.engine.statistics import Statistics
     from goflow_py.engine.uploads import Uploads
 
 log = logging.getLogger(__name__)
@@ -186,7 +188,12 @@ class Orchestrator:
         self.polls = Polls(
             store=self.store, claims=self.claims, queues=self.queues, clock=self.clock
         )
-        self.tracking = Tracking(store=self.store, catalog=self.catalog, owner=self.owner)
+        self.tracking = Tracking(
+            store=self.store,
+            catalog=self.catalog,
+            owner=self.owner,
+            public_url=self._options.public_url,
+        )
 
     def _open_doors_to_many(self) -> None:
         """Make the use cases that find, or make, further executions by themselves."""
@@ -237,6 +244,20 @@ class Orchestrator:
         from goflow_py.engine.uploads import Uploads
 
         return Uploads(store=self.store, catalog=self.catalog, clock=self.clock, proofs=self.proofs)
+
+    @cached_property
+    def statistics(self) -> "Statistics":
+        """How much began and ended."""
+        from goflow_py.engine.statistics import Statistics
+
+        return Statistics(store=self.store, clock=self.clock)
+
+    @cached_property
+    def insights(self) -> "Insights":
+        """What the newest executions of a version did."""
+        from goflow_py.engine.insights import Insights
+
+        return Insights(store=self.store, catalog=self.catalog, clock=self.clock)
 
     async def start(self) -> None:
         """Open the store, own its shards, and take up all that was running."""

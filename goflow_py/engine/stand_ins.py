@@ -31,11 +31,11 @@ def workers_of(compiled: Compiled, task: Task, workers: Workers) -> tuple[Worker
         return tuple(worker.model_copy(update=more) for worker in found)
     if task.kind == NOTIFY:
         endpoint = (task.target or {}).get("endpoint", "")
-        return (_worker(task.action, endpoint, ERRAND_RETRIES, ERRAND_RETRY),)
+        return (bare_worker(task.action, endpoint, ERRAND_RETRIES, ERRAND_RETRY),)
     model = compiled.actions[task.action].model
     if not isinstance(model, RetriedAction):
         return ()
-    return (_worker(task.action, _who(compiled, task), model.retry_count, model.retry),)
+    return (bare_worker(task.action, _who(compiled, task), model.retry_count, model.retry),)
 
 
 def called_worker(compiled: Compiled, workers: Workers, task: Task) -> Worker | None:
@@ -55,7 +55,8 @@ def used_of(task: Task, endpoint: str) -> int:
     return sum(task.used.values()) if task.kind in QUEUED else task.used.get(endpoint, 0)
 
 
-def _worker(name: str, endpoint: str, retry_count: int, retry: Retry) -> Worker:
+def bare_worker(name: str, endpoint: str, retry_count: int, retry: Retry) -> Worker:
+    """Return a worker of which nothing more is known."""
     return Worker.model_construct(
         name=name,
         worker_endpoint=endpoint,

@@ -4,16 +4,14 @@ from typing import Any
 
 import orjson
 
-from goflow_py.domain.actions import CallAction
 from goflow_py.domain.execution import Execution
 from goflow_py.domain.history import Entry
-from goflow_py.engine.attempts import BODY_KEPT_BYTES
-from goflow_py.engine.calls import is_url, key_of, with_target
+from goflow_py.engine.attempt_views import AttemptViews
 from goflow_py.engine.catalog import Catalog
 from goflow_py.engine.heads import UNREADABLE, damaged, readable, shown
 from goflow_py.engine.owner import Owner
+from goflow_py.engine.sent import Sender
 from goflow_py.engine.views import (
-    attempt_views,
     entry_view,
     execution_view,
     task_view,
@@ -35,10 +33,13 @@ ENTRIES_BYTES_MAX = 64 * 1024 * 1024
 class Tracking:
     """Reads what was committed; an execution in memory is read there."""
 
-    def __init__(self, *, store: Store, catalog: Catalog, owner: Owner) -> None:
+    def __init__(
+        self, *, store: Store, catalog: Catalog, owner: Owner, public_url: str = ""
+    ) -> None:
         self._store = store
         self._catalog = catalog
         self._owner = owner
+        self._public_url = public_url
 
     async def get(self, execution: str, *, project: str | None = None) -> Execution:
         """Return an execution. Raises ``NotFound``, also for another project's."""
@@ -98,14 +99,30 @@ class Tracking:
             more = shown[-1]["seq"]
         return [entry_view(entry) for entry in shown], more
 
-    async def attempts(self, execution: Execution) -> list[dict[str, Any]]:
-        """Return every attempt, with what was sent and what came back (bodies to 4 KiB)."""
-        compiled = await self._compiled(execution)
+    async def attempts(self, execution: Execution) -> tuple[list[dict[str, Any]], int]:
+        """Return attempts with what was sent and what came back (bodies to 4 KiB).
 
-        def request(entry: Entry, scheduled: Entry, state: str) -> dict[str, Any]:
-            return self._request(execution, compiled, entry, scheduled, state)
-
-        return attempt_views(await self._all_entries(execution.id), request)
+        The newest ``ATTEMPTS_SHOWN_MAX``; the number says how many came before them.
+        """
+        sender = Sender(
+            compiled=await self._compiled(execution),
+            workers=await self._catalog.workers(execution.project, execution.activity),
+            resolve=self._catalog.resolve,
+            public_url=self._public_url,
+        )
+        views = AttemptViews(then=_blank(execution), sender=sender)
+        count = size = 0
+        async for record in self._records(execution.id):
+            entries = _entries([record])
+            try:
+                views.record(entries)
+            except UNREADABLE as error:
+                raise damaged(execution.id) from error
+            count += len(entries)
+            size += len(record.entries)
+            if count > ENTRIES_MAX or size > ENTRIES_BYTES_MAX:
+                break
+        return list(views.found), views.begun - len(views.found)
 
     async def context(self, execution: Execution, at: int | None) -> dict[str, Any]:
         """Return what expressions saw at the end of the record that holds seq *at*."""
@@ -169,65 +186,6 @@ class Tracking:
             if len(found) > ENTRIES_MAX or size > ENTRIES_BYTES_MAX:
                 break
         return found
-
-    def _request(
-        self,
-        execution: Execution,
-        compiled: Compiled,
-        entry: Entry,
-        scheduled: Entry,
-        state: str,
-    ) -> dict[str, Any]:
-        """Return what was sent, made again from the history; secrets stay references."""
-        known = compiled.actions.get(scheduled["action"])  # a notification has none
-        action = known.model if known is not None else None
-        call = action if isinstance(action, CallAction) else CallAction(name=scheduled["action"])
-        endpoint = entry["worker"]
-        url = endpoint if is_url(endpoint) else self._catalog.resolve(endpoint) or endpoint
-        target = scheduled.get("target")
-        url = with_target(url, target if target is not None and "path" in target else None)
-        sent = scheduled["input"]
-        if not call.raw:
-            sent = _payload(execution, compiled, entry, scheduled, state) | {"meta": call.meta}
-        body = orjson.dumps(sent)
-        key = key_of(
-            execution.id,
-            entry["visit"],
-            entry["task"],
-            single=scheduled["single"],
-            own=scheduled.get("key"),
-        )
-        return {
-            "method": call.method or "POST",
-            "url": url,
-            "headers": {
-                "Idempotency-Key": key,
-                "Goflow-Execution-Id": execution.id,
-                "Goflow-Attempt": str(entry["attempt"]),
-                "Goflow-Fence": str(entry["seq"]),
-            },
-            "body": body[:BODY_KEPT_BYTES].decode("utf-8", "replace"),
-        }
-
-
-def _payload(
-    execution: Execution, compiled: Compiled, entry: Entry, scheduled: Entry, state: str
-) -> dict[str, Any]:
-    """Return the body of a call, made again from the history."""
-    return {
-        "executionId": execution.id,
-        "project": execution.project,
-        "activity": execution.activity,
-        "version": execution.version,
-        "state": state,
-        "task": entry["task"],
-        "action": scheduled["action"],
-        "visit": entry["visit"],
-        "attempt": entry["attempt"],
-        "key": execution.key,
-        "labels": compiled.states[state].labels,
-        "input": scheduled["input"],
-    }
 
 
 def _entries(records: list[RecordRow]) -> list[Entry]:

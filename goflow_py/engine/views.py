@@ -1,6 +1,6 @@
 """Executions as users see them: JSON objects with times as RFC 3339."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from goflow_py.domain.durations import rfc3339
@@ -96,69 +96,6 @@ def entry_view(entry: Entry) -> dict[str, Any]:
         name: rfc3339(value) if name in TIMES and isinstance(value, int) else value
         for name, value in entry.items()
     }
-
-
-# ---------------------------------------------------------------- attempts
-
-
-def attempt_views(entries: Iterable[Entry], request: Any) -> list[dict[str, Any]]:
-    """Return every attempt in the order of its start; *request* rebuilds what was sent."""
-    inputs: dict[tuple[int, str], Entry] = {}
-    found: dict[tuple[int, str, int], dict[str, Any]] = {}
-    state, visit = "init", 0
-    errands: set[str] = set()
-
-    def place(task: str, visit: int) -> tuple[int, str]:
-        return (0 if task in errands else visit), task  # an errand belongs to no visit
-
-    for entry in entries:
-        match entry["type"]:
-            case "transition" if entry["entered"]:
-                state, visit = entry["to"], entry["visit"]
-            case "taskScheduled":
-                if entry.get("errand"):
-                    errands.add(entry["task"])
-                inputs[place(entry["task"], visit)] = entry
-            case "attemptStarted":
-                key = (*place(entry["task"], visit), entry["attempt"])
-                scheduled = inputs[place(entry["task"], visit)]
-                found[key] = _opened(entry, scheduled, state, request)
-            case "attemptEnded":
-                view = found.get((*place(entry["task"], entry["visit"]), entry["attempt"]))
-                if view is not None:
-                    _closed(view, entry)
-            case _:
-                pass
-    return list(found.values())
-
-
-def _opened(entry: Entry, scheduled: Entry, state: str, request: Any) -> dict[str, Any]:
-    return {
-        "task": entry["task"],
-        "action": scheduled["action"],
-        "state": state,
-        "visit": entry["visit"],
-        "attempt": entry["attempt"],
-        "worker": entry["worker"],
-        "priority": entry["priority"],
-        "queuedAt": rfc3339(scheduled["at"]),
-        "startedAt": rfc3339(entry["at"]),
-        "endedAt": None,
-        "outcome": None,
-        "httpStatus": None,
-        "ms": None,
-        "request": request(entry, scheduled, state),
-        "response": None,
-        "error": None,
-    }
-
-
-def _closed(view: dict[str, Any], entry: Entry) -> None:
-    view["endedAt"] = rfc3339(entry["at"])
-    for name in ("outcome", "httpStatus", "ms"):
-        view[name] = entry[name]
-    view["response"] = entry.get("response")
-    view["error"] = entry.get("error")
 
 
 # ---------------------------------------------------------------- why

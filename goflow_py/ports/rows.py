@@ -316,6 +316,49 @@ class TaskFilter:
     execution: str | None = None
 
 
+@value
+class FiguresFilter:
+    """Which executions to count, and in which slots of time."""
+
+    project: str | None = None
+    activity: str | None = None
+    """Asked only together with a project."""
+    since: int
+    until: int
+    """What began, or ended, with since <= time < until is counted."""
+    slot_ms: int
+    """The first slot begins at *since*."""
+    rows: int
+    """Executions that are looked at: the newest so many."""
+
+
+@value
+class Slot:
+    """What began and what ended in a slot of time; the median and the 95th percentile in ms."""
+
+    started: int = 0
+    completed: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    p50: int | None = None
+    """Of what completed, from the start to the end. None: nothing did."""
+    p95: int | None = None
+
+
+@value
+class Figures:
+    """What became of the newest executions."""
+
+    looked: int
+    """Executions that were looked at."""
+    oldest: int | None
+    """When the first of them began; None: there is none."""
+    whole: Slot
+    """All slots together."""
+    slots: Mapping[int, Slot]
+    """Those in which something happened, by number."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
     """A part of a list; *next* is the cursor of the following part, None at the end."""

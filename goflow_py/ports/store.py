@@ -7,6 +7,8 @@ from goflow_py.ports.rows import (
     BatchRow,
     BlueprintRow,
     EarlyRow,
+    Figures,
+    FiguresFilter,
     Filter,
     KeyRow,
     LimitsRow,
@@ -94,6 +96,20 @@ class Store(Protocol):
 
     async def counts(self, project: str, activity: str) -> dict[int, dict[str, int]]:
         """Return ``{version: {status: count}}``."""
+
+    async def figures(self, which: FiguresFilter) -> Figures:
+        """Count what began and what ended, among the newest ``which.rows`` executions and no more.
+
+        A percentile is the value at its place in the order (nearest rank), so one that was there.
+        """
+
+    async def newest(
+        self, project: str, activity: str, version: int, *, since: int, rows: int, limit: int
+    ) -> list[str]:
+        """Return ids of executions of a version that began at or behind *since*, newest first.
+
+        At most *limit*; looks at the newest *rows* executions of the activity and no more.
+        """
 
     async def delete(self, execution: str) -> bool:
         """Remove an execution, its history, inbox, queued work and names; False: there is none.

@@ -30,12 +30,13 @@ from goflow_py.ports import (
 )
 from goflow_py.store import rules
 from goflow_py.store.bell import Bell
+from goflow_py.store.counting import Counting
 from goflow_py.store.tables import Stored, Tables
 
 SCHEMA = 3
 
 
-class MemoryStore:
+class MemoryStore(Counting):
     """``ports.Store`` over dicts. What it holds outlives ``close``, not the process.
 
     Stores over the same *tables* are nodes of one cell, with leases and fencing between them.

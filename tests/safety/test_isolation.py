@@ -252,6 +252,18 @@ async def walk_projects(anna: Tenant, bert: Tenant) -> list[Answer]:
     return [found]
 
 
+async def walk_stats(anna: Tenant, bert: Tenant) -> list[Answer]:
+    mine = await anna.api("GET", "/v1/stats")
+    named = await anna.api("GET", f"/v1/stats?project={anna.project}")
+    listed = (await anna.api("GET", "/v1/executions?limit=500")).body["items"]
+    assert mine.body["started"] == named.body["started"] == len(listed) > 0
+    theirs = await anna.api("GET", f"/v1/stats?project={bert.project}")
+    nobodys = await anna.api("GET", "/v1/stats?project=nowhere")
+    for answer in (theirs, nobodys):
+        assert (answer.body["started"], answer.body["looked"]["executions"]) == (0, 0)
+    return [mine, named]
+
+
 WALKS: dict[str, Walk] = {
     "GET /v1/blueprints": walk_blueprints,
     "POST /v1/blueprints": walk_upload,
@@ -264,6 +276,7 @@ WALKS: dict[str, Walk] = {
     "GET /v1/workers": walk_workers,
     "GET /v1/keys": walk_keys,
     "GET /v1/projects": walk_projects,
+    "GET /v1/stats": walk_stats,
     "POST /v1/keys": walk_new_keys,
 }
 

@@ -184,6 +184,87 @@ UPDATE names SET execution = '' WHERE execution = ? AND execution <> '';
 -- name: delete_messages
 DELETE FROM inbox WHERE execution = ?;
 
+-- ---------------------------------------------------------------- figures
+-- Of the newest `:rows` executions: the limit bounds the work, whatever the file holds. Each row is
+-- (what, slot, value); slot -1 is all of them together.
+
+-- name: figures_by_activity
+-- One activity.
+WITH looked AS MATERIALIZED (
+  SELECT status, started_at, finished_at FROM executions INDEXED BY executions_activity
+  WHERE project = :project AND activity = :activity
+  ORDER BY n DESC LIMIT :rows),
+ended AS MATERIALIZED (
+  SELECT status, (finished_at - :since) / :slot_ms AS slot, max(0, finished_at - started_at) AS ms
+  FROM looked WHERE finished_at >= :since AND finished_at < :until),
+ranked AS (
+  SELECT slot, ms, row_number() OVER (PARTITION BY slot ORDER BY ms) AS place,
+    count(*) OVER (PARTITION BY slot) AS size
+  FROM ended WHERE status = 'completed'
+  UNION ALL
+  SELECT -1, ms, row_number() OVER (ORDER BY ms), count(*) OVER ()
+  FROM ended WHERE status = 'completed')
+SELECT 'looked', count(*), min(started_at) FROM looked
+UNION ALL SELECT 'started', (started_at - :since) / :slot_ms, count(*)
+  FROM looked WHERE started_at >= :since AND started_at < :until GROUP BY 2
+UNION ALL SELECT status, slot, count(*) FROM ended GROUP BY 1, 2
+UNION ALL SELECT 'p50', slot, ms FROM ranked WHERE place = (size + 1) / 2
+UNION ALL SELECT 'p95', slot, ms FROM ranked WHERE place = (size * 95 + 99) / 100;
+
+-- name: figures_by_project
+-- One project.
+WITH looked AS MATERIALIZED (
+  SELECT status, started_at, finished_at FROM executions INDEXED BY executions_project
+  WHERE project = :project
+  ORDER BY n DESC LIMIT :rows),
+ended AS MATERIALIZED (
+  SELECT status, (finished_at - :since) / :slot_ms AS slot, max(0, finished_at - started_at) AS ms
+  FROM looked WHERE finished_at >= :since AND finished_at < :until),
+ranked AS (
+  SELECT slot, ms, row_number() OVER (PARTITION BY slot ORDER BY ms) AS place,
+    count(*) OVER (PARTITION BY slot) AS size
+  FROM ended WHERE status = 'completed'
+  UNION ALL
+  SELECT -1, ms, row_number() OVER (ORDER BY ms), count(*) OVER ()
+  FROM ended WHERE status = 'completed')
+SELECT 'looked', count(*), min(started_at) FROM looked
+UNION ALL SELECT 'started', (started_at - :since) / :slot_ms, count(*)
+  FROM looked WHERE started_at >= :since AND started_at < :until GROUP BY 2
+UNION ALL SELECT status, slot, count(*) FROM ended GROUP BY 1, 2
+UNION ALL SELECT 'p50', slot, ms FROM ranked WHERE place = (size + 1) / 2
+UNION ALL SELECT 'p95', slot, ms FROM ranked WHERE place = (size * 95 + 99) / 100;
+
+-- name: figures_by_all
+-- All projects.
+WITH looked AS MATERIALIZED (
+  SELECT status, started_at, finished_at FROM executions
+  ORDER BY n DESC LIMIT :rows),
+ended AS MATERIALIZED (
+  SELECT status, (finished_at - :since) / :slot_ms AS slot, max(0, finished_at - started_at) AS ms
+  FROM looked WHERE finished_at >= :since AND finished_at < :until),
+ranked AS (
+  SELECT slot, ms, row_number() OVER (PARTITION BY slot ORDER BY ms) AS place,
+    count(*) OVER (PARTITION BY slot) AS size
+  FROM ended WHERE status = 'completed'
+  UNION ALL
+  SELECT -1, ms, row_number() OVER (ORDER BY ms), count(*) OVER ()
+  FROM ended WHERE status = 'completed')
+SELECT 'looked', count(*), min(started_at) FROM looked
+UNION ALL SELECT 'started', (started_at - :since) / :slot_ms, count(*)
+  FROM looked WHERE started_at >= :since AND started_at < :until GROUP BY 2
+UNION ALL SELECT status, slot, count(*) FROM ended GROUP BY 1, 2
+UNION ALL SELECT 'p50', slot, ms FROM ranked WHERE place = (size + 1) / 2
+UNION ALL SELECT 'p95', slot, ms FROM ranked WHERE place = (size * 95 + 99) / 100;
+
+-- name: newest_of_version
+-- The inner limit bounds the work where a version has none among the newest.
+SELECT id FROM (
+  SELECT n, id, version, started_at FROM executions INDEXED BY executions_activity
+  WHERE project = :project AND activity = :activity
+  ORDER BY n DESC LIMIT :rows)
+WHERE version = :version AND started_at >= :since
+ORDER BY n DESC LIMIT :limit;
+
 -- ---------------------------------------------------------------- lists
 -- One block for each index that can lead; `lists.py` chooses. The index and the limit bound the
 -- work of a page without other conditions. With them `:floor` does: a page looks at so many rows

@@ -32,6 +32,7 @@ from goflow_py.store.bell import Bell
 from goflow_py.store.sqlite import backup, failures, jobs, lists, rows
 from goflow_py.store.sqlite.commit import commit, ends
 from goflow_py.store.sqlite.datafile import DataFile
+from goflow_py.store.sqlite.figures import Counting
 from goflow_py.store.sqlite.queries import SQL
 from goflow_py.store.sqlite.readers import Readers
 from goflow_py.store.sqlite.schema import SCHEMA, migrate, refuse
@@ -44,7 +45,7 @@ PROOF_BYTES = 1024 * 1024
 """What a ping writes after a refused write: as much as a large commit."""
 
 
-class SqliteStore:
+class SqliteStore(Counting):
     """Durable to the last commit that returned: through kill -9, power loss and reboot.
 
     *on_fatal* is called on the event loop, once, when a sync failed: the server must end, for
