@@ -1,5 +1,7 @@
 """The store's contract: figures of the newest executions, in slots of time."""
 
+from typing import Any
+
 import pytest
 
 from goflow_py.ports import Figures, FiguresFilter, Slot, Store
@@ -12,7 +14,7 @@ def which(**fields) -> FiguresFilter:
 
 
 def ended(make: Make, number: int, began: int, ms: int, status: str = "completed", **fields):
-    times = {"started_at": NOW + began, "finished_at": NOW + began + ms}
+    times: dict[str, Any] = {"started_at": NOW + began, "finished_at": NOW + began + ms}
     return make.start(make.id(number), status=status, **times, **fields)
 
 
@@ -79,7 +81,8 @@ async def test_figures_are_of_a_project_or_an_activity(store, make):
     )
 
     async def count(**fields) -> int:
-        return (await store.figures(which(**fields))).whole.completed
+        found: int = (await store.figures(which(**fields))).whole.completed
+        return found
 
     assert await count() == 3
     assert await count(project="a") == 2
