@@ -19,6 +19,7 @@ from goflow_py.api import (
     operations,
     problems,
     statistics,
+    streams,
     tasks,
     workers,
 )
@@ -54,6 +55,8 @@ OPS: tuple[Op, ...] = (
     executions.graph,
     executions.output,
     statistics.stats,
+    streams.stream_of_one,
+    streams.stream,
     events.send,
     events.send_by_key,
     controls.pause,

@@ -118,6 +118,16 @@ class Access:
             roles=frozenset(key.roles),
         )
 
+    def holds(self, caller: Caller) -> bool:
+        """Tell whether the key is still good with which a caller came."""
+        if caller.principal is None:
+            return True
+        key = self.keys.get(caller.principal)
+        return key is not None and not self._has_expired(key)
+
+    def _has_expired(self, key: KeyRow) -> bool:
+        return key.expires_at is not None and key.expires_at <= self.clock.now_ms()
+
     def _key(self, header: str | None, address: str) -> KeyRow:
         if header is None:
             raise Unauthenticated("send a key: 'Authorization: Bearer gf_...'", code="no_key")
@@ -142,7 +152,7 @@ class Access:
         same = hmac.compare_digest(key.hash if key else "0" * 64, hash_secret(secret))
         if key is None or not same:
             raise Unauthenticated("this key is not known, or was revoked", code="bad_key")
-        if key.expires_at is not None and key.expires_at <= self.clock.now_ms():
+        if self._has_expired(key):
             raise Unauthenticated("this key has expired; ask for a new one", code="expired_key")
         return key
 

@@ -258,6 +258,11 @@ Wait = Annotated[
     WithJsonSchema({"type": "string", "pattern": r"^\d{1,4}s?$", "examples": ["30s"]}),
 ]
 Text = Annotated[str, StringConstraints(max_length=255)]
+Statuses = Annotated[
+    tuple[Status, ...],
+    BeforeValidator(_commas),
+    WithJsonSchema({"type": "array", "items": {"enum": [str(one) for one in Status]}}),
+]
 
 
 class UploadQuery(Query):
@@ -333,17 +338,23 @@ class ExecutionsQuery(PageQuery):
 
     project: Text | None = None
     activity: Text | None = None
-    status: Annotated[
-        tuple[Status, ...],
-        BeforeValidator(_commas),
-        WithJsonSchema({"type": "array", "items": {"enum": [str(one) for one in Status]}}),
-    ] = ()
+    status: Statuses = ()
     state: Text | None = None
     key: Text | None = None
     since: Moment | None = None
     until: Moment | None = None
     q: Text | None = None
     labels: Annotated[dict[str, Text], Field(alias="label.")] = {}
+
+
+class StreamQuery(Query):
+    """Whose entries."""
+
+    project: Text | None = None
+    activity: Text | None = None
+    status: Statuses = ()
+    """Of the execution, once the entry was committed."""
+    key: Text | None = None
 
 
 class ExecutionQuery(Query):

@@ -36,6 +36,7 @@ class Door:
         self.draining = True
         self.orchestrator.owner.draining = True
         self.orchestrator.polls.end()
+        self.orchestrator.streams.end()
 
     def refuse_when_draining(self) -> None:
         """Raise ``Unavailable`` while the server drains."""

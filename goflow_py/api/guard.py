@@ -105,7 +105,10 @@ class Guard:
             _before(connection.owes_since, now - self.header_timeout_seconds)
             or _before(connection.unread_since, now - self.read_timeout_seconds)
             or _before(connection.half_closed_since, now - HALF_CLOSED_SECONDS)
-            or _before(connection.busy_since, now - self.request_timeout_seconds)
+            or (
+                connection.gone is None
+                and _before(connection.busy_since, now - self.request_timeout_seconds)
+            )
         )
 
 
@@ -124,6 +127,7 @@ class Connection(web.RequestHandler):
         "_peer",
         "_wire",
         "busy_since",
+        "gone",
         "half_closed_since",
         "owes_since",
         "unread_since",
@@ -145,6 +149,8 @@ class Connection(web.RequestHandler):
         """When its client ceased to read."""
         self.busy_since: float | None = None
         """When the request came that has no answer yet."""
+        self.gone: Callable[[], object] | None = None
+        """Wakes the answer that goes on for as long as its client is there."""
 
     # ------------------------------------------------------------ coming and going
 
@@ -172,6 +178,8 @@ class Connection(web.RequestHandler):
         self._guard.leave(self, self._peer)
         if self._admitted:
             super().connection_lost(exc)
+        if self.gone is not None:
+            self.gone()
 
     def cut(self) -> None:
         """End the connection, whatever is still to be sent."""
@@ -216,6 +224,10 @@ class Connection(web.RequestHandler):
         self._body, self._head_bytes = body, 0
         self.busy_since, self.owes_since = self._guard.clock.monotonic(), None
 
+    def flows(self, gone: Callable[[], object]) -> None:
+        """Let the answer take its time; call *gone* when the client has gone."""
+        self.gone = gone
+
     @property
     def _body_is_open(self) -> bool:
         return self._body is not None and not self._body.is_eof()
@@ -236,7 +248,7 @@ class Connection(web.RequestHandler):
         try:
             return await super().finish_response(request, resp, start_time)
         finally:
-            self.busy_since = None
+            self.busy_since = self.gone = None
             if self.half_closed_since is not None and not self._messages:
                 self.close()
 

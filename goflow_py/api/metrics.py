@@ -84,6 +84,7 @@ class Metrics:
             "goflow_tasks_waiting": ("Tasks without a slot.", lambda: dispatcher.slots.waiting),
             "goflow_timers": ("Timers in memory.", lambda: len(orchestrator.owner.timers)),
             "goflow_connections": ("Open connections.", connections),
+            "goflow_streams": ("Open streams.", lambda: len(orchestrator.streams)),
             "goflow_draining": ("1 while it drains.", lambda: orchestrator.draining),
             "goflow_executions_left_alone": (
                 "Executions that broke the engine, and could not be ended.",

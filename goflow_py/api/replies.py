@@ -1,11 +1,13 @@
 """What goes back to a client: a value, which is written in one piece."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from typing import Protocol, cast
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 from aiohttp.helpers import rfc822_formatted_time
 
 SAFE_HEADERS = {
@@ -30,6 +32,13 @@ def lines(headers: Mapping[str, str]) -> str:
 
 BARE = lines(SAFE_HEADERS)
 JSON = lines({"Content-Type": "application/json", **SAFE_HEADERS})
+
+
+class Flowing(Protocol):
+    """A connection on which an answer goes on for long."""
+
+    def flows(self, gone: Callable[[], object]) -> None:
+        """Let the answer take its time; call *gone* when the client has gone."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -61,7 +70,7 @@ class Reply:
     def _wire(self, request: web.BaseRequest) -> bytes:
         (major, minor), status = request.version, self.status
         more = lines(self.headers) if self.headers else ""
-        size = "" if status in _BODILESS else f"Content-Length: {len(self.body)}\r\n"
+        size = "" if status in _BODILESS else f"{self._length(request)}\r\n"
         connection = ""
         if not self.keep_alive and minor == 1:
             connection = "Connection: close\r\n"
@@ -72,3 +81,45 @@ class Reply:
             f"Date: {rfc822_formatted_time()}\r\n{connection}\r\n"
         ).encode()
         return head if status in _BODILESS or request.method == "HEAD" else head + self.body
+
+    def _length(self, request: web.BaseRequest) -> str:
+        """Return the header that says where the body ends."""
+        return f"Content-Length: {len(self.body)}"
+
+
+@dataclass(slots=True, kw_only=True)
+class Flow(Reply):
+    """An answer that goes on: it is written as it comes, and as fast as it is read.
+
+    Whoever reads nothing at all is cut by the sweep of the connections, as with any answer.
+    """
+
+    pieces: AsyncGenerator[bytes]
+    wake: Callable[[], object]
+    """Lets *pieces* go on at once, so that it finds its client gone."""
+    close: Callable[[], object]
+    """Is called when it is over, also when nothing was written."""
+
+    async def prepare(self, request: web.BaseRequest) -> None:
+        """Write all of it. Raises ``ConnectionError`` when the client has gone."""
+        writer = request.writer
+        self.keep_alive = False
+        try:
+            await writer.write(self._wire(request))
+            if request.method == "HEAD":
+                return
+            if request.version >= HttpVersion11:
+                writer.enable_chunking()
+            cast("Flowing", request.protocol).flows(self.wake)
+            async with aclosing(self.pieces) as pieces:
+                async for piece in pieces:
+                    await writer.write(piece)
+                    await writer.drain()
+            await writer.write_eof()
+        finally:
+            self.close()
+
+    def _length(self, request: web.BaseRequest) -> str:
+        # Of HTTP/1.0 the connection's end is that of the body.
+        chunked = request.version >= HttpVersion11
+        return "Transfer-Encoding: chunked" if chunked else "Connection: close"

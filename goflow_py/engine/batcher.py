@@ -47,6 +47,8 @@ class Batcher:
         self._task: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = False
+        self.committed: Callable[[], object] = lambda: None
+        """Is told of every commit, once it is durable."""
         self.commits = 0
         self.writes = 0
 
@@ -108,6 +110,7 @@ class Batcher:
             for (_, future), verdict in zip(batch, verdicts, strict=True):
                 if not future.done():
                     future.set_result(verdict)
+            self.committed()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         """Let nobody wait for a writer that is gone, and end the process if nobody ended it."""

@@ -11,6 +11,7 @@ from goflow_py.clock import Clock
 from goflow_py.domain.execution import Execution
 from goflow_py.engine.catalog import Catalog
 from goflow_py.engine.heads import read_head
+from goflow_py.engine.ring import Ring
 from goflow_py.engine.steps import Result
 from goflow_py.errors import GoFlowError, NotFound, Unavailable
 from goflow_py.fsm.compile import Compiled
@@ -45,6 +46,8 @@ class Memory:
         self._loading: dict[str, asyncio.Future[None]] = {}
         self._watchers: dict[str, list[asyncio.Future[Execution | None]]] = {}
         self._waiting_is_over = False
+        self.followers = dict[str, set[Ring]]()
+        """By execution: who is woken when it has changed."""
         self.epochs: dict[int, int] = {}
         """The shards that this node owns."""
 

@@ -26,6 +26,7 @@ from goflow_py.engine.owner import POLL_SECONDS, Owner
 from goflow_py.engine.polls import Polls
 from goflow_py.engine.queues import Queues
 from goflow_py.engine.slots import CALLS_IN_FLIGHT_MAX
+from goflow_py.engine.streams import Streams
 from goflow_py.engine.supervisor import Supervisor
 from goflow_py.engine.swm import Swm
 from goflow_py.engine.tracking import Tracking
@@ -194,6 +195,10 @@ class Orchestrator:
             owner=self.owner,
             public_url=self._options.public_url,
         )
+        self.streams = Streams(
+            store=self.store, tracking=self.tracking, memory=self.owner.memory, clock=self.clock
+        )
+        self.batcher.committed = self.streams.feed.committed
 
     def _open_doors_to_many(self) -> None:
         """Make the use cases that find, or make, further executions by themselves."""

@@ -281,6 +281,8 @@ class Owner:
         self.places.committed(member.live.compiled, before, after)
         self._queues.changed(member.live.compiled, before, after)
         self.committed(after)
+        for ring in self.memory.followers.get(after.id, ()):
+            ring.ring()
         if member.is_new:
             self._observer.started(after.project, after.activity)
         if after.ended and (member.is_new or not before.ended):

@@ -12,6 +12,8 @@ BATCH_RECORDS_MAX = 1_000
 BATCH_BYTES_MAX = 4 * 1024 * 1024
 PAGE_BYTES_MAX = 16 * 1024 * 1024
 """A page of heads or of a history ends behind the one with which it has so many."""
+COMMITS_BYTES_MAX = 1024 * 1024
+"""The same for a page of commits: every stream may hold one."""
 
 
 @value
@@ -88,6 +90,34 @@ class RecordRow:
     hash: str
     entries: bytes
     epoch: int = 0
+
+
+@value
+class CommitRow:
+    """A record in the order of commits, and whose it is."""
+
+    n: int
+    """Its place in that order: it rises, has gaps, and is never given twice."""
+    project: str
+    activity: str
+    key: str | None
+    status: str
+    """Of the execution, as of this commit."""
+    record: RecordRow
+
+
+@value
+class CommitPage:
+    """A part of the order of commits."""
+
+    items: Sequence[CommitRow]
+    until: int
+    """The number up to which everything was read: the next part begins behind it."""
+    forgotten: Mapping[str, int]
+    """Of each project the newest deleted record, if its number is behind the part's beginning.
+
+    What was deleted while the part was read is among them.
+    """
 
 
 @value

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 from goflow_py.ports.rows import (
     BatchRow,
     BlueprintRow,
+    CommitPage,
     EarlyRow,
     Figures,
     FiguresFilter,
@@ -74,6 +75,19 @@ class Store(Protocol):
         """Return the records that end behind seq *after*, oldest first, at most *limit*.
 
         Fewer when they are long (``PAGE_BYTES_MAX``): only an empty list says that none is left.
+        """
+
+    async def newest_commit(self) -> tuple[str, int]:
+        """Return the name of the order of commits, and the number of its newest record.
+
+        The name is another one once numbers may be given again: behind the restore of a backup.
+        """
+
+    async def commits(self, *, after: int, limit: int) -> CommitPage:
+        """Return the records behind the number *after* in the order of their commits.
+
+        At most *limit*; fewer when they are long (``COMMITS_BYTES_MAX``): a page whose ``until`` is
+        *after* says that there are no more. Sees every commit that returned, and whole commits.
         """
 
     async def live(self, shards: Sequence[int], *, after: str, limit: int) -> list[bytes]:

@@ -2,7 +2,6 @@
 
 import itertools
 import os
-from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -11,6 +10,7 @@ from goflow_py.errors import StartRefused
 from goflow_py.ports import (
     BatchRow,
     BlueprintRow,
+    CommitPage,
     EarlyRow,
     Filter,
     KeyRow,
@@ -34,6 +34,8 @@ from goflow_py.store.counting import Counting
 from goflow_py.store.tables import Stored, Tables
 
 SCHEMA = 3
+LINE = "memory"
+"""Its order of commits goes with the process, and so does the key that seals cursors."""
 
 
 class MemoryStore(Counting):
@@ -116,6 +118,12 @@ class MemoryStore(Counting):
         records = stored.records if stored else []
         found = [record for record in records if record.seq > after][:limit]
         return found[: rules.fitting(len(record.entries) for record in found)]
+
+    async def newest_commit(self) -> tuple[str, int]:
+        return LINE, self._tables.committed
+
+    async def commits(self, *, after: int, limit: int) -> CommitPage:
+        return self._tables.commits(after, limit)
 
     async def live(self, shards: Sequence[int], *, after: str, limit: int) -> list[bytes]:
         heads = [stored.head for stored in self._of(shards)]
@@ -356,17 +364,7 @@ class MemoryStore(Counting):
         _ = self._tables
 
     async def stats(self) -> Mapping[str, Any]:
-        tables = self._tables
-        statuses = Counter(stored.head.status for stored in tables.executions.values())
-        size = sum(len(stored.head.body) for stored in tables.executions.values())
-        return {
-            "executions": dict(statuses),
-            "inbox": len(tables.inbox),
-            "tasks": tables.tasks.counts(),
-            "batches": len(tables.batches.open()),
-            "bytes": size,
-            "schema": SCHEMA,
-        }
+        return {**self._tables.stats(), "schema": SCHEMA}
 
     async def backup(self, path: str) -> None:
         """Write everything as JSON: to be looked at, as there is nothing to restore it into."""

@@ -169,11 +169,11 @@ def decode_cursor(cursor: str, *kinds: type) -> tuple[Any, ...]:
     return tuple(place)
 
 
-def fitting(sizes: Iterable[int]) -> int:
+def fitting(sizes: Iterable[int], most: int = PAGE_BYTES_MAX) -> int:
     """Return how many of the first, with so many bytes each, make a page: at least one."""
     total = count = 0
     for size in sizes:
-        if total >= PAGE_BYTES_MAX:
+        if total >= most:
             break
         total, count = total + size, count + 1
     return count

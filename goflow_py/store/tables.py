@@ -1,14 +1,19 @@
 """The memory store's tables, and the commit on them: plain dicts, no waiting, no I/O."""
 
 import base64
+from collections import Counter
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import orjson
 
 from goflow_py.ports import (
+    COMMITS_BYTES_MAX,
     SHARDS,
     BlueprintRow,
+    CommitPage,
+    CommitRow,
     Committed,
     Fenced,
     HeadRow,
@@ -47,6 +52,8 @@ class Stored:
     number: int
     head: HeadRow
     records: list[RecordRow]
+    numbers: list[int] = field(default_factory=list)
+    """Of its records, in the order of commits."""
 
 
 @dataclass(slots=True)
@@ -69,6 +76,11 @@ class Tables:
     tasks: Tasks = field(default_factory=Tasks)
     batches: Batches = field(default_factory=Batches)
     early: Early = field(default_factory=Early)
+    order: dict[int, CommitRow] = field(default_factory=dict)
+    """Every record by its number in the order of commits."""
+    forgotten: dict[str, int] = field(default_factory=dict)
+    """Of each project the number of the newest record that was deleted."""
+    committed: int = 0
     started: int = 0
     delivered: int = 0
     bells: list[Bell] = field(default_factory=list)
@@ -94,7 +106,9 @@ class Tables:
 
     def delete(self, executions: Set[str]) -> int:
         """Remove executions and what belongs to them, but for names that expire; how many."""
-        gone = {one for one in executions if self.executions.pop(one, None) is not None}
+        gone = {one for one in executions if one in self.executions}
+        for one in gone:
+            self._forget(self.executions.pop(one))
         for key, name in [*self.names.items()] if gone else ():
             if name.execution not in gone:
                 continue
@@ -106,6 +120,26 @@ class Tables:
             del self.inbox[number]
         self.tasks.delete(gone)
         return len(gone)
+
+    def _forget(self, stored: Stored) -> None:
+        """Take an execution's records out of the order of commits."""
+        project = stored.head.project
+        self.forgotten[project] = max([*stored.numbers, self.forgotten.get(project, 0)])
+        for number in stored.numbers:
+            del self.order[number]
+
+    def commits(self, after: int, limit: int) -> CommitPage:
+        """Return what the next numbers behind *after* are of."""
+        until = max(after, min(after + limit, self.committed))
+        found = [self.order[n] for n in range(after + 1, until + 1) if n in self.order]
+        fitting = rules.fitting((len(row.record.entries) for row in found), COMMITS_BYTES_MAX)
+        if fitting < len(found):
+            until = found[fitting - 1].n
+        return CommitPage(
+            items=found[:fitting],
+            until=until,
+            forgotten={one: n for one, n in self.forgotten.items() if n > after},
+        )
 
     def upload(self, upload: Upload) -> BlueprintRow | Taken:
         """Store what is new of a blueprint and its workers; return the version that holds now."""
@@ -153,6 +187,17 @@ class Tables:
         for event in self.early.rows.values():
             yield event.project, len(event.body)
 
+    def stats(self) -> dict[str, Any]:
+        """Return sizes and counts for operators."""
+        heads = [stored.head for stored in self.executions.values()]
+        return {
+            "executions": dict(Counter(head.status for head in heads)),
+            "inbox": len(self.inbox),
+            "tasks": self.tasks.counts(),
+            "batches": len(self.batches.open()),
+            "bytes": sum(len(head.body) for head in heads),
+        }
+
     def dump(self) -> bytes:
         """Return everything as JSON, bytes in base64."""
         everything = {
@@ -192,7 +237,8 @@ class Tables:
             self.executions[head.id] = Stored(self.started, head, [])
         stored = self.executions[head.id]
         stored.head = replace(head, labels=dict(head.labels), parent=stored.head.parent)
-        stored.records += [replace(record, epoch=write.epoch) for record in write.records]
+        for record in write.records:
+            self._record(stored, replace(record, epoch=write.epoch))
         for name in write.names:
             self.names[name_key(name)] = name
         for number in write.inbox:
@@ -200,6 +246,20 @@ class Tables:
                 del self.inbox[number]
         if write.queue is not None:
             self.tasks.put(head.id, write.queue)
+
+    def _record(self, stored: Stored, record: RecordRow) -> None:
+        self.committed += 1
+        stored.records.append(record)
+        stored.numbers.append(self.committed)
+        head = stored.head
+        self.order[self.committed] = CommitRow(
+            n=self.committed,
+            project=head.project,
+            activity=head.activity,
+            key=head.key,
+            status=head.status,
+            record=record,
+        )
 
     def _refusal(self, node: str, write: Write, own: dict[NameKey, Name]) -> Fenced | Taken | None:
         """Say why *write* cannot be; *own*: the names of its family, to which its own are added."""

@@ -14,10 +14,9 @@ from typing import Any, TypeVar
 
 from goflow_py.errors import Unavailable
 from goflow_py.store import rules
-from goflow_py.store.sqlite import failures, jobs
+from goflow_py.store.sqlite import failures
 from goflow_py.store.sqlite.queries import SQL
 from goflow_py.store.sqlite.readers import Readers
-from goflow_py.store.sqlite.schema import migrate
 from goflow_py.store.sqlite.store import SqliteStore
 from goflow_py.torture.loop import Host
 
@@ -221,12 +220,7 @@ class SimStore(SqliteStore):
         self._open_readers = SimReaders(
             self._disk, self._host, chance=self._chance, roll=self._roll
         )
-
-        def prepare(connection: sqlite3.Connection) -> None:
-            migrate(connection, self._file.path, now)
-            jobs.register(connection, node, now, now + ttl_ms)
-
-        await self._write(prepare)
+        await self._write(lambda connection: self._take_over(connection, now))
 
 
 def at_rest(disk: Disk) -> SqliteStore:

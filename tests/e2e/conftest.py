@@ -1,6 +1,7 @@
 """A real server on a real socket with a real file, a real worker, and a client that asserts."""
 
 import asyncio
+import contextlib
 import io
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -18,6 +19,7 @@ from goflow_py.config import Settings
 
 DEADLINE_SECONDS = 20.0
 LOOK_SECONDS = 0.01
+STREAM_SECONDS = 0.3
 JSON = {"Content-Type": "application/json"}
 
 
@@ -74,7 +76,12 @@ class Api:
             skip_auto_headers=("Content-Type",),
             allow_redirects=False,
         ) as answer:
-            return Answer(answer.status, answer.headers, await answer.read())
+            flows = answer.content_type == "text/event-stream"
+            return Answer(
+                answer.status,
+                answer.headers,
+                await (_beginning(answer.content) if flows else answer.read()),
+            )
 
     async def good(self, method: str, path: str, value: Any = None, **headers: Any) -> Any:
         """Return the body of an answer that has to be a good one."""
@@ -94,6 +101,16 @@ class Api:
 
         found: dict[str, Any] = await eventually(look)
         return found
+
+
+async def _beginning(stream: aiohttp.StreamReader) -> bytes:
+    """Return what comes of a stream at once."""
+    found = b""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(STREAM_SECONDS):
+            while piece := await stream.readany():
+                found += piece
+    return found
 
 
 async def eventually(look: Callable[[], Awaitable[Any]]) -> Any:

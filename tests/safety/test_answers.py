@@ -37,6 +37,7 @@ HOSTILE = (
     b'{"name": "go", "data": 1e999}',
     b'{"id": 1, "ids": "x", "queues": {}, "scopes": [], "filter": [], "input": "\\u0000"}',
 )
+TEXTS = ("text/plain", "text/vnd.mermaid", "text/vnd.graphviz", "text/event-stream")
 PATHS = (
     "/%2e%2e/%2e%2e/etc/passwd",
     "/v1/executions/..%2f..%2fetc",
@@ -96,7 +97,7 @@ def test_only_json_text_and_drawings_are_answered(op: Op) -> None:
     for kinds in op.answers.values():
         for kind in kinds if isinstance(kinds, tuple) else (kinds,):
             if isinstance(kind, str):
-                assert kind in ("text/plain", "text/vnd.mermaid", "text/vnd.graphviz")
+                assert kind in TEXTS
 
 
 async def test_nothing_of_the_inside_is_said_to_hostile_requests(

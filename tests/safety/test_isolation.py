@@ -143,6 +143,23 @@ async def walk_executions(anna: Tenant, bert: Tenant) -> list[Answer]:
     return found
 
 
+async def walk_stream(anna: Tenant, bert: Tenant) -> list[Answer]:
+    """A stream begins now; another's cursor is none."""
+    cursor = _last(await bert.api("GET", "/v1/stream"))
+    foreign = await anna.api("GET", "/v1/stream", Last_Event_ID=cursor)
+    assert b'data: {"reason":"too_old"}' in foreign.raw
+    found = await lists(anna, "/v1/stream", f"project={bert.project}", f"key={bert.mark}-key-0")
+    return [
+        Answer(one.status, one.headers, orjson.dumps({"events": one.raw.decode()}))
+        for one in (foreign, *found)
+    ]
+
+
+def _last(answer: Answer) -> str:
+    """Return the id of the last event."""
+    return answer.raw.rpartition(b"id: ")[2].partition(b"\n")[0].decode()
+
+
 async def walk_events(anna: Tenant, bert: Tenant) -> list[Answer]:
     answers = []
     swm = {"component_name": bert.project, "business_ref_no": bert.mark}
@@ -268,6 +285,7 @@ WALKS: dict[str, Walk] = {
     "GET /v1/blueprints": walk_blueprints,
     "POST /v1/blueprints": walk_upload,
     "GET /v1/executions": walk_executions,
+    "GET /v1/stream": walk_stream,
     "POST /v1/events": walk_events,
     "POST /v1/batches": walk_batches,
     "GET /v1/batches": walk_list_of_batches,
@@ -301,6 +319,35 @@ async def test_a_list_or_a_search_shows_nothing_of_another(
     added = set(ours) - set(before)
     assert set(before) <= set(ours), "nothing of theirs was changed"
     assert all("berts_own" in row for row in added)
+
+
+async def test_a_stream_shows_ones_own_and_says_nothing_of_what_others_delete(
+    anna: Tenant, bert: Tenant
+) -> None:
+    cursors = {
+        tenant.project: _last(await tenant.api("GET", "/v1/stream")) for tenant in (anna, bert)
+    }
+    last = ""
+    for number, tenant in enumerate((bert, anna, bert)):
+        path = f"/v1/activities/{tenant.project}/order/executions"
+        made = await tenant.api.good("POST", path, {"input": {"order": f"{tenant.mark}-{number}"}})
+        await tenant.api.good("POST", f"/v1/executions/{made['id']}:terminate")
+        last = made["id"]
+    await bert.api.good("DELETE", f"/v1/executions/{last}")
+    for query, shows in (
+        ("", True),
+        ("?activity=order", True),
+        (f"?project={anna.project}", True),
+        (f"?project={bert.project}", False),
+        ("?project=nowhere", False),
+    ):
+        found = await anna.api("GET", f"/v1/stream{query}", Last_Event_ID=cursors[anna.project])
+        assert (anna.mark.encode() in found.raw) is shows
+        assert bert.mark.encode() not in found.raw
+        assert bert.project.encode() not in found.raw
+        assert b"event: reset" not in found.raw
+    theirs = await bert.api("GET", "/v1/stream", Last_Event_ID=cursors[bert.project])
+    assert b"event: reset" in theirs.raw
 
 
 async def test_the_open_routes_show_nothing_of_anybody(

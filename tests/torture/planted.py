@@ -32,7 +32,7 @@ from goflow_py.fsm.step import Digest
 from goflow_py.ports import Committed, Fenced, Verdict, Write
 from goflow_py.store.sqlite import commit as commit_
 from goflow_py.store.sqlite import jobs
-from goflow_py.store.sqlite.changes import Changes
+from goflow_py.store.sqlite.changes import Changes, Order
 from goflow_py.torture.disk import Disk
 from goflow_py.torture.loop import Host
 from goflow_py.torture.nemesis import EVERY_SECONDS
@@ -414,8 +414,8 @@ def head_and_history_are_two_commits(patch: pytest.MonkeyPatch) -> None:
     cut: list[Write] = []
     own_add, own_run, own_transact = Changes.add, commit_._Batch.run, Disk.transact
 
-    def add_now(write: Write, connection: sqlite3.Connection) -> None:
-        changes = Changes()
+    def add_now(write: Write, order: Order, connection: sqlite3.Connection) -> None:
+        changes = Changes(order)
         own_add(changes, write)
         changes.write(connection)
         changes.free(connection)
@@ -423,7 +423,9 @@ def head_and_history_are_two_commits(patch: pytest.MonkeyPatch) -> None:
     def run(self: Any, writes: Any) -> Any:
         cut.clear()
         verdicts = own_run(self, writes)
-        later.setdefault(self._node, []).extend(partial(add_now, write) for write in cut)
+        later.setdefault(self._node, []).extend(
+            partial(add_now, write, self._changes._order) for write in cut
+        )
         return verdicts
 
     def transact(self: Disk, host: Host, job: Callable[[sqlite3.Connection], Any]) -> Any:

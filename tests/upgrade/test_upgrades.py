@@ -36,6 +36,7 @@ DIGESTS = {
     2: "b9de868aed4f93def832c4c3fcaadae57983e6603dad4e4081609d4e4abd9f10",
     3: "78ed85a1ed16388384f9f6895c47b131758971508f0edbfe18d0e6838e936789",
     4: "623350626ef77cd5be765601fea2247ae2c5ec8e2c2d38dba13086f3d13f0213",
+    5: "a2c2bbb4f79a7be7365c174aa1e8885a2b18876eee8e5d9236085277f6280519",
 }
 """A release has them in its users' files: a text that changed is refused there."""
 

@@ -137,6 +137,7 @@ def settle(part: Path, *, replaced: Path, now: int) -> None:
             connection.execute("BEGIN IMMEDIATE")
             migrate(connection, part, now)
             connection.execute(SQL["raise_epochs"], {"least": least})
+            connection.execute(SQL["new_commit_line"])
             connection.execute("COMMIT")
             # One file again: a log of its own would have to be moved with it.
             connection.execute("PRAGMA journal_mode = DELETE").fetchall()

@@ -26,10 +26,19 @@ class Standing:
     """By this batch."""
 
 
+@dataclass(slots=True)
+class Order:
+    """The order of commits. The one writer counts on: a number is given once, or never."""
+
+    newest: int = 0
+    """The number of the newest record, of the deleted ones too."""
+
+
 class Changes:
     """Rows to be written. An execution's come in the order of its writes."""
 
-    def __init__(self) -> None:
+    def __init__(self, order: Order) -> None:
+        self._order = order
         self._starts: list[rows.Row] = []
         self._moves: list[rows.Row] = []
         self._steps: list[rows.Row] = []
@@ -80,8 +89,10 @@ class Changes:
 
     def add(self, write: Write) -> None:
         """Take what comes with a head."""
+        order, status = self._order, write.head.status
         for record in write.records:
-            self._records.append(rows.recorded(record, write.epoch))
+            order.newest += 1
+            self._records.append(rows.recorded(record, write.epoch, order.newest, status))
             self._weigh(write.head.project, len(record.entries))
         if write.names:
             self._names += map(rows.named, write.names)

@@ -8,13 +8,15 @@ import orjson
 from goflow_py.ports import Committed, Fenced, Name, Poisonous, Taken, Verdict, Write
 from goflow_py.store import rules
 from goflow_py.store.sqlite import failures, rows
-from goflow_py.store.sqlite.changes import Changes, Standing
+from goflow_py.store.sqlite.changes import Changes, Order, Standing
 from goflow_py.store.sqlite.queries import SQL
 
 NameKey = tuple[str, str, str, str]
 
 
-def commit(connection: sqlite3.Connection, node: str, writes: Sequence[Write]) -> list[Verdict]:
+def commit(
+    connection: sqlite3.Connection, node: str, writes: Sequence[Write], order: Order
+) -> list[Verdict]:
     """Write the batch; a write with an error that nobody foresaw is left out of it.
 
     Raises what concerns all writes, as a full disk does. Everything else costs a pass in which each
@@ -22,7 +24,7 @@ def commit(connection: sqlite3.Connection, node: str, writes: Sequence[Write]) -
     after a damaged page SQLite can only roll back the whole.
     """
     try:
-        batch = _Batch(connection, node)
+        batch = _Batch(connection, node, order)
         verdicts = batch.run(writes)
         batch.free()
     except Exception as error:
@@ -35,7 +37,7 @@ def commit(connection: sqlite3.Connection, node: str, writes: Sequence[Write]) -
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         connection.execute("BEGIN IMMEDIATE")
-        found = _one_by_one(connection, node, writes, spoilt)
+        found = _one_by_one(connection, node, writes, order, spoilt)
         if found is not None:
             return found
 
@@ -53,7 +55,11 @@ def ends(writes: Sequence[Write]) -> bool:
 
 
 def _one_by_one(
-    connection: sqlite3.Connection, node: str, writes: Sequence[Write], spoilt: dict[int, Verdict]
+    connection: sqlite3.Connection,
+    node: str,
+    writes: Sequence[Write],
+    order: Order,
+    spoilt: dict[int, Verdict],
 ) -> list[Verdict] | None:
     """Write all but those in *spoilt*; None: one more is in it, and all is to be done again."""
     verdicts: list[Verdict] = []
@@ -64,7 +70,7 @@ def _one_by_one(
             if place in spoilt:
                 verdicts.append(spoilt[place])
             else:
-                batches[place] = _Batch(connection, node)
+                batches[place] = _Batch(connection, node, order)
                 verdicts += batches[place].run([write])
         for place in batches:
             batches[place].free()
@@ -83,7 +89,7 @@ class _Batch:
     before the first change, and needs nothing undone.
     """
 
-    def __init__(self, connection: sqlite3.Connection, node: str) -> None:
+    def __init__(self, connection: sqlite3.Connection, node: str, order: Order) -> None:
         self._connection = connection
         self._node = node
         self._epochs: dict[str, int | None] = {}
@@ -93,7 +99,7 @@ class _Batch:
         """Taken by this batch."""
         self._newest: int | None = None
         """The number of the newest execution."""
-        self._changes = Changes()
+        self._changes = Changes(order)
 
     def run(self, writes: Sequence[Write]) -> list[Verdict]:
         """Write what stands; return one verdict each. ``free`` is to follow."""

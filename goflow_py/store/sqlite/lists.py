@@ -114,3 +114,17 @@ async def batches(readers: Readers, project: str | None, *, limit: int, cursor: 
     query = "batches" if project is None else "batches_in_project"
     found = [rows.batch(row) for row in await readers.all(query, asked)]
     return rules.cut(found, limit, rules.batch_place)
+
+
+async def stats(readers: Readers) -> dict[str, Any]:
+    """Return counts for operators."""
+    statuses = await readers.all("tallies")
+    [(queued, claimed)] = await readers.all("task_counts")
+    [(inbox,)] = await readers.all("inbox_size")
+    [(batches,)] = await readers.all("open_batch_count")
+    return {
+        "executions": dict(statuses),
+        "inbox": inbox,
+        "tasks": {"queued": queued, "claimed": claimed},
+        "batches": batches,
+    }

@@ -69,8 +69,9 @@ WHERE n = ?;
 UPDATE executions SET state = ?, labels = ?, seq = ?, updated_at = ?, body = ? WHERE n = ?;
 
 -- name: record
-INSERT INTO history (execution, first_seq, seq, epoch, at, hash, entries)
-VALUES (?, ?, ?, ?, ?, ?, ?);
+-- The number comes with it: SQLite would give one again whose row was deleted.
+INSERT INTO history (execution, first_seq, seq, epoch, at, hash, entries, n, status)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: tally
 -- Triggers do it for what is deleted.
@@ -120,6 +121,26 @@ ORDER BY seq LIMIT :limit;
 SELECT length(entries) FROM history
 WHERE execution = :execution AND seq > :after
 ORDER BY seq LIMIT :limit;
+
+-- name: commit_line
+SELECT line FROM commit_line LIMIT 1;
+
+-- name: newest_commit
+SELECT max(
+  (SELECT ifnull(max(n), 0) FROM history), (SELECT ifnull(max(n), 0) FROM forgotten));
+
+-- name: commit_sizes
+SELECT n, length(entries) FROM history WHERE n > :after ORDER BY n LIMIT :limit;
+
+-- name: commits
+SELECT h.n, e.project, e.activity, e.key, ifnull(h.status, e.status), h.execution, h.first_seq,
+  h.seq, h.at, h.hash, h.entries, h.epoch
+FROM history AS h JOIN executions AS e ON e.id = h.execution
+WHERE h.n > :after AND h.n <= :until
+ORDER BY h.n;
+
+-- name: forgotten
+SELECT project, n FROM forgotten WHERE n > :after;
 
 -- name: live
 SELECT body FROM executions INDEXED BY executions_live
@@ -730,6 +751,10 @@ SELECT max(at) FROM history WHERE n = (SELECT max(n) FROM history);
 
 -- name: highest_epoch
 SELECT max(epoch) FROM shards;
+
+-- name: new_commit_line
+-- The numbers behind the backup are given again, to other records.
+UPDATE commit_line SET line = lower(hex(randomblob(4)));
 
 -- name: raise_epochs
 -- Above all that this file knew, and above all that another one knew.

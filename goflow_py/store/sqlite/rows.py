@@ -8,6 +8,7 @@ import orjson
 from goflow_py.ports import (
     BatchRow,
     BlueprintRow,
+    CommitRow,
     EarlyRow,
     HeadRow,
     KeyRow,
@@ -74,10 +75,23 @@ def stepped(head: HeadRow, n: int) -> Row:
     )
 
 
-def recorded(record: RecordRow, epoch: int) -> Row:
+def recorded(record: RecordRow, epoch: int, n: int, status: str) -> Row:
     """Return the parameters of ``record``."""
     place = (record.execution, record.first_seq, record.seq)
-    return (*place, epoch, record.at, record.hash, record.entries)
+    return (*place, epoch, record.at, record.hash, record.entries, n, status)
+
+
+def committed(row: Row) -> CommitRow:
+    """Return a row of ``commits``."""
+    n, project, activity, key, status, *rest = row
+    return CommitRow(
+        n=n,
+        project=project,
+        activity=activity,
+        key=key,
+        status=status,
+        record=record(tuple(rest)),
+    )
 
 
 def record(row: Row) -> RecordRow:

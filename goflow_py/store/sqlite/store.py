@@ -10,6 +10,7 @@ from goflow_py.errors import StartRefused, Unavailable
 from goflow_py.ports import (
     BatchRow,
     BlueprintRow,
+    CommitPage,
     EarlyRow,
     Filter,
     KeyRow,
@@ -29,7 +30,8 @@ from goflow_py.ports import (
 )
 from goflow_py.store import rules
 from goflow_py.store.bell import Bell
-from goflow_py.store.sqlite import backup, failures, jobs, lists, rows
+from goflow_py.store.sqlite import backup, failures, jobs, lists, order, rows
+from goflow_py.store.sqlite.changes import Order
 from goflow_py.store.sqlite.commit import commit, ends
 from goflow_py.store.sqlite.datafile import DataFile
 from goflow_py.store.sqlite.figures import Counting
@@ -58,6 +60,7 @@ class SqliteStore(Counting):
         self._node = ""
         self._ttl_ms = 0
         self._bell = Bell()
+        self._order = Order()
         self._doubted = False
         """The last write was refused."""
         self._open_writer: Writer | None = None
@@ -76,20 +79,21 @@ class SqliteStore(Counting):
         path = self._file.path
         self._open_writer = Writer(self._file, self._on_fatal)
         self._open_readers = Readers(path)
-
-        def prepare(connection: sqlite3.Connection) -> None:
-            migrate(connection, path, now)
-            jobs.register(connection, node, now, now + ttl_ms)
-
         try:
             await asyncio.to_thread(refuse, path)
             await asyncio.to_thread(self._file.examine)
-            await self._open_writer.run(prepare)
+            await self._open_writer.run(lambda db: self._take_over(db, now))
         except BaseException as error:
             await self._shut()
             if isinstance(error, StartRefused) or not isinstance(error, Exception):
                 raise
             raise failures.refusal(path, error.__cause__ or error) from error
+
+    def _take_over(self, connection: sqlite3.Connection, now: int) -> None:
+        """Bring the file up to date, and own it."""
+        migrate(connection, self._file.path, now)
+        jobs.register(connection, self._node, now, now + self._ttl_ms)
+        [self._order.newest] = connection.execute(SQL["newest_commit"]).fetchone()
 
     async def close(self) -> None:
         if self._open_writer is None:
@@ -116,7 +120,8 @@ class SqliteStore(Counting):
     # executions
 
     async def commit(self, writes: Sequence[Write]) -> list[Verdict]:
-        return await self._write(Freeing(lambda db: commit(db, self._node, writes), ends(writes)))
+        job = Freeing(lambda db: commit(db, self._node, writes, self._order), ends(writes))
+        return await self._write(job)
 
     async def head(self, execution: str) -> bytes | None:
         row = await self._readers.one("head", (execution,))
@@ -130,6 +135,12 @@ class SqliteStore(Counting):
         sizes = await self._readers.all("history_sizes", asked)
         asked["limit"] = rules.fitting(size for (size,) in sizes)
         return [rows.record(row) for row in await self._readers.all("history", asked)]
+
+    async def newest_commit(self) -> tuple[str, int]:
+        return await order.newest(self._readers)
+
+    async def commits(self, *, after: int, limit: int) -> CommitPage:
+        return await order.page(self._readers, after=after, limit=limit)
 
     async def live(self, shards: Sequence[int], *, after: str, limit: int) -> list[bytes]:
         asked = {"shards": rows.texts(shards), "after": after, "limit": limit}
@@ -347,18 +358,8 @@ class SqliteStore(Counting):
         await self._change("ping", {"proof": " " * PROOF_BYTES if self._doubted else ""})
 
     async def stats(self) -> Mapping[str, Any]:
-        statuses = await self._readers.all("tallies")
-        [(queued, claimed)] = await self._readers.all("task_counts")
-        [(inbox,)] = await self._readers.all("inbox_size")
-        [(batches,)] = await self._readers.all("open_batch_count")
-        return {
-            "executions": dict(statuses),
-            "inbox": inbox,
-            "tasks": {"queued": queued, "claimed": claimed},
-            "batches": batches,
-            "bytes": self._file.size(),
-            "schema": SCHEMA,
-        }
+        counts = await lists.stats(self._readers)
+        return {**counts, "bytes": self._file.size(), "schema": SCHEMA}
 
     async def backup(self, path: str) -> None:
         _ = self._readers  # refused when closed

@@ -40,7 +40,7 @@ SMALL = {  # what they walk is small, or is asked for whole
     "applied_migrations", "forget_nodes", "free_all_shards", "free_own_shards", "claim", "release",
     "task_counts",
     "open_batches", "open_batch_count", "early_keys", "wrong_tallies", "raise_epochs",
-    "limits", "usage", "scopes", "schema",
+    "limits", "usage", "scopes", "schema", "commit_line", "new_commit_line",
     "figures_by_all",  # down the table, as far as its limit
 }  # fmt: skip
 SMALL_ITSELF = r"(json_each|asked|wanted|held|looked|ended|ranked)\b|\(subquery"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from goflow_py.errors import StartRefused
-from goflow_py.store.sqlite import backup
+from goflow_py.store.sqlite import SqliteStore, backup
 from goflow_py.store.sqlite.datafile import DataFile, finish_restore, part_of
 
 OLD, NEW = b"o" * 32, b"n" * 32
@@ -111,3 +111,19 @@ def test_a_key_of_another_length_is_refused(data: Path, content: bytes, said: st
     data.with_name("goflow.db.key").write_bytes(content)
     with pytest.raises(StartRefused, match=f"it has {said}, not 32"):
         backup.key_of(data)
+
+
+async def test_a_restored_file_begins_another_order_of_commits(tmp_path: Path) -> None:
+    """Its numbers are given anew: a cursor of the lost time must not be taken for one of it."""
+
+    async def line() -> str:
+        store = SqliteStore(tmp_path / "part.db")
+        await store.open(node="n", now=1, ttl_ms=1_000)
+        found, _ = await store.newest_commit()
+        await store.close()
+        return found
+
+    before = await line()
+    assert await line() == before, "a restart goes on with it"
+    backup.settle(tmp_path / "part.db", replaced=tmp_path / "none.db", now=1)
+    assert await line() != before

@@ -17,7 +17,10 @@ from goflow_py.store.sqlite import SqliteStore
 from goflow_py.testing import FakeClock, StubTransport, answer
 from tests.upgrade.cases import blueprints_of
 
-KEPT = {"goflow_schema", "meta", "nodes", "shards", "blueprints", "versions", "workers"}
+KEPT = {
+    "goflow_schema", "meta", "nodes", "shards", "blueprints", "versions", "workers", "commit_line",
+    "forgotten",
+}  # fmt: skip
 """Tables that hold nothing of an execution."""
 DAY = 86_400
 
