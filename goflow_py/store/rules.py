@@ -76,6 +76,10 @@ def _flawed_queue(execution: str, queue: Sequence[QueueRow]) -> str | None:
             return f"the task {row.task} is queued twice"
         if row.kind not in KINDS or row.status not in STATUSES:
             return f"the task {row.task} cannot be {row.status} for a {row.kind} worker"
+        # Here, for a later write of the batch may replace the row before a column refuses it.
+        reason = _unfit_row(row)
+        if reason is not None:
+            return reason
         tasks.add(row.task)
     return None
 
@@ -102,10 +106,17 @@ def unfit(write: Write) -> str | None:
     rows: list[HeadRow | RecordRow | Name | QueueRow] = [write.head, *write.records]
     rows += [*write.names, *write.freed, *(write.queue or ())]
     for row in rows:
-        for field in fields(row):
-            reason = _unfit_value(field.name, getattr(row, field.name))
-            if reason is not None:
-                return f"{field.name}: {reason}"
+        reason = _unfit_row(row)
+        if reason is not None:
+            return reason
+    return None
+
+
+def _unfit_row(row: HeadRow | RecordRow | Name | QueueRow) -> str | None:
+    for field in fields(row):
+        reason = _unfit_value(field.name, getattr(row, field.name))
+        if reason is not None:
+            return f"{field.name}: {reason}"
     return None
 
 
