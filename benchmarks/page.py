@@ -208,7 +208,7 @@ def _method(result: Result) -> Iterator[str]:
     rows = [
         [
             name,
-            facts.get("about") or WHAT_IT_IS.get(facts["kind"], ""),
+            facts.get("about") or WHAT_IT_IS.get(name) or WHAT_IT_IS.get(facts["kind"], ""),
             "yes" if facts.get("durable", True) else "no",
             facts.get("version") or "this commit",
         ]
