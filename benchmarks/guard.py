@@ -24,7 +24,7 @@ from benchmarks.stage import Stage, turns
 
 CPU_OVER_FLOOR_MAX = 4.0
 """CPU of an execution of goflow over one of the floor, at most."""
-RATE_OVER_NAIVE_MIN = 4.0
+RATE_OVER_NAIVE_MIN = 3.0
 """Executions a second of goflow over those of naive, at least."""
 OTHERS_MAX = 0.1
 """With a larger share of the machine's CPU in other hands, rates are not judged."""
