@@ -26,8 +26,10 @@ from goflow_py.api import (
 from goflow_py.api.docs import docs_handler
 from goflow_py.api.door import Door
 from goflow_py.api.op import Op, serve, with_request_id
+from goflow_py.api.pages import PATHS, page_handlers
 from goflow_py.api.replies import Reply
 from goflow_py.api.routes import Handler, Place, Routes
+from goflow_py.ui import Site
 
 OPS: tuple[Op, ...] = (
     blueprints.upload,
@@ -103,7 +105,8 @@ OPS: tuple[Op, ...] = (
     operations.store,
 )
 
-PAGES = ("/", "/docs", "/openapi.json")
+PAGES = (*PATHS, "/docs", "/openapi.json")
+"""They need no key, and are no calls."""
 
 
 class App:
@@ -113,9 +116,9 @@ class App:
         self.routes = Routes()
         for op in OPS:
             self.routes.add(op.method, op.path, serve(op, door))
-        docs = docs_handler(OPS)
-        openapi = _openapi(door)
-        for path, handler in zip(PAGES, (docs, docs, openapi), strict=True):
+        pages = page_handlers(Site())
+        pages |= {"/docs": docs_handler(OPS), "/openapi.json": _openapi(door)}
+        for path, handler in pages.items():
             self.routes.add("GET", path, handler)
 
     async def __call__(self, request: web.BaseRequest) -> Reply:

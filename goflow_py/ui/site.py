@@ -1,0 +1,94 @@
+"""The files of the web pages, as they are sent: packed, and under a path that changes with them.
+
+The page is read anew each time; all that it names stands below ``/ui/<version>/``, where *version*
+is a digest of every file. So a browser may keep those files for good, and an upgrade is seen at
+once.
+"""
+
+import gzip
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import resources
+from importlib.resources.abc import Traversable
+from typing import Final
+
+MEDIA_TYPES: Final[Mapping[str, str]] = {
+    ".css": "text/css; charset=utf-8",
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".json": "application/json",
+    ".svg": "image/svg+xml",
+    ".txt": "text/plain; charset=utf-8",
+}
+"""What is served; a file of another kind (types, notes) stays at home."""
+
+CSP: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
+)
+KEPT: Final = "public, max-age=31536000, immutable"
+VERSION_CHARACTERS: Final = 12
+INDEX: Final = "index.html"
+BASE: Final = b"{{base}}"
+"""Stands in the page where the path of its files belongs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class File:
+    """One file as it is sent."""
+
+    body: bytes
+    packed: bytes
+    """By gzip."""
+    media_type: str
+    etag: str
+
+
+class Site:
+    """All files of the pages; they are read when the first of them is asked for."""
+
+    @cached_property
+    def files(self) -> dict[str, File]:
+        """Return the files by their path below ``static/``, such as ``core/api.js``."""
+        return {path: _file(path, body) for path, body in self._sources}
+
+    @cached_property
+    def version(self) -> str:
+        """Return a digest of all files."""
+        digest = hashlib.sha256()
+        for path, body in self._sources:
+            digest.update(f"{path}\0{len(body)}\0".encode() + body)
+        return digest.hexdigest()[:VERSION_CHARACTERS]
+
+    @cached_property
+    def index(self) -> File:
+        """Return the page."""
+        return _file(INDEX, self.files[INDEX].body.replace(BASE, f"/ui/{self.version}".encode()))
+
+    @cached_property
+    def _sources(self) -> list[tuple[str, bytes]]:
+        return sorted(_walk(resources.files("goflow_py.ui") / "static", ""))
+
+
+def _walk(folder: Traversable, above: str) -> Iterator[tuple[str, bytes]]:
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            yield from _walk(entry, f"{above}{entry.name}/")
+        elif _suffix(entry.name) in MEDIA_TYPES:
+            yield above + entry.name, entry.read_bytes()
+
+
+def _file(path: str, body: bytes) -> File:
+    return File(
+        body=body,
+        packed=gzip.compress(body, mtime=0),
+        media_type=MEDIA_TYPES[_suffix(path)],
+        etag=f'"{hashlib.sha256(body).hexdigest()[:VERSION_CHARACTERS]}"',
+    )
+
+
+def _suffix(name: str) -> str:
+    return name[name.rfind(".") :]

@@ -1,0 +1,114 @@
+/** The shell: navigation, the page of the address, the key, and what is said. */
+
+import { keyWanted, reachable } from "./core/api.js";
+import { isDark, toggleTheme } from "./core/theme.js";
+import { go, href, route } from "./core/router.js";
+import { useShortcuts } from "./core/shortcuts.js";
+import { KeyDialog } from "./parts/key_dialog.js";
+import { Palette } from "./parts/palette.js";
+import { ProblemBox } from "./parts/problem.js";
+import { ShortcutList } from "./parts/shortcut_list.js";
+import { Toasts } from "./parts/toast.js";
+import { html, render, useEffect, useErrorBoundary, useState } from "./vendor/preact.js";
+
+/** @type {Record<string, () => Promise<{default: any}>>} */
+const PAGES = {
+  executions: () => import("./pages/executions.js"),
+  execution: () => import("./pages/execution.js"),
+  blueprints: () => import("./pages/blueprints.js"),
+  blueprint: () => import("./pages/blueprint.js"),
+  editor: () => import("./pages/editor.js"),
+  start: () => import("./pages/start.js"),
+  workers: () => import("./pages/workers.js"),
+  inbox: () => import("./pages/inbox.js"),
+  insights: () => import("./pages/insights.js"),
+  settings: () => import("./pages/settings.js"),
+};
+
+/** What stands in the navigation, and the key behind `g` that goes there. */
+const PLACES = [
+  { page: "executions", label: "Executions", key: "e", also: ["execution"] },
+  { page: "blueprints", label: "Blueprints", key: "b", also: ["blueprint", "editor", "start"] },
+  { page: "workers", label: "Workers", key: "w", also: [] },
+  { page: "inbox", label: "Inbox", key: "i", also: [] },
+  { page: "insights", label: "Insights", key: "n", also: [] },
+  { page: "settings", label: "Settings", key: "s", also: [] },
+];
+
+function App() {
+  const [isSearching, setSearching] = useState(false);
+  const [isHelping, setHelping] = useState(false);
+  useShortcuts(
+    [
+      ...PLACES.map(({ page, label, key }) => ({ keys: `g ${key}`, does: `go to ${label}`, run: () => go(page) })),
+      { keys: "mod+k", does: "search", run: () => setSearching(true) },
+      { keys: "/", does: "search", run: () => setSearching(true) },
+      { keys: "?", does: "show these keys", run: () => setHelping(true) },
+    ],
+    [],
+  );
+  return html`
+    <a class="skip" href="#main" onClick=${focusMain}>Skip to the page</a>
+    <${Bar} onSearch=${() => setSearching(true)} />
+    ${!reachable.value && html`<p class="banner" role="alert">The server cannot be reached; trying again.</p>`}
+    <main id="main" tabindex="-1"><${Page} /></main>
+    ${isSearching && html`<${Palette} onClose=${() => setSearching(false)} />`}
+    ${isHelping && html`<${ShortcutList} onClose=${() => setHelping(false)} />`}
+    ${keyWanted.value && html`<${KeyDialog} />`}
+    <${Toasts} />
+  `;
+}
+
+/** @param {{onSearch: () => void}} props */
+function Bar({ onSearch }) {
+  const { page } = route.value;
+  const place = ({ page: name, label, also }) => html`
+    <a key=${name} href=${href(name)} aria-current=${name === page || also.includes(page) ? "page" : null}>${label}</a>
+  `;
+  return html`
+    <header class="bar">
+      <a class="brand" href=${href("executions")}>goflow</a>
+      <nav aria-label="pages">${PLACES.map(place)}<a href="/docs">API</a></nav>
+      <button type="button" class="search" onClick=${onSearch}>
+        <span>Search</span> <kbd>/</kbd>
+      </button>
+      <button type="button" class="quiet" aria-label="light or dark" aria-pressed=${isDark.value} onClick=${toggleTheme}>
+        ◐
+      </button>
+    </header>
+  `;
+}
+
+/** The page of the address; its module is fetched when it is first shown. */
+function Page() {
+  const { page } = route.value;
+  const [loaded, setLoaded] = useState(/** @type {{page: string, View: any} | null} */ (null));
+  const [missing, setMissing] = useState(/** @type {Error | null} */ (null));
+  const [broken, mend] = useErrorBoundary();
+  useEffect(() => {
+    let isWanted = true;
+    mend();
+    setMissing(null);
+    const open = PAGES[page] ?? PAGES.executions;
+    open().then(
+      (module) => isWanted && setLoaded({ page, View: module.default }),
+      () => isWanted && setMissing(new Error("this page could not be loaded; reload, the server may have been upgraded")),
+    );
+    return () => {
+      isWanted = false;
+    };
+  }, [page]);
+  const error = missing ?? broken;
+  if (error) return html`<${ProblemBox} error=${error} onRetry=${() => location.reload()} />`;
+  if (loaded === null || loaded.page !== page) return html`<p class="loading">…</p>`;
+  return html`<${loaded.View} />`;
+}
+
+/** @param {Event} event */
+function focusMain(event) {
+  event.preventDefault();
+  document.getElementById("main")?.focus();
+}
+
+const root = document.getElementById("app");
+if (root) render(html`<${App} />`, root);

@@ -1,0 +1,125 @@
+/** The HTTP API under /v1: the only thing that these pages talk to. */
+
+import { computed, signal } from "../vendor/preact.js";
+import { curlOf, urlOf } from "./calls.js";
+import { noteServerTime } from "./clock.js";
+
+/** @typedef {import("./calls.js").Call} Call */
+/** @typedef {{status: number, headers: Headers, body: any}} Answer */
+
+const STORED = "goflow.key";
+
+/** The API key, if one was given. It is kept for this tab alone, and never stands in a URL. */
+export const apiKey = signal(sessionStorage.getItem(STORED) ?? "");
+
+/** Whether a call was refused for want of a (right) key: the shell asks for one. */
+export const keyWanted = signal(false);
+
+/** Whether the server answered the last call. */
+export const reachable = signal(true);
+
+export const needsKey = computed(() => apiKey.value !== "");
+
+/** What the server said against a call (RFC 9457), or that it said nothing: then `status` is 0. */
+export class Problem extends Error {
+  /**
+   * @param {number} status
+   * @param {any} body
+   */
+  constructor(status, body) {
+    super(body.detail ?? body.title ?? `the server answered ${status}`);
+    this.name = "Problem";
+    this.status = status;
+    /** @type {string} */
+    this.code = body.code ?? "unknown";
+    /** All that came: `findings`, `errors` with `pointer` and `message`, `awaiting`, `state`... */
+    this.body = body;
+  }
+}
+
+/** @param {string} key */
+export function useKey(key) {
+  const text = key.trim();
+  if (text === "") sessionStorage.removeItem(STORED);
+  else sessionStorage.setItem(STORED, text);
+  apiKey.value = text;
+  keyWanted.value = false;
+}
+
+/** The headers that every call has. */
+export function authorization() {
+  return apiKey.peek() === "" ? {} : { Authorization: `Bearer ${apiKey.peek()}` };
+}
+
+/**
+ * Make a call. Throws `Problem` for everything but a 2xx or 304.
+ *
+ * @param {Call} call
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<Answer>}
+ */
+export async function send(call, signal) {
+  const { method = "GET", body, headers = {} } = call;
+  /** @type {Response} */
+  let response;
+  try {
+    response = await fetch(urlOf(call), {
+      method,
+      headers: {
+        ...authorization(),
+        ...(body === undefined ? {} : { "Content-Type": "application/json" }),
+        ...headers,
+      },
+      body: body === undefined ? undefined : JSON.stringify(body),
+      cache: "no-store",
+      signal,
+    });
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    reachable.value = false;
+    throw new Problem(0, { code: "unreachable", detail: "the server cannot be reached" });
+  }
+  reachable.value = true;
+  noteServerTime(response.headers.get("Date"));
+  const value = await valueOf(response);
+  if (response.ok || response.status === 304) {
+    return { status: response.status, headers: response.headers, body: value };
+  }
+  if (response.status === 401) keyWanted.value = true;
+  throw new Problem(response.status, value ?? {});
+}
+
+/**
+ * Read something.
+ *
+ * @param {string} path
+ * @param {import("./calls.js").Query} [query]
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<any>}
+ */
+export async function get(path, query, signal) {
+  return (await send({ path, query }, signal)).body;
+}
+
+/**
+ * The line of curl for a call.
+ *
+ * @param {Call} call
+ */
+export function curl(call) {
+  return curlOf(call, { origin: location.origin, needsKey: needsKey.value });
+}
+
+/** A key for `Idempotency-Key`: made once for what a person decides, and sent again with it. */
+export function newIdempotencyKey() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return `ui-${Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("")}`;
+}
+
+/** @param {Response} response */
+async function valueOf(response) {
+  const text = await response.text();
+  if (text === "") return undefined;
+  if (!/json/.test(response.headers.get("Content-Type") ?? "")) return { detail: text };
+  return JSON.parse(text);
+}

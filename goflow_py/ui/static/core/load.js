@@ -1,0 +1,47 @@
+/** What is read for a page, and whether it is there yet. */
+
+import { useCallback, useEffect, useRef, useState } from "../vendor/preact.js";
+import { apiKey } from "./api.js";
+
+/**
+ * @template T
+ * @typedef {{value: T | null, error: Error | null, isLoading: boolean, reload: () => void}} Loaded
+ */
+
+/**
+ * Read something when the page is shown, when *wants* change, when another key is used, and on
+ * `reload`. What was read stays until there is something newer.
+ *
+ * @template T
+ * @param {(signal: AbortSignal) => Promise<T>} read
+ * @param {unknown[]} wants
+ * @returns {Loaded<T>}
+ */
+export function useLoad(read, wants) {
+  const [state, setState] = useState({
+    value: /** @type {T | null} */ (null),
+    error: /** @type {Error | null} */ (null),
+    isLoading: true,
+  });
+  const [turn, setTurn] = useState(0);
+  const reload = useCallback(() => setTurn((number) => number + 1), []);
+  const wanted = JSON.stringify(wants);
+  const shown = useRef(wanted);
+  const key = apiKey.value;
+  useEffect(() => {
+    const stop = new AbortController();
+    const isOther = shown.current !== wanted;
+    shown.current = wanted;
+    setState((old) => ({ ...old, value: isOther ? null : old.value, isLoading: true }));
+    read(stop.signal).then(
+      (value) => {
+        if (!stop.signal.aborted) setState({ value, error: null, isLoading: false });
+      },
+      (error) => {
+        if (!stop.signal.aborted) setState((old) => ({ ...old, error, isLoading: false }));
+      },
+    );
+    return () => stop.abort();
+  }, [wanted, turn, key]);
+  return { ...state, reload };
+}

@@ -1,0 +1,7 @@
+/** To come. */
+
+import { html } from "../vendor/preact.js";
+
+export default function Page() {
+  return html`<p class="empty">inbox</p>`;
+}

@@ -1,0 +1,89 @@
+/** Search: an id, a business key, or an activity. */
+
+import { get } from "../core/api.js";
+import { shortId } from "../core/format.js";
+import { go } from "../core/router.js";
+import { html, useEffect, useState } from "../vendor/preact.js";
+import { Dialog } from "./dialog.js";
+import { Status } from "./status.js";
+
+const PAUSE_MS = 150;
+const FOUND_MAX = 8;
+
+/**
+ * @typedef {{page: string, args: string[], query?: Record<string, string>, label: any}} Found
+ * @param {{onClose: () => void}} props
+ */
+export function Palette({ onClose }) {
+  const [text, setText] = useState("");
+  const [found, setFound] = useState(/** @type {Found[]} */ ([]));
+  const [at, setAt] = useState(0);
+  useEffect(() => {
+    const stop = new AbortController();
+    const timer = setTimeout(async () => {
+      const all = await search(text.trim(), stop.signal);
+      if (stop.signal.aborted) return;
+      setFound(all);
+      setAt(0);
+    }, PAUSE_MS);
+    return () => {
+      clearTimeout(timer);
+      stop.abort();
+    };
+  }, [text]);
+  const open = (item) => {
+    onClose();
+    go(item.page, item.args, item.query);
+  };
+  const onKeyDown = (event) => {
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (step !== undefined && found.length > 0) {
+      event.preventDefault();
+      setAt((at + step + found.length) % found.length);
+    }
+    if (event.key === "Enter" && found[at]) open(found[at]);
+  };
+  return html`
+    <${Dialog} title="Search" onClose=${onClose}>
+      <input
+        type="search" class="palette" aria-label="search" placeholder="id, business key, project, activity"
+        value=${text} onInput=${(event) => setText(event.target.value)} onKeyDown=${onKeyDown}
+        role="combobox" aria-expanded="true" aria-controls="found" aria-activedescendant=${found[at] ? `found-${at}` : null}
+      />
+      <ul id="found" class="found" role="listbox">
+        ${found.map(
+          (item, index) => html`
+            <li key=${index} id=${`found-${index}`} role="option" aria-selected=${index === at} onClick=${() => open(item)}>${item.label}</li>
+          `,
+        )}
+      </ul>
+    <//>
+  `;
+}
+
+/**
+ * @param {string} text
+ * @param {AbortSignal} signal
+ * @returns {Promise<Found[]>}
+ */
+async function search(text, signal) {
+  if (text === "") return [];
+  const none = { items: [] };
+  const [executions, blueprints] = await Promise.all([
+    get("/v1/executions", { q: text, limit: FOUND_MAX }, signal).catch(() => none),
+    get("/v1/blueprints", { limit: 500 }, signal).catch(() => none),
+  ]);
+  const fits = ({ project, activity }) => `${project}/${activity}`.toLowerCase().includes(text.toLowerCase());
+  return [
+    ...executions.items.map((one) => ({
+      page: "execution",
+      args: [one.id],
+      label: html`<${Status} status=${one.status} /> <code>${shortId(one.id)}</code> ${one.project}/${one.activity} ${one.key ?? ""}`,
+    })),
+    ...blueprints.items.filter(fits).slice(0, FOUND_MAX).map((one) => ({
+      page: "blueprint",
+      args: [one.project, one.activity],
+      label: html`▤ ${one.project}/${one.activity} <small>v${one.version}</small>`,
+    })),
+  ];
+}

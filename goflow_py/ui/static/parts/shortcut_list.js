@@ -1,0 +1,22 @@
+/** The keys of the keyboard that work now. */
+
+import { shortcuts } from "../core/shortcuts.js";
+import { html } from "../vendor/preact.js";
+import { Dialog } from "./dialog.js";
+
+/** @param {{onClose: () => void}} props */
+export function ShortcutList({ onClose }) {
+  const all = shortcuts.value.flat().reverse();
+  return html`
+    <${Dialog} title="Keys" onClose=${onClose}>
+      <dl class="keys">
+        ${all.map(({ keys, does }) => html`<div key=${keys}><dt>${keys.split(" ").map(keycap)}</dt><dd>${does}</dd></div>`)}
+      </dl>
+    <//>
+  `;
+}
+
+/** @param {string} key */
+function keycap(key) {
+  return html`<kbd>${key.replace("mod", "Ctrl")}</kbd>`;
+}
