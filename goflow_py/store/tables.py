@@ -191,7 +191,7 @@ class Tables:
         """Return sizes and counts for operators."""
         heads = [stored.head for stored in self.executions.values()]
         return {
-            "executions": dict(Counter(head.status for head in heads)),
+            "executions": dict(Counter(str(head.status) for head in heads)),
             "inbox": len(self.inbox),
             "tasks": self.tasks.counts(),
             "batches": len(self.batches.open()),

@@ -4,8 +4,10 @@ import asyncio
 import stat
 from dataclasses import replace
 
+import orjson
 import pytest
 
+from goflow_py.domain.execution import Status
 from goflow_py.errors import Conflict, NotFound
 from goflow_py.ports import Committed, Fenced, KeyRow, Taken
 
@@ -253,6 +255,11 @@ async def test_ping_and_stats(store, make):
     assert stats["tasks"] == {"queued": 0, "claimed": 0} and stats["batches"] == 0
     assert stats["bytes"] > 0
     assert stats["schema"] >= 1
+
+
+async def test_stats_are_plain_values_that_can_be_answered_as_json(store, make):
+    await store.commit([make.start(make.id(1), status=Status.WAITING)])
+    assert orjson.loads(orjson.dumps(await store.stats()))["executions"] == {"waiting": 1}
 
 
 async def test_stats_count_queued_work_and_open_batches(store, make):
