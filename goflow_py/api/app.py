@@ -23,7 +23,6 @@ from goflow_py.api import (
     tasks,
     workers,
 )
-from goflow_py.api.docs import docs_handler
 from goflow_py.api.door import Door
 from goflow_py.api.op import Op, serve, with_request_id
 from goflow_py.api.pages import PATHS, page_handlers
@@ -105,7 +104,7 @@ OPS: tuple[Op, ...] = (
     operations.store,
 )
 
-PAGES = (*PATHS, "/docs", "/openapi.json")
+PAGES = (*PATHS, "/openapi.json")
 """They need no key, and are no calls."""
 
 
@@ -117,7 +116,7 @@ class App:
         for op in OPS:
             self.routes.add(op.method, op.path, serve(op, door))
         pages = page_handlers(Site())
-        pages |= {"/docs": docs_handler(OPS), "/openapi.json": _openapi(door)}
+        pages["/openapi.json"] = _openapi(door)
         for path, handler in pages.items():
             self.routes.add("GET", path, handler)
 

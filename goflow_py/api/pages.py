@@ -12,7 +12,7 @@ from goflow_py.ui.site import CSP, KEPT
 
 HOME = "/ui/"
 FILES = ("/ui/{version}/{first}", "/ui/{version}/{first}/{second}")
-PATHS = ("/", "/ui", HOME, *FILES)
+PATHS = ("/", "/ui", HOME, "/docs", *FILES)
 
 _SAFE = {**SAFE_HEADERS, "Content-Security-Policy": CSP, "X-Frame-Options": "DENY"}
 _ANEW = {"Cache-Control": "no-store"}
@@ -21,8 +21,11 @@ _ANEW = {"Cache-Control": "no-store"}
 def page_handlers(site: Site) -> dict[str, Handler]:
     """Return what answers each path, by its template."""
 
-    async def index(request: web.BaseRequest, _: Mapping[str, str]) -> Reply:
-        return _reply(request, site.index, _ANEW)
+    def page(name: str) -> Handler:
+        async def handle(request: web.BaseRequest, _: Mapping[str, str]) -> Reply:
+            return _reply(request, site.pages[name], _ANEW)
+
+        return handle
 
     async def file(request: web.BaseRequest, names: Mapping[str, str]) -> Reply:
         path = "/".join(part for name, part in names.items() if name != "version")
@@ -35,7 +38,9 @@ def page_handlers(site: Site) -> dict[str, Handler]:
     async def home(_: web.BaseRequest, __: Mapping[str, str]) -> Reply:
         return Reply(status=302, headers={"Location": HOME})
 
-    return dict(zip(PATHS, (home, home, index, file, file), strict=True))
+    return dict(
+        zip(PATHS, (home, home, page("index.html"), page("docs.html"), file, file), strict=True)
+    )
 
 
 def _reply(request: web.BaseRequest, file: File, caching: Mapping[str, str]) -> Reply:

@@ -31,7 +31,6 @@ CSP: Final = (
 )
 KEPT: Final = "public, max-age=31536000, immutable"
 VERSION_CHARACTERS: Final = 12
-INDEX: Final = "index.html"
 BASE: Final = b"{{base}}"
 """Stands in the page where the path of its files belongs."""
 
@@ -64,9 +63,14 @@ class Site:
         return digest.hexdigest()[:VERSION_CHARACTERS]
 
     @cached_property
-    def index(self) -> File:
-        """Return the page."""
-        return _file(INDEX, self.files[INDEX].body.replace(BASE, f"/ui/{self.version}".encode()))
+    def pages(self) -> dict[str, File]:
+        """Return what a browser is sent first: the pages, with the path of their files."""
+        base = f"/ui/{self.version}".encode()
+        return {
+            path: _file(path, body.replace(BASE, base))
+            for path, body in self._sources
+            if path.endswith(".html")
+        }
 
     @cached_property
     def _sources(self) -> list[tuple[str, bytes]]:

@@ -156,17 +156,20 @@ class Page(HTMLParser):
                 self.active.append((tag, f"{name}={value}"))
 
 
-async def test_the_page_of_documentation_runs_nothing_and_loads_nothing(stranger: Api) -> None:
-    answer = await stranger("GET", "/docs")
+@pytest.mark.parametrize("path", ["/ui/", "/docs"])
+async def test_a_page_runs_and_loads_files_of_this_server_and_nothing_else(
+    stranger: Api, path: str
+) -> None:
+    answer = await stranger("GET", path)
     policy = answer.headers["Content-Security-Policy"]
-    assert "default-src 'none'" in policy
+    assert "default-src 'none'; script-src 'self'; style-src 'self';" in policy
     assert "frame-ancestors 'none'" in policy
     assert "unsafe" not in policy
     assert answer.headers["Referrer-Policy"] == "no-referrer"
     page = Page()
     page.feed(answer.raw.decode())
     assert page.active == []
-    assert not page.tags & {"script", "img", "iframe", "object", "embed", "link", "form", "base"}
+    assert not page.tags & {"img", "iframe", "object", "embed", "form", "base", "style"}
 
 
 async def test_what_users_wrote_is_text_in_every_drawing(anna: Tenant) -> None:

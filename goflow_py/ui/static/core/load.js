@@ -45,3 +45,18 @@ export function useLoad(read, wants) {
   }, [wanted, turn, key]);
   return { ...state, reload };
 }
+
+/**
+ * Read again every so often, while the page is seen.
+ *
+ * @param {() => void} reload
+ * @param {number} ms
+ */
+export function useEvery(reload, ms) {
+  useEffect(() => {
+    const timer = setInterval(() => {
+      if (!document.hidden) reload();
+    }, ms);
+    return () => clearInterval(timer);
+  }, [reload, ms]);
+}

@@ -1,0 +1,73 @@
+/** The workers of one activity. */
+
+import { count, percent } from "../core/format.js";
+import { href } from "../core/router.js";
+import { Status } from "../parts/status.js";
+import { html } from "../vendor/preact.js";
+
+/** @type {Record<string, {status: string, text: string}>} */
+const HEALTH = {
+  up: { status: "success", text: "up" },
+  failing: { status: "waiting", text: "failing" },
+  down: { status: "failed", text: "down" },
+  unknown: { status: "unknown", text: "not called yet" },
+};
+
+/** @param {{group: {name: string, workers: import("./workers.js").Worker[]}}} props */
+export function WorkerTable({ group }) {
+  return html`
+    <section class="card workers">
+      <header>
+        <h2><a href=${href("blueprint", group.name.split("/"), { tab: "workers" })}>${group.name}</a></h2>
+        <a class="muted" href=${href("insights", group.name.split("/"))}>insights</a>
+      </header>
+      <div class="scroll">
+        <table>
+          <thead>
+            <tr>
+              <th>action</th>
+              <th class="number" title="1 is called first; the next one takes over">priority</th>
+              <th>endpoint</th>
+              <th>health</th>
+              <th>breaker</th>
+              <th class="number" title="half of the newest calls took at most this long">p50</th>
+              <th class="number" title="19 of 20 of the newest calls took at most this long">p95</th>
+              <th class="number">errors</th>
+              <th class="number">in flight</th>
+            </tr>
+          </thead>
+          <tbody>
+            ${group.workers.map((worker) => html`<${Row} key=${keyOf(worker)} worker=${worker} />`)}
+          </tbody>
+        </table>
+      </div>
+    </section>
+  `;
+}
+
+/** @param {{worker: any}} props */
+function Row({ worker }) {
+  const health = HEALTH[worker.health] ?? HEALTH.unknown;
+  const share = worker.calls === 0 ? null : worker.errors / worker.calls;
+  return html`
+    <tr>
+      <td><strong>${worker.action}</strong></td>
+      <td class="number">${worker.priority}</td>
+      <td class="endpoint">
+        ${worker.url !== worker.endpoint && html`<span>${worker.endpoint} → </span>`}
+        ${worker.url ? html`<code>${worker.url}</code>` : html`<em class="danger-text">an alias that points nowhere</em>`}
+      </td>
+      <td><${Status} status=${health.status} text=${health.text} /></td>
+      <td>${worker.breaker === "closed" ? "closed" : html`<${Status} status="failed" text=${worker.breaker} />`}</td>
+      <td class="number">${worker.p50Ms === null || worker.p50Ms === undefined ? "–" : `${count(worker.p50Ms)} ms`}</td>
+      <td class="number">${worker.p95Ms === null || worker.p95Ms === undefined ? "–" : `${count(worker.p95Ms)} ms`}</td>
+      <td class="number" title=${`${worker.errors} of the newest ${worker.calls} calls`}>${percent(share)}</td>
+      <td class="number">${worker.inFlight ?? "–"}</td>
+    </tr>
+  `;
+}
+
+/** @param {import("./workers.js").Worker} worker */
+function keyOf({ action, priority, endpoint }) {
+  return `${action} ${priority} ${endpoint}`;
+}
