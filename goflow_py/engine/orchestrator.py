@@ -22,7 +22,7 @@ from goflow_py.engine.emitting import Emitter
 from goflow_py.engine.executions import Executions
 from goflow_py.engine.forks import Forks
 from goflow_py.engine.limits import MEASURE_SECONDS, Limits
-from goflow_py.engine.owner import POLL_SECONDS, Owner
+from goflow_py.engine.owner import Owner
 from goflow_py.engine.polls import Polls
 from goflow_py.engine.queues import Queues
 from goflow_py.engine.slots import CALLS_IN_FLIGHT_MAX
@@ -30,6 +30,7 @@ from goflow_py.engine.streams import Streams
 from goflow_py.engine.supervisor import Supervisor
 from goflow_py.engine.swm import Swm
 from goflow_py.engine.tracking import Tracking
+from goflow_py.engine.uptake import POLL_SECONDS
 from goflow_py.engine.watchman import Watchman
 from goflow_py.ports import SHARDS, LimitsRow, Observer, Store, Transport
 from goflow_py.ports.scripts import Scripts
@@ -312,12 +313,12 @@ class Orchestrator:
         return [name for name in self.supervisor.broken if name in ESSENTIAL]
 
     async def _recover(self) -> None:
-        count = await self.owner.recover()
+        count = await self.owner.uptake.recover()
         if count:
             log.info("running executions were taken up", extra={"count": count})
 
     async def _poll_timers(self) -> float | None:
-        return POLL_AGAIN_SECONDS if await self.owner.poll_timers() else None
+        return POLL_AGAIN_SECONDS if await self.owner.uptake.poll_timers() else None
 
     async def _heartbeat(self) -> None:
         if not await self.store.heartbeat(now=self.clock.now_ms()):

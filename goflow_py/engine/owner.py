@@ -5,12 +5,11 @@ without a call in flight was cut by a crash, an open task without an attempt is 
 is the ordinary path.
 """
 
-import logging
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 from goflow_py.clock import Clock
-from goflow_py.domain.execution import Execution, id_of
+from goflow_py.domain.execution import Execution
 from goflow_py.engine import apart
 from goflow_py.engine.apart import Apart
 from goflow_py.engine.batcher import Batcher
@@ -29,20 +28,15 @@ from goflow_py.engine.queues import Queues
 from goflow_py.engine.removal import remove
 from goflow_py.engine.stand_ins import Workers
 from goflow_py.engine.steps import Act, Names, Step, T
-from goflow_py.engine.timers import HORIZON_SECONDS, Timers
+from goflow_py.engine.timers import Timers
 from goflow_py.engine.turns import Busy, Turns
+from goflow_py.engine.uptake import Uptake
 from goflow_py.engine.waker import Waker
 from goflow_py.errors import NotFound, TooLarge, Unavailable
 from goflow_py.fsm.bytes_bound import Oversize
 from goflow_py.fsm.compile import Compiled
 from goflow_py.fsm.places import withdraw
 from goflow_py.ports import Name, Observer, Store
-
-log = logging.getLogger(__name__)
-
-ADOPT_PAGE = 500
-DUE_PAGE = 10_000
-POLL_SECONDS = HORIZON_SECONDS / 2
 
 
 class Owner:
@@ -76,6 +70,7 @@ class Owner:
         )
         self.places = Places(store=store, catalog=catalog, clock=clock, wake=self.waker.wake)
         self.timers = Timers(clock, self.waker.wake)
+        self.uptake = self._new_uptake()
         self.apart = Apart(
             end=self._end, again=lambda one: self.flights.look_later(one), clock=clock
         )
@@ -103,6 +98,16 @@ class Owner:
             step=lambda live: self._step(live, _nothing, None, with_kin=False, waits=True),
             wake=self.waker.wake,
             broke=self.apart.broke,
+        )
+
+    def _new_uptake(self) -> Uptake:
+        return Uptake(
+            store=self._store,
+            clock=self._clock,
+            memory=self.memory,
+            waker=self.waker,
+            timers=self.timers,
+            places=self.places,
         )
 
     # ------------------------------------------------------------ steps
@@ -340,37 +345,6 @@ class Owner:
         finally:
             family.release()
             self.memory.leave(live)
-
-    async def recover(self) -> int:
-        """Take up every execution that was running, in pages; return how many there were."""
-        await self.places.load()
-        count, after = 0, ""
-        shards = list(self.memory.epochs)
-        while page := await self._store.live(shards, after=after, limit=ADOPT_PAGE):
-            before = after
-            for body in page:
-                after = id_of(body) or after
-                count += 1
-                self.waker.wake(after)
-            if after == before:
-                break  # nothing of the page can be read
-            while len(self.waker) > ADOPT_PAGE:
-                await self._clock.sleep(0.01)
-        return count
-
-    async def poll_timers(self) -> bool:
-        """Read the wake-ups of the next minute into memory; tell whether there are more."""
-        await self.places.tick()
-        until = self._clock.now_ms() + round(HORIZON_SECONDS * 1000)
-        due = await self._store.due(list(self.memory.epochs), until=until, limit=DUE_PAGE)
-        projects = await self._store.projects_of([execution for _, execution in due])
-        for (at, execution), project in zip(due, projects, strict=True):
-            live = self.memory.get(execution)
-            if live is None:
-                self.timers.expect(execution, at, project or "")
-            elif live.execution.seq >= 0:
-                self.timers.set(execution, live.execution.wake, live.execution.project)
-        return len(due) == DUE_PAGE
 
     async def drain(self, seconds: float) -> None:
         """Let the calls in flight end for up to *seconds*; close the rest as abandoned."""

@@ -22,9 +22,9 @@ from goflow_py.engine.catalog import Catalog
 from goflow_py.engine.commits import Commits
 from goflow_py.engine.family import Family
 from goflow_py.engine.memory import Memory
-from goflow_py.engine.owner import Owner
 from goflow_py.engine.supervisor import Supervisor
 from goflow_py.engine.tokens import read_token
+from goflow_py.engine.uptake import Uptake
 from goflow_py.errors import Unavailable
 from goflow_py.fsm import events, fold, timers
 from goflow_py.fsm.draft import Draft
@@ -144,28 +144,28 @@ def a_retry_has_no_timer(patch: pytest.MonkeyPatch) -> None:
 
 @bug("S15")
 def nothing_is_taken_up_after_a_restart(patch: pytest.MonkeyPatch) -> None:
-    async def recover(self: Owner) -> int:
+    async def recover(self: Uptake) -> int:
         return 0
 
     async def nobody(*_: Any, **__: Any) -> None:
         return None
 
-    patch.setattr(Owner, "recover", recover)
+    patch.setattr(Uptake, "recover", recover)
     _blind_the_auditor(patch)
 
 
 @bug("S15", failed_read=0.2, crash=3.0)
 def the_recovery_ends_at_the_first_error_of_the_store(patch: pytest.MonkeyPatch) -> None:
     """R23: the exception is swallowed, and nobody tries again."""
-    own = Owner.recover
+    own = Uptake.recover
 
-    async def recover(self: Owner) -> int:
+    async def recover(self: Uptake) -> int:
         try:
             return await own(self)
         except Unavailable:
             return 0
 
-    patch.setattr(Owner, "recover", recover)
+    patch.setattr(Uptake, "recover", recover)
     _blind_the_auditor(patch)
 
 
@@ -185,11 +185,11 @@ def timers_are_in_memory_only(patch: pytest.MonkeyPatch) -> None:
 def a_background_loop_dies_unseen(patch: pytest.MonkeyPatch) -> None:
     """R9: the first trouble ends the loop that looks for due timers, for ever."""
 
-    async def poll_timers(self: Owner) -> bool:
+    async def poll_timers(self: Uptake) -> bool:
         await asyncio.get_running_loop().create_future()
         return False
 
-    patch.setattr(Owner, "poll_timers", poll_timers)
+    patch.setattr(Uptake, "poll_timers", poll_timers)
     _blind_the_auditor(patch)
 
 

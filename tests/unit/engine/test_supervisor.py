@@ -169,7 +169,7 @@ async def test_a_recovery_that_breaks_is_made_again(
 ) -> None:
     engine = make_engine()
     work = Broken(error)
-    monkeypatch.setattr(engine.it.owner, "recover", work)
+    monkeypatch.setattr(engine.it.owner.uptake, "recover", work)
     await engine.it.start()
     await engine.advance(2)
     assert work.turns == 2
