@@ -55,8 +55,6 @@ WATCH_SECONDS = 60.0
 """Between two turns of the watchman."""
 BUSY_STEPS = 100
 """Steps that wait for a commit; with more of them the watchman goes slower."""
-POLL_AGAIN_SECONDS = 1.0
-"""When more executions are due than one reading takes."""
 ESSENTIAL = frozenset({"heartbeat", "recovery", "timers"})
 """Background work without which executions stand still."""
 
@@ -279,7 +277,7 @@ class Orchestrator:
         work = self.supervisor
         work.every("heartbeat", self._heartbeat, seconds=self._options.lease_seconds / 3)
         work.every("sweep", self._sweep, seconds=SWEEP_SECONDS)
-        work.every("timers", self._poll_timers, seconds=POLL_SECONDS, first=0.0)
+        work.every("timers", self.owner.uptake.poll_timers, seconds=POLL_SECONDS, first=0.0)
         work.once("recovery", self._recover)
         work.every("limits", self.limits.measure, seconds=MEASURE_SECONDS)
         work.every("watch", self.watchman.beat, seconds=WATCH_SECONDS)
@@ -316,9 +314,6 @@ class Orchestrator:
         count = await self.owner.uptake.recover()
         if count:
             log.info("running executions were taken up", extra={"count": count})
-
-    async def _poll_timers(self) -> float | None:
-        return POLL_AGAIN_SECONDS if await self.owner.uptake.poll_timers() else None
 
     async def _heartbeat(self) -> None:
         if not await self.store.heartbeat(now=self.clock.now_ms()):

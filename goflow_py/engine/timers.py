@@ -2,6 +2,7 @@
 
 import heapq
 from collections.abc import Callable
+from sys import intern
 
 from goflow_py.clock import Clock, Handle
 
@@ -35,7 +36,8 @@ class Timers:
         if self._known.get(execution) == due:
             return
         self._known[execution] = due
-        heapq.heappush(self._heap, (due, execution, project))
+        # Interned, because every row of the store brings its project as a text of its own.
+        heapq.heappush(self._heap, (due, execution, intern(project)))
         if self._promised is None or due < self._promised:
             self._arm(due)
 

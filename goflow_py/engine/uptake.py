@@ -9,7 +9,8 @@ from goflow_py.engine.waker import Waker
 from goflow_py.ports import Store
 
 ADOPT_PAGE = 500
-DUE_PAGE = 10_000
+DUE_PAGE = 2_000
+"""Few enough for the loop to take in one go: about 3 ms."""
 POLL_SECONDS = HORIZON_SECONDS / 2
 
 
@@ -50,16 +51,21 @@ class Uptake:
                 await self._clock.sleep(0.01)
         return count
 
-    async def poll_timers(self) -> bool:
-        """Read the wake-ups of the next minute into memory; tell whether there are more."""
+    async def poll_timers(self) -> None:
+        """Read the wake-ups of the next minute into memory, in pages."""
         await self._places.tick()
         until = self._clock.now_ms() + round(HORIZON_SECONDS * 1000)
-        due = await self._store.due(list(self._memory.epochs), until=until, limit=DUE_PAGE)
-        projects = await self._store.projects_of([execution for _, execution in due])
-        for (at, execution), project in zip(due, projects, strict=True):
-            live = self._memory.get(execution)
-            if live is None:
-                self._timers.expect(execution, at, project or "")
-            elif live.execution.seq >= 0:
-                self._timers.set(execution, live.execution.wake, live.execution.project)
-        return len(due) == DUE_PAGE
+        shards, after = list(self._memory.epochs), (0, "")
+        while page := await self._store.due(shards, until=until, limit=DUE_PAGE, after=after):
+            for wake, execution, project in page:
+                self._expect(execution, wake, project)
+            after = page[-1][:2]
+
+    def _expect(self, execution: str, wake: int, project: str) -> None:
+        if execution in self._waker:
+            return  # of a storm, most wait there for long; a look sets the timer anew
+        live = self._memory.get(execution)
+        if live is None:
+            self._timers.expect(execution, wake, project)
+        elif live.execution.seq >= 0:
+            self._timers.set(execution, live.execution.wake, live.execution.project)

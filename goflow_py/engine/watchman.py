@@ -212,7 +212,7 @@ class Watchman:
         shards = list(self._owner.memory.epochs)
         until = self._clock.now_ms() - round(OVERDUE_SECONDS * 1000)
         due = await self._store.due(shards, until=until, limit=PAGE)
-        bodies = await self._store.heads([execution for _, execution in due])
+        bodies = await self._store.heads([execution for _, execution, _ in due])
         for head in readable(body for body in bodies if body is not None):
             self._suspect(head, "a timer is overdue")
 

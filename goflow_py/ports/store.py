@@ -93,11 +93,14 @@ class Store(Protocol):
     async def live(self, shards: Sequence[int], *, after: str, limit: int) -> list[bytes]:
         """Return the heads with status ``running`` and an id above *after*, by id."""
 
-    async def due(self, shards: Sequence[int], *, until: int, limit: int) -> list[tuple[int, str]]:
-        """Return (wake, id) of executions that wake at or before *until*, earliest first."""
+    async def due(
+        self, shards: Sequence[int], *, until: int, limit: int, after: tuple[int, str] = (0, "")
+    ) -> list[tuple[int, str, str]]:
+        """Return (wake, id, project) of what wakes at or before *until*, earliest first.
 
-    async def projects_of(self, executions: Sequence[str]) -> list[str | None]:
-        """Return the projects of several executions, in the order asked."""
+        *after* is the wake and the id of the last one of the page before. When that one is deleted
+        meanwhile, its moment comes from the beginning.
+        """
 
     async def open_rows(self, status: str, *, after: str, limit: int) -> list[OpenRow]:
         """Return executions of ``running``, ``waiting`` or ``paused``, those behind a *place*.

@@ -130,17 +130,18 @@ class MemoryStore(Counting):
         running = [head for head in heads if head.status == "running" and head.id > after]
         return [head.body for head in sorted(running, key=lambda head: head.id)[:limit]]
 
-    async def due(self, shards: Sequence[int], *, until: int, limit: int) -> list[tuple[int, str]]:
-        found = [
-            (stored.head.wake, stored.number, stored.head.id)
+    async def due(
+        self, shards: Sequence[int], *, until: int, limit: int, after: tuple[int, str] = (0, "")
+    ) -> list[tuple[int, str, str]]:
+        last = self._tables.executions.get(after[1])
+        behind = (after[0], -1 if last is None else last.number)
+        found = sorted(
+            (stored.head.wake, stored.number, stored.head)
             for stored in self._of(shards)
             if stored.head.wake is not None and stored.head.wake <= until
-        ]
-        return [(wake, execution) for wake, _, execution in sorted(found)[:limit]]
-
-    async def projects_of(self, executions: Sequence[str]) -> list[str | None]:
-        found = [self._tables.executions.get(execution) for execution in executions]
-        return [None if stored is None else stored.head.project for stored in found]
+        )
+        left = [(wake, head) for wake, number, head in found if (wake, number) > behind]
+        return [(wake, head.id, head.project) for wake, head in left[:limit]]
 
     async def open_rows(self, status: str, *, after: str, limit: int) -> list[OpenRow]:
         heads = [stored.head for stored in self._tables.executions.values()]

@@ -97,7 +97,7 @@ async def test_a_batch_that_writes_one_execution_many_times_counts_and_keeps_its
     verdicts = await store.commit(batch)
     assert verdicts == [*[Committed()] * 7, Fenced()]
     assert await store.heads([one, two]) == [b"last", b"none"]
-    assert await store.due([0], until=9, limit=9) == [(7, one)]
+    assert await store.due([0], until=9, limit=9) == [(7, one, "default")]
     assert await store.counts("default", "order") == {1: {"waiting": 1}, 2: {"running": 1}}
     assert (await store.tasks(TaskFilter(), limit=9, cursor=None)).items == []
     [row] = await store.usage("default")
@@ -147,10 +147,3 @@ async def test_early_events_weigh_until_they_are_taken_or_swept(store, make):
     assert await stored() == {"": 7, "default": 23}
     await store.sweep_early(before=10**15, limit=9)
     assert await stored() == {}
-
-
-async def test_the_projects_of_executions_come_in_the_order_asked(store, make):
-    one, two, none = make.id(1), make.id(2), make.id(3)
-    await store.commit([make.start(one, project="a"), make.start(two, project="b")])
-    assert await store.projects_of([two, none, one, two]) == ["b", None, "a", "b"]
-    assert await store.projects_of([]) == []

@@ -217,19 +217,40 @@ async def test_due_gives_the_earliest_first_up_to_a_time(store, make):
     ids = [make.id(number, shard=number) for number in range(6)]
     await store.commit([make.start(one, wake=wake) for one, wake in zip(ids, wakes, strict=True)])
     every = range(256)
-    due = [(10, ids[1]), (30, ids[3]), (30, ids[4]), (50, ids[0])]
+    due = [(at, ids[n], "default") for at, n in ((10, 1), (30, 3), (30, 4), (50, 0))]
     assert await store.due(every, until=50, limit=10) == due
     assert await store.due(every, until=49, limit=10) == due[:3]
     assert await store.due(every, until=50, limit=2) == due[:2]
-    assert await store.due([3, 5], until=99, limit=10) == [(30, ids[3]), (90, ids[5])]
+    assert await store.due([3, 5], until=99, limit=10) == [due[1], (90, ids[5], "default")]
     assert await store.due([], until=99, limit=10) == []
+
+
+async def test_what_is_due_at_one_moment_comes_in_pages(store, make):
+    ids = [make.id(number) for number in range(7)]
+    await store.commit(
+        [make.start(one, wake=5, project=f"p{number}") for number, one in enumerate(ids)]
+    )
+    await store.commit([make.start(make.id(9), wake=6)])
+    found, after = list[tuple[int, str, str]](), (0, "")
+    while page := await store.due([0], until=5, after=after, limit=3):
+        assert len(page) <= 3
+        if not found:  # who was woken meanwhile is in none of the others, and skips nobody
+            await store.commit([make.step(ids[0], 1, wake=None), make.step(ids[2], 1, wake=None)])
+        found += page
+        after = page[-1][:2]
+    assert found == [(5, one, f"p{number}") for number, one in enumerate(ids)]
+    later = [(6, make.id(9), "default")]
+    assert await store.due([0], until=6, after=after, limit=3) == later
+    assert await store.due([0], until=6, after=(5, ids[5]), limit=3) == [*found[6:], *later]
+    assert await store.due([0], until=4, after=after, limit=3) == []
+    assert await store.due([0], until=6, after=(5, make.id(99)), limit=1) == found[1:2]
 
 
 async def test_an_execution_is_due_when_its_last_head_says(store, make):
     one = make.id(1)
     await store.commit([make.start(one, wake=5)])
     await store.commit([make.step(one, 1, wake=8)])
-    assert await store.due([0], until=9, limit=9) == [(8, one)]
+    assert await store.due([0], until=9, limit=9) == [(8, one, "default")]
     await store.commit([make.step(one, 2, wake=None)])
     assert await store.due([0], until=9, limit=9) == []
 

@@ -241,7 +241,7 @@ async def test_everything_is_there_after_the_next_start(store, reopened, make):
     assert await after.workers("default", "order") == b"w"
     assert len(await after.drain([0], limit=9)) == 1
     assert await after.endpoints() == {"pay": "http://a"}
-    assert await after.due([0], until=3, limit=9) == [(3, one)]
+    assert await after.due([0], until=3, limit=9) == [(3, one, "default")]
     assert await after.counts("default", "order") == {1: {"running": 1}}
 
 

@@ -183,6 +183,7 @@ class Twin:
         seen += [await store.counts("p", "a")]
         seen += [await store.live(SHARDS, after="", limit=99)]
         seen += [await store.due([0], until=6, limit=99), await store.due(SHARDS, until=9, limit=2)]
+        seen += [await store.due(SHARDS, until=9, limit=2, after=(3, one)) for one in IDS]
         seen += [(await store.stats())["executions"], await store.usage()]
         for which in (
             Filter(),

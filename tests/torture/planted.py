@@ -185,9 +185,8 @@ def timers_are_in_memory_only(patch: pytest.MonkeyPatch) -> None:
 def a_background_loop_dies_unseen(patch: pytest.MonkeyPatch) -> None:
     """R9: the first trouble ends the loop that looks for due timers, for ever."""
 
-    async def poll_timers(self: Uptake) -> bool:
+    async def poll_timers(self: Uptake) -> None:
         await asyncio.get_running_loop().create_future()
-        return False
 
     patch.setattr(Uptake, "poll_timers", poll_timers)
     _blind_the_auditor(patch)

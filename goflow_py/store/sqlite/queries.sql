@@ -148,14 +148,17 @@ WHERE status = 'running' AND id > :after AND shard IN (SELECT value FROM json_ea
 ORDER BY id LIMIT :limit;
 
 -- name: due
-SELECT wake, id FROM executions INDEXED BY executions_wake
-WHERE wake IS NOT NULL AND wake <= :until AND shard IN (SELECT value FROM json_each(:shards))
-ORDER BY wake, n LIMIT :limit;
-
--- name: projects_of
-SELECT e.project FROM json_each(?) AS asked
-LEFT JOIN executions AS e ON e.id = asked.value
-ORDER BY asked.key;
+-- One row for a page: at each row that it fetches, a thread waits until the loop lets go of Python.
+-- In two parts: compared as (wake, n), every page of one moment would walk over those before it.
+SELECT json_group_array(json_array(wake, id, project)) FROM (
+  SELECT wake, n, id, project FROM executions INDEXED BY executions_wake
+  WHERE wake = :wake AND wake <= :until
+    AND n > coalesce((SELECT n FROM executions AS last WHERE id = :last), 0)
+    AND shard IN (SELECT value FROM json_each(:shards))
+  UNION ALL
+  SELECT wake, n, id, project FROM executions INDEXED BY executions_wake
+  WHERE wake > :wake AND wake <= :until AND shard IN (SELECT value FROM json_each(:shards))
+  ORDER BY wake, n LIMIT :limit) AS held;
 
 -- name: open_running
 SELECT id, status, seq, wake, body FROM executions INDEXED BY executions_live

@@ -75,6 +75,11 @@ def stepped(head: HeadRow, n: int) -> Row:
     )
 
 
+def due(page: str) -> list[tuple[int, str, str]]:
+    """Return the one row of ``due``, a page as a text."""
+    return [(wake, execution, project) for wake, execution, project in orjson.loads(page)]
+
+
 def recorded(record: RecordRow, epoch: int, n: int, status: str) -> Row:
     """Return the parameters of ``record``."""
     place = (record.execution, record.first_seq, record.seq)

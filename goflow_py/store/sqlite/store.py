@@ -146,13 +146,13 @@ class SqliteStore(Counting):
         asked = {"shards": rows.texts(shards), "after": after, "limit": limit}
         return [body for (body,) in await self._readers.all("live", asked)]
 
-    async def due(self, shards: Sequence[int], *, until: int, limit: int) -> list[tuple[int, str]]:
+    async def due(
+        self, shards: Sequence[int], *, until: int, limit: int, after: tuple[int, str] = (0, "")
+    ) -> list[tuple[int, str, str]]:
         asked = {"shards": rows.texts(shards), "until": until, "limit": limit}
-        return [(wake, one) for wake, one in await self._readers.all("due", asked)]
-
-    async def projects_of(self, executions: Sequence[str]) -> list[str | None]:
-        found = await self._readers.all("projects_of", (rows.texts(executions),))
-        return [project for (project,) in found]
+        asked |= {"wake": after[0], "last": after[1]}
+        [(found,)] = await self._readers.all("due", asked)
+        return rows.due(found)
 
     async def open_rows(self, status: str, *, after: str, limit: int) -> list[OpenRow]:
         if status == RUNNING:

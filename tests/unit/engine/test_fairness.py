@@ -120,6 +120,30 @@ async def test_a_look_of_another_project_begins_at_once(clock: FakeClock) -> Non
     assert sorted(seen) == sorted({"q0", *(f"p{number}" for number in range(10_000))})
 
 
+async def test_who_is_asked_for_again_before_its_turn_is_looked_at_once(clock: FakeClock) -> None:
+    seen: list[str] = []
+    gate = asyncio.Event()
+
+    async def look(execution: str) -> None:
+        seen.append(execution)
+        await gate.wait()
+
+    waker = Waker(clock, look)
+    numbers = [f"p{number}" for number in range(WAKERS_PROJECT_MAX + 1)]
+    for _ in range(3):
+        for number in numbers:
+            waker.wake(number, "p")
+        waker.wake(numbers[-1])
+    await clock.advance(0)
+    assert seen == numbers[:-1]
+    waker.wake(numbers[0], "p")
+    assert len(waker) == 2, "who is looked at already may have to be looked at again"
+    gate.set()
+    await clock.advance(0)
+    assert seen == [*numbers, numbers[0]]
+    assert len(waker) == 0
+
+
 async def test_when_all_look_projects_have_their_turns(clock: FakeClock) -> None:
     seen: list[str] = []
     gates: list[asyncio.Event] = []

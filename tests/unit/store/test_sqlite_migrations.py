@@ -126,7 +126,7 @@ async def test_a_file_of_the_first_release_is_brought_up_to_date_and_runs_on(pat
     assert (await store.tasks(TaskFilter(), limit=9, cursor=None)).items == []
     epoch = (await store.claim(limit=256, now=NOW))[0]
     assert epoch == 5
-    assert await store.due([0], until=9, limit=9) == [(7, one)]
+    assert await store.due([0], until=9, limit=9) == [(7, one, "p")]
     record = replace(start(1).records[0], first_seq=1, seq=1)
     child = replace(start(2, parent=one), epoch=epoch)
     task = QueueRow(

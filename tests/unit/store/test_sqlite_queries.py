@@ -104,6 +104,11 @@ def test_a_page_is_read_in_the_order_of_its_index(connection, name):
     assert not [step for step in plan(connection, name) if "TEMP B-TREE" in step]
 
 
+def test_a_page_of_one_moment_begins_where_the_one_before_ended(connection):
+    steps = plan(connection, "due")
+    assert [step for step in steps if step.endswith("executions_wake (wake=? AND rowid>?)")], steps
+
+
 def test_a_move_touches_no_index(connection):
     changed = [
         row
