@@ -9,12 +9,17 @@ READY  := $(VENV)/.ready
 UV     := uv==0.13.8
 ARGS   ?=
 
+WEB       := tools/web
+WEB_BIN   := node_modules/.bin
+WEB_READY := $(WEB)/node_modules/.ready
+WEB_FILES := . ../../goflow_py/ui/static ../../tests/web
+
 LOCK := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test check check-slow fix soak lock clean
-.PHONY: bench bench-full bench-page peers guard budget
+.PHONY: help setup demo run test check check-slow check-ui fix fix-ui soak lock clean
+.PHONY: bench bench-full bench-page peers guard budget .check-ui
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | awk -F'|' '{ printf "  make %-11s %s\n", $$1, $$2 }'
@@ -40,6 +45,22 @@ check-slow: $(READY) ## Run the slow tests: packaging and installation
 
 fix: $(READY) ## Format, and mend what can be mended
 	@$(VENV)/bin/ruff check --quiet --fix . ; $(VENV)/bin/ruff format --quiet .
+
+check-ui: ## Look at the web pages: types, format, lint, logic, what is vendored; needs node
+	@if command -v node >/dev/null && command -v npm >/dev/null; \
+		then $(MAKE) --no-print-directory .check-ui; \
+		else echo 'the web pages are not checked: node and npm are missing'; fi
+
+.check-ui: $(WEB_READY)
+	@cd $(WEB) && $(WEB_BIN)/tsc --project . && $(WEB_BIN)/tsc --project tsconfig.node.json
+	@cd $(WEB) && said=$$($(WEB_BIN)/biome check --error-on-warnings $(WEB_FILES) 2>&1) || \
+		{ echo "$$said"; exit 1; }
+	@said=$$(node --test tests/web/*.test.mjs 2>&1) || { echo "$$said"; exit 1; }
+	@node $(WEB)/vendor.mjs --check
+	@echo 'the web pages are clean: types, format, lint, logic, vendored modules'
+
+fix-ui: $(WEB_READY) ## Format the web pages, and mend what can be mended; needs node
+	@cd $(WEB) && $(WEB_BIN)/biome check --write $(WEB_FILES)
 
 soak: $(READY) ## Break it for hours and write docs/soak.md; ARGS="--scale 0.1" is a tenth of it
 	@$(PYTHON) -m tools.soak $(ARGS)
@@ -69,7 +90,7 @@ lock: $(READY) ## Renew the lock files; ARGS=--upgrade takes newer versions
 	@$(LOCK) $(ARGS) --group build --output-file requirements-build.lock
 
 clean: ## Remove what these targets made
-	@rm -rf $(VENV) dist benchmarks/.peers .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) $(WEB)/node_modules dist benchmarks/.peers .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 setup: $(READY) ## Make .venv from the lock file
 
@@ -81,4 +102,8 @@ $(READY): requirements-dev.lock pyproject.toml
 	echo 'setting up .venv (once) ...' >&2; $$python -m venv $(VENV)
 	@$(PIP) install --require-hashes -r requirements-dev.lock
 	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(WEB_READY): $(WEB)/package-lock.json
+	@npm --prefix $(WEB) ci --ignore-scripts --no-fund --no-audit --loglevel=error >/dev/null
 	@touch $@

@@ -1,6 +1,26 @@
-export { h, render, Fragment, createContext, createRef } from "preact";
-export { useState, useEffect, useLayoutEffect, useRef, useMemo, useCallback, useContext, useErrorBoundary, useId } from "preact/hooks";
-export { signal, computed, effect, batch, untracked, useSignal, useComputed, useSignalEffect } from "@preact/signals";
-import { h } from "preact";
+export {
+  batch,
+  computed,
+  effect,
+  signal,
+  untracked,
+  useComputed,
+  useSignal,
+  useSignalEffect,
+} from "@preact/signals";
+export { createContext, createRef, Fragment, h, render } from "preact";
+export {
+  useCallback,
+  useContext,
+  useEffect,
+  useErrorBoundary,
+  useId,
+  useLayoutEffect,
+  useMemo,
+  useRef,
+  useState,
+} from "preact/hooks";
+
 import htm from "htm";
+import { h } from "preact";
 export const html = htm.bind(h);

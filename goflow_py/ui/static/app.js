@@ -1,9 +1,9 @@
 /** The shell: navigation, the page of the address, the key, and what is said. */
 
 import { keyWanted, reachable } from "./core/api.js";
-import { isDark, toggleTheme } from "./core/theme.js";
 import { go, href, route } from "./core/router.js";
 import { useShortcuts } from "./core/shortcuts.js";
+import { isDark, toggleTheme } from "./core/theme.js";
 import { KeyDialog } from "./parts/key_dialog.js";
 import { Palette } from "./parts/palette.js";
 import { ProblemBox } from "./parts/problem.js";
@@ -40,7 +40,11 @@ function App() {
   const [isHelping, setHelping] = useState(false);
   useShortcuts(
     [
-      ...PLACES.map(({ page, label, key }) => ({ keys: `g ${key}`, does: `go to ${label}`, run: () => go(page) })),
+      ...PLACES.map(({ page, label, key }) => ({
+        keys: `g ${key}`,
+        does: `go to ${label}`,
+        run: () => go(page),
+      })),
       { keys: "mod+k", does: "search", run: () => setSearching(true) },
       { keys: "/", does: "search", run: () => setSearching(true) },
       { keys: "?", does: "show these keys", run: () => setHelping(true) },
@@ -62,13 +66,14 @@ function App() {
 /** @param {{onSearch: () => void}} props */
 function Bar({ onSearch }) {
   const { page } = route.value;
-  const place = ({ page: name, label, also }) => html`
-    <a key=${name} href=${href(name)} aria-current=${name === page || also.includes(page) ? "page" : null}>${label}</a>
+  /** @param {typeof PLACES[number]} place */
+  const link = ({ page: name, label, also }) => html`
+    <a key=${name} href=${href(name)} aria-current=${name === page || also.some((other) => other === page) ? "page" : null}>${label}</a>
   `;
   return html`
     <header class="bar">
       <a class="brand" href=${href("executions")}>goflow</a>
-      <nav aria-label="pages">${PLACES.map(place)}<a href="/docs">API</a></nav>
+      <nav aria-label="pages">${PLACES.map(link)}<a href="/docs">API</a></nav>
       <button type="button" class="search" onClick=${onSearch}>
         <span>Search</span> <kbd>/</kbd>
       </button>
@@ -92,7 +97,11 @@ function Page() {
     const open = PAGES[page] ?? PAGES.executions;
     open().then(
       (module) => isWanted && setLoaded({ page, View: module.default }),
-      () => isWanted && setMissing(new Error("this page could not be loaded; reload, the server may have been upgraded")),
+      () =>
+        isWanted &&
+        setMissing(
+          new Error("this page could not be loaded; reload, the server may have been upgraded"),
+        ),
     );
     return () => {
       isWanted = false;

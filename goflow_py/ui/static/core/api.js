@@ -46,7 +46,11 @@ export function useKey(key) {
   keyWanted.value = false;
 }
 
-/** The headers that every call has. */
+/**
+ * The headers that every call has.
+ *
+ * @returns {Record<string, string>}
+ */
 export function authorization() {
   return apiKey.peek() === "" ? {} : { Authorization: `Bearer ${apiKey.peek()}` };
 }
@@ -81,7 +85,7 @@ export async function send(call, signal) {
   }
   reachable.value = true;
   noteServerTime(response.headers.get("Date"));
-  const value = await valueOf(response);
+  const value = await bodyOf(response);
   if (response.ok || response.status === 304) {
     return { status: response.status, headers: response.headers, body: value };
   }
@@ -117,7 +121,7 @@ export function newIdempotencyKey() {
 }
 
 /** @param {Response} response */
-async function valueOf(response) {
+async function bodyOf(response) {
   const text = await response.text();
   if (text === "") return undefined;
   if (!/json/.test(response.headers.get("Content-Type") ?? "")) return { detail: text };

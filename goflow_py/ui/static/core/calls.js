@@ -38,7 +38,8 @@ export function curlOf(call, { origin, needsKey }) {
   const words = ["curl"];
   if (method !== "GET") words.push("-X", method);
   if (needsKey) words.push("-H", '"Authorization: Bearer $GOFLOW_KEY"');
-  for (const [name, value] of Object.entries(headers)) words.push("-H", quoted(`${name}: ${value}`));
+  for (const [name, value] of Object.entries(headers))
+    words.push("-H", quoted(`${name}: ${value}`));
   if (body !== undefined) {
     words.push("-H", quoted("Content-Type: application/json"), "-d", quoted(JSON.stringify(body)));
   }

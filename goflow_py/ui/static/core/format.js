@@ -39,12 +39,15 @@ export function rough(ms) {
  * @param {number} ms
  */
 export function span(ms) {
-  if (ms < SECOND_MS) return `${Math.round(ms)} ms`;
-  if (ms < 10 * SECOND_MS) return `${(ms / SECOND_MS).toFixed(1)} s`;
-  if (ms < MINUTE_MS) return `${Math.round(ms / SECOND_MS)} s`;
-  if (ms < HOUR_MS) return pair(ms, MINUTE_MS, "min", SECOND_MS, "s");
-  if (ms < DAY_MS) return pair(ms, HOUR_MS, "h", MINUTE_MS, "min");
-  return pair(ms, DAY_MS, "d", HOUR_MS, "h");
+  // What is rounded may reach the next unit: there are no 1000 ms and no 60 s.
+  if (Math.round(ms) < SECOND_MS) return `${Math.round(ms)} ms`;
+  const tenths = (ms / SECOND_MS).toFixed(1);
+  if (Number(tenths) < 10) return `${tenths} s`;
+  const whole = Math.round(ms / SECOND_MS) * SECOND_MS;
+  if (whole < MINUTE_MS) return `${whole / SECOND_MS} s`;
+  if (whole < HOUR_MS) return pair(whole, MINUTE_MS, "min", SECOND_MS, "s");
+  if (whole < DAY_MS) return pair(whole, HOUR_MS, "h", MINUTE_MS, "min");
+  return pair(whole, DAY_MS, "d", HOUR_MS, "h");
 }
 
 /**

@@ -77,7 +77,10 @@ async function connect(follower, place, stopped) {
   let lived = false;
   try {
     const response = await fetch(urlOf(follower), {
-      headers: { ...authorization(), ...(place.last === null ? {} : { "Last-Event-ID": place.last }) },
+      headers: {
+        ...authorization(),
+        ...(place.last === null ? {} : { "Last-Event-ID": place.last }),
+      },
       cache: "no-store",
       signal: once.signal,
     });

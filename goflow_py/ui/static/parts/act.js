@@ -28,11 +28,23 @@ import { ProblemBox } from "./problem.js";
  *
  * @param {ActProps} props
  */
-export function Act({ title, says, verb, call, onDone, onClose, isDangerous = false, isRepeatable = true, isWide, children }) {
+export function Act({
+  title,
+  says,
+  verb,
+  call,
+  onDone,
+  onClose,
+  isDangerous = false,
+  isRepeatable = true,
+  isWide,
+  children,
+}) {
   const [error, setError] = useState(/** @type {Error | null} */ (null));
   const [isBusy, setBusy] = useState(false);
   const text = JSON.stringify(call);
   const key = useMemo(newIdempotencyKey, [text]);
+  /** @param {Event} event */
   const submit = async (event) => {
     event.preventDefault();
     if (call === null || isBusy) return;

@@ -8,6 +8,7 @@ export function Dialog({ title, onClose, children, isWide = false }) {
   useEffect(() => {
     element.current?.showModal();
   }, []);
+  /** @param {Event} event */
   const onClick = (event) => {
     if (event.target === element.current) onClose();
   };

@@ -6,6 +6,7 @@ import { Dialog } from "./dialog.js";
 
 export function KeyDialog() {
   const [text, setText] = useState("");
+  /** @param {Event} event */
   const submit = (event) => {
     event.preventDefault();
     useKey(text);

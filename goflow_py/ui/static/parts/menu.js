@@ -13,6 +13,7 @@ export function Menu({ label, items, name }) {
   const element = useRef(/** @type {HTMLElement | null} */ (null));
   useEffect(() => {
     if (!isOpen) return undefined;
+    /** @param {any} event of the keyboard or the pointer */
     const close = (event) => {
       if (event.key === "Escape" || !element.current?.contains(event.target)) setOpen(false);
     };
@@ -23,6 +24,7 @@ export function Menu({ label, items, name }) {
       document.removeEventListener("keydown", close);
     };
   }, [isOpen]);
+  /** @param {Item} item */
   const pick = (item) => {
     setOpen(false);
     item.run();
@@ -32,8 +34,9 @@ export function Menu({ label, items, name }) {
       <button type="button" aria-haspopup="menu" aria-expanded=${isOpen} aria-label=${name} onClick=${() => setOpen(!isOpen)}>
         ${label}
       </button>
-      ${isOpen &&
-      html`<div role="menu" onKeyDown=${walk}>
+      ${
+        isOpen &&
+        html`<div role="menu" onKeyDown=${walk}>
         ${items.map(
           (item) => html`
             <button
@@ -49,7 +52,8 @@ export function Menu({ label, items, name }) {
             </button>
           `,
         )}
-      </div>`}
+      </div>`
+      }
     </span>
   `;
 }

@@ -9,6 +9,8 @@ import { Status } from "./status.js";
 
 const PAUSE_MS = 150;
 const FOUND_MAX = 8;
+/** @type {Record<string, number>} */
+const STEPS = { ArrowDown: 1, ArrowUp: -1 };
 
 /**
  * @typedef {{page: string, args: string[], query?: Record<string, string>, label: any}} Found
@@ -31,12 +33,14 @@ export function Palette({ onClose }) {
       stop.abort();
     };
   }, [text]);
+  /** @param {Found} item */
   const open = (item) => {
     onClose();
     go(item.page, item.args, item.query);
   };
+  /** @param {KeyboardEvent} event */
   const onKeyDown = (event) => {
-    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    const step = STEPS[event.key];
     if (step !== undefined && found.length > 0) {
       event.preventDefault();
       setAt((at + step + found.length) % found.length);
@@ -69,21 +73,27 @@ export function Palette({ onClose }) {
 async function search(text, signal) {
   if (text === "") return [];
   const none = { items: [] };
+  /** @type {{items: any[]}[]} */
   const [executions, blueprints] = await Promise.all([
     get("/v1/executions", { q: text, limit: FOUND_MAX }, signal).catch(() => none),
     get("/v1/blueprints", { limit: 500 }, signal).catch(() => none),
   ]);
-  const fits = ({ project, activity }) => `${project}/${activity}`.toLowerCase().includes(text.toLowerCase());
+  /** @param {{project: string, activity: string}} blueprint */
+  const fits = ({ project, activity }) =>
+    `${project}/${activity}`.toLowerCase().includes(text.toLowerCase());
   return [
     ...executions.items.map((one) => ({
       page: "execution",
       args: [one.id],
       label: html`<${Status} status=${one.status} /> <code>${shortId(one.id)}</code> ${one.project}/${one.activity} ${one.key ?? ""}`,
     })),
-    ...blueprints.items.filter(fits).slice(0, FOUND_MAX).map((one) => ({
-      page: "blueprint",
-      args: [one.project, one.activity],
-      label: html`▤ ${one.project}/${one.activity} <small>v${one.version}</small>`,
-    })),
+    ...blueprints.items
+      .filter(fits)
+      .slice(0, FOUND_MAX)
+      .map((one) => ({
+        page: "blueprint",
+        args: [one.project, one.activity],
+        label: html`▤ ${one.project}/${one.activity} <small>v${one.version}</small>`,
+      })),
   ];
 }

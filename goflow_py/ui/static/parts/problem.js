@@ -21,6 +21,7 @@ export function ProblemBox({ error, onRetry }) {
 /** @param {{errors?: {pointer: string, message: string}[]}} props */
 function Details({ errors = [] }) {
   if (errors.length === 0) return null;
+  /** @param {{pointer: string, message: string}} error */
   const item = ({ pointer, message }) => html`<li><code>${pointer || "/"}</code> ${message}</li>`;
   return html`<ul>${errors.map(item)}</ul>`;
 }
