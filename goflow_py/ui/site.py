@@ -51,8 +51,11 @@ class Site:
 
     @cached_property
     def files(self) -> dict[str, File]:
-        """Return the files by their path below ``static/``, such as ``core/api.js``."""
-        return {path: _file(path, body) for path, body in self._sources}
+        """Return the files by their path below ``static/``, such as ``core/api.js``.
+
+        The pages are none of them: they would be kept for good, and name no files.
+        """
+        return {path: _file(path, body) for path, body in self._sources if not _is_page(path)}
 
     @cached_property
     def version(self) -> str:
@@ -69,7 +72,7 @@ class Site:
         return {
             path: _file(path, body.replace(BASE, base))
             for path, body in self._sources
-            if path.endswith(".html")
+            if _is_page(path)
         }
 
     @cached_property
@@ -83,6 +86,10 @@ def _walk(folder: Traversable, above: str) -> Iterator[tuple[str, bytes]]:
             yield from _walk(entry, f"{above}{entry.name}/")
         elif _suffix(entry.name) in MEDIA_TYPES:
             yield above + entry.name, entry.read_bytes()
+
+
+def _is_page(path: str) -> bool:
+    return path.endswith(".html")
 
 
 def _file(path: str, body: bytes) -> File:

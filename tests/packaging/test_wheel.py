@@ -36,6 +36,12 @@ def test_the_example_blueprints_are_inside(names: set[str]) -> None:
     assert examples - names == set()
 
 
+def test_the_pages_are_inside_with_the_licences_of_what_they_bring(names: set[str]) -> None:
+    static = "goflow_py/ui/static/"
+    pages = {"index.html", "app.js", "css/base.css", "vendor/preact.js", "vendor/LICENSES.txt"}
+    assert {static + name for name in pages} - names == set()
+
+
 def test_nothing_else_is_inside(names: set[str]) -> None:
     rooms = {name.split("/")[0] for name in names}
     assert {room for room in rooms if not room.endswith(".dist-info")} == {
