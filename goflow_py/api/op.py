@@ -1,7 +1,8 @@
 """One declaration a route: what it needs, takes and answers; and the door that keeps to it.
 
 ``@op`` makes a handler known by its declaration; ``serve`` turns that into what aiohttp calls.
-The OpenAPI document (and by it the page of all calls) and the checks of scopes are made of the same declarations.
+The OpenAPI document, by it the page of all calls, and the checks of scopes are made of the same
+declarations.
 """
 
 import logging

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { changes, isSame, pathText } from "../../goflow_py/ui/static/core/diff.js";
 
-const told = (before, after) => changes(before, after).map(({ kind, path }) => `${kind} ${pathText(path)}`);
+const told = (before, after) =>
+  changes(before, after).map(({ kind, path }) => `${kind} ${pathText(path)}`);
 
 test("equal values have no changes, in whatever order their names stand", () => {
   assert.deepEqual(changes({ a: 1, b: [1, { c: null }] }, { b: [1, { c: null }], a: 1 }), []);
@@ -41,7 +42,10 @@ test("names that no expression could write are quoted", () => {
 });
 
 test("a name of every object is not taken for a field", () => {
-  assert.deepEqual(told({}, JSON.parse('{"toString": 1, "__proto__": 2}')), ["added toString", "added __proto__"]);
+  assert.deepEqual(told({}, JSON.parse('{"toString": 1, "__proto__": 2}')), [
+    "added toString",
+    "added __proto__",
+  ]);
   assert.equal(isSame({ toString: undefined }, { a: undefined }), false);
 });
 

@@ -4,7 +4,8 @@ import { brief, cut, linesOf } from "../../goflow_py/ui/static/core/json_lines.j
 
 const shown = (value, folds = {}, most = 100) =>
   linesOf(value, new Map(Object.entries(folds)), most).lines.map(
-    ({ depth, name, text, hasComma }) => `${" ".repeat(depth)}${name === null ? "" : `${name}: `}${text}${hasComma ? "," : ""}`,
+    ({ depth, name, text, hasComma }) =>
+      `${" ".repeat(depth)}${name === null ? "" : `${name}: `}${text}${hasComma ? "," : ""}`,
   );
 
 test("a value is written line by line", () => {

@@ -22,7 +22,8 @@ for (const [schema, kind] of [
   [{ type: "object", if: {}, then: { properties: { a: {} } } }, "json"],
   [{ type: "array", prefixItems: [{}] }, "json"],
 ]) {
-  test(`the field of ${JSON.stringify(schema)} is ${kind}`, () => assert.equal(kindOf(schema), kind));
+  test(`the field of ${JSON.stringify(schema)} is ${kind}`, () =>
+    assert.equal(kindOf(schema), kind));
 }
 
 test("a reference is followed, and what stands beside it holds too", () => {
@@ -39,7 +40,12 @@ test("a reference to itself, or to nothing, does not hang", () => {
 });
 
 test("allOf becomes one object", () => {
-  const whole = { allOf: [{ properties: { a: {} }, required: ["a"] }, { properties: { b: {} }, required: ["b"] }] };
+  const whole = {
+    allOf: [
+      { properties: { a: {} }, required: ["a"] },
+      { properties: { b: {} }, required: ["b"] },
+    ],
+  };
   const { kind, schema } = fieldOf(whole, whole);
   assert.equal(kind, "object");
   assert.deepEqual(Object.keys(schema.properties), ["a", "b"]);
@@ -62,14 +68,25 @@ test("null beside another type makes that type nullable", () => {
 test("constants with titles are a choice", () => {
   const { kind, options } = fieldOf({ oneOf: [{ const: 1, title: "one" }, { const: 2 }] }, {});
   assert.equal(kind, "choice");
-  assert.deepEqual(options, [{ label: "one", value: 1 }, { label: "2", value: 2 }]);
+  assert.deepEqual(options, [
+    { label: "one", value: 1 },
+    { label: "2", value: 2 },
+  ]);
 });
 
 test("the kinds of a union are named by title, by what tells them apart, or by type", () => {
-  const kinds = [{ title: "Card" }, { properties: { by: { const: "cash" } } }, { type: "string" }, { minItems: 1, maxItems: 2 }];
+  const kinds = [
+    { title: "Card" },
+    { properties: { by: { const: "cash" } } },
+    { type: "string" },
+    { minItems: 1, maxItems: 2 },
+  ];
   const { kind, options } = fieldOf({ oneOf: kinds }, {});
   assert.equal(kind, "union");
-  assert.deepEqual(options?.map(({ label }) => label), ["Card", "cash", "string", "choice 4"]);
+  assert.deepEqual(
+    options?.map(({ label }) => label),
+    ["Card", "cash", "string", "choice 4"],
+  );
 });
 
 test("several types are a union of them", () => {
@@ -79,7 +96,10 @@ test("several types are a union of them", () => {
 });
 
 test("a union that only asks for one name of several leaves the object as it is", () => {
-  const schema = { properties: { a: {}, b: {} }, oneOf: [{ required: ["a"] }, { required: ["b"] }] };
+  const schema = {
+    properties: { a: {}, b: {} },
+    oneOf: [{ required: ["a"] }, { required: ["b"] }],
+  };
   assert.equal(kindOf(schema), "object");
 });
 
@@ -90,8 +110,16 @@ test("a form begins with constants, defaults and what must be there", () => {
     properties: {
       kind: { const: "order" },
       who: { type: "string" },
-      items: { type: "array", minItems: 2, items: { type: "object", properties: { n: { default: 1 } } } },
-      place: { type: "object", required: ["country"], properties: { country: { default: "CY" }, zip: { type: "string" } } },
+      items: {
+        type: "array",
+        minItems: 2,
+        items: { type: "object", properties: { n: { default: 1 } } },
+      },
+      place: {
+        type: "object",
+        required: ["country"],
+        properties: { country: { default: "CY" }, zip: { type: "string" } },
+      },
       speed: { enum: ["slow", "fast"], default: "slow" },
       note: { type: "object", properties: { text: { default: "unsaid" } } },
     },
@@ -116,7 +144,9 @@ test("a schema that demands itself ends", () => {
 });
 
 test("a property named __proto__ is a name as any other", () => {
-  const schema = JSON.parse('{"type":"object","required":["__proto__"],"properties":{"__proto__":{"default":1}}}');
+  const schema = JSON.parse(
+    '{"type":"object","required":["__proto__"],"properties":{"__proto__":{"default":1}}}',
+  );
   const begun = initialValue(schema);
   assert.deepEqual(Object.keys(begun), ["__proto__"]);
 });

@@ -14,7 +14,10 @@ import {
 } from "../../goflow_py/ui/static/core/schema_form_values.js";
 
 test("a name is set at its place, and taken out by undefined", () => {
-  assert.deepEqual(Object.entries(withName({ a: 1, b: 2 }, "a", 3)), [["a", 3], ["b", 2]]);
+  assert.deepEqual(Object.entries(withName({ a: 1, b: 2 }, "a", 3)), [
+    ["a", 3],
+    ["b", 2],
+  ]);
   assert.deepEqual(withName({ a: 1 }, "a", undefined), {});
   assert.deepEqual(withName(undefined, "a", null), { a: null });
   assert.deepEqual(Object.keys(withName({}, "__proto__", 1)), ["__proto__"]);
@@ -40,7 +43,10 @@ test("a value tells which of several schemas it was meant for", () => {
     { schema: { enum: ["a"] } },
   ];
   const meant = (value) => optionFor(options, value, {});
-  assert.deepEqual([{ by: "card" }, { by: "cash" }, 3, "a", 3.5, undefined, null].map(meant), [0, 1, 2, 3, -1, -1, -1]);
+  assert.deepEqual(
+    [{ by: "card" }, { by: "cash" }, 3, "a", 3.5, undefined, null].map(meant),
+    [0, 1, 2, 3, -1, -1, -1],
+  );
 });
 
 test("errors go to the field that they name, and stay where it is not shown", () => {
@@ -54,7 +60,10 @@ test("errors go to the field that they name, and stay where it is not shown", ()
   const { own, below } = errorsBelow(errors, ["a", "a/b"]);
   assert.deepEqual(below.get("a"), [{ pointer: "", message: "this is required" }]);
   assert.deepEqual(below.get("a/b"), [{ pointer: "/0/c", message: "wrong" }]);
-  assert.deepEqual(own.map(({ message }) => message), ["'z' is a required property", "too few", "not asked for"]);
+  assert.deepEqual(
+    own.map(({ message }) => message),
+    ["'z' is a required property", "too few", "not asked for"],
+  );
 });
 
 test("an error of a field with an empty name is its own", () => {
@@ -83,7 +92,16 @@ for (const [schema, value, says] of [
 }
 
 test("text on the way to a number is kept", () => {
-  assert.deepEqual(["", " ", "-", "1e", "12", "1.", " 3 ", "Infinity"].map(numberOf), [undefined, undefined, "-", "1e", 12, 1, 3, "Infinity"]);
+  assert.deepEqual(["", " ", "-", "1e", "12", "1.", " 3 ", "Infinity"].map(numberOf), [
+    undefined,
+    undefined,
+    "-",
+    "1e",
+    12,
+    1,
+    3,
+    "Infinity",
+  ]);
 });
 
 test("a moment survives the way through a field in local time", () => {

@@ -22,7 +22,15 @@ SITE = Site()
 OURS = sorted([*SITE.pages, *(path for path in SITE.files if not path.startswith("vendor/"))])
 
 PACKED_BYTES_MAX = 100 * 1024
-APART = ("editor/", "pages/editor.js", "css/editor.css", "vendor/codemirror.js", "reference/", "css/reference.css", "docs.html")
+APART = (
+    "editor/",
+    "pages/editor.js",
+    "css/editor.css",
+    "vendor/codemirror.js",
+    "reference/",
+    "css/reference.css",
+    "docs.html",
+)
 """What is loaded only by those who edit a blueprint, or read the documents."""
 LINES_MAX = 400
 SVG = "http://www.w3.org/2000/svg"
@@ -171,7 +179,8 @@ def _named_by(path: str) -> Iterator[str]:
         code = TYPES.sub("", text)  # a type that is imported is no module that is loaded
         yield from (first or second for first, second in NAMED.findall(code))
     elif path.endswith(".html"):
-        yield from (name.replace("{{base}}/", "./") for name in LINKED.findall(text))
+        named = (name.replace("{{base}}/", "./") for name in LINKED.findall(text))
+        yield from (name for name in named if name != "/openapi.json")
     elif path.endswith(".css"):
         yield from STYLED.findall(text)
 

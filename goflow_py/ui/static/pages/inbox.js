@@ -4,11 +4,11 @@ import { get } from "../core/api.js";
 import { useEvery, useLoad } from "../core/load.js";
 import { route, setQuery } from "../core/router.js";
 import { useShortcuts } from "../core/shortcuts.js";
-import { Ago } from "../parts/time.js";
 import { ProblemBox } from "../parts/problem.js";
 import { Status } from "../parts/status.js";
-import { TaskDesk } from "../rooms/task_desk.js";
+import { Ago } from "../parts/time.js";
 import { person } from "../rooms/person.js";
+import { TaskDesk } from "../rooms/task_desk.js";
 import { html } from "../vendor/preact.js";
 
 const READ_MS = 4_000;
@@ -16,11 +16,16 @@ const TASKS_MAX = 200;
 
 export default function InboxPage() {
   const { task = "", queue = "", mine = "", type = "human" } = route.value.query;
-  const wanted = { queue, type: type === "all" ? "" : type, assignedTo: mine ? person.value : "", limit: TASKS_MAX };
+  const wanted = {
+    queue,
+    type: type === "all" ? "" : type,
+    assignedTo: mine ? person.value : "",
+    limit: TASKS_MAX,
+  };
   const { value, error, reload } = useLoad((signal) => get("/v1/tasks", wanted, signal), [wanted]);
   useEvery(reload, READ_MS);
   const items = value?.items ?? [];
-  const picked = items.find((item) => item.id === task) ?? null;
+  const picked = items.find((/** @type {any} */ item) => item.id === task) ?? null;
   useShortcuts(
     [
       { keys: "j", does: "next task", run: () => walk(items, task, 1) },
@@ -37,7 +42,7 @@ export default function InboxPage() {
     <div class="inbox">
       <section class="card" aria-label="tasks">
         ${value !== null && items.length === 0 && html`<${NothingToDo} isFiltered=${queue !== "" || mine !== ""} />`}
-        <ul class="tasks">${items.map((item) => html`<${TaskLine} key=${item.id} item=${item} isPicked=${item.id === task} />`)}</ul>
+        <ul class="tasks">${items.map((/** @type {any} */ item) => html`<${TaskLine} key=${item.id} item=${item} isPicked=${item.id === task} />`)}</ul>
         ${value?.next && html`<p class="empty">The oldest ${TASKS_MAX} are shown; there are more.</p>`}
       </section>
       ${picked && html`<${TaskDesk} key=${picked.id} task=${picked} onChange=${reload} />`}
@@ -48,7 +53,8 @@ export default function InboxPage() {
 
 /** @param {{queue: string, mine: string, type: string}} props */
 function Filters({ queue, mine, type }) {
-  const set = (name) => (event) => setQuery({ [name]: event.target.value, task: "" });
+  const set = (/** @type {any} */ name) => (/** @type {any} */ event) =>
+    setQuery({ [name]: event.target.value, task: "" });
   return html`
     <label class="row">I am <input size="10" placeholder="your name" value=${person.value} onInput=${(event) => (person.value = event.target.value)} /></label>
     <label class="row">

@@ -8,7 +8,7 @@ import { Graph } from "../graph/graph.js";
 import { marksOfInsights } from "../graph/insight_marks.js";
 import { ProblemBox } from "../parts/problem.js";
 import { Ago } from "../parts/time.js";
-import { RowTable, StateTable, FlakyTable } from "../rooms/insight_tables.js";
+import { FlakyTable, RowTable, StateTable } from "../rooms/insight_tables.js";
 import { html, useMemo } from "../vendor/preact.js";
 
 const SPANS = [
@@ -23,14 +23,16 @@ export default function InsightsPage() {
   const { args } = route.value;
   const [project = "", activity = ""] = args;
   const all = useLoad((signal) => get("/v1/blueprints", { limit: BLUEPRINTS_MAX }, signal), []);
-  const names = (all.value?.items ?? []).map((one) => `${one.project}/${one.activity}`);
-  const onPick = (event) => go("insights", event.target.value.split("/"));
+  const names = (all.value?.items ?? []).map(
+    (/** @type {any} */ one) => `${one.project}/${one.activity}`,
+  );
+  const onPick = (/** @type {any} */ event) => go("insights", event.target.value.split("/"));
   return html`
     <div class="head">
       <h1>Insights</h1>
       <select aria-label="activity" value=${activity ? `${project}/${activity}` : ""} onChange=${onPick}>
         <option value="" disabled>choose an activity</option>
-        ${names.map((name) => html`<option key=${name} value=${name}>${name}</option>`)}
+        ${names.map((/** @type {any} */ name) => html`<option key=${name} value=${name}>${name}</option>`)}
       </select>
     </div>
     <${ProblemBox} error=${all.error} onRetry=${all.reload} />
@@ -41,7 +43,8 @@ export default function InsightsPage() {
 
 /** @param {{names: string[]}} props */
 function Choices({ names }) {
-  if (names.length === 0) return html`<p class="empty">There is no blueprint yet. <a href=${href("editor")}>Write one</a>.</p>`;
+  if (names.length === 0)
+    return html`<p class="empty">There is no blueprint yet. <a href=${href("editor")}>Write one</a>.</p>`;
   return html`<ul class="card choices">
     ${names.map((name) => html`<li key=${name}><a href=${href("insights", name.split("/"))}>${name}</a></li>`)}
   </ul>`;
@@ -51,7 +54,8 @@ function Choices({ names }) {
 function Figures({ project, activity }) {
   const { version = "", span = "" } = route.value.query;
   const base = path`/v1/blueprints/${project}/${activity}`;
-  const since = () => (span === "" ? "" : new Date(Date.now() - Number(span) * 1_000).toISOString());
+  const since = () =>
+    span === "" ? "" : new Date(Date.now() - Number(span) * 1_000).toISOString();
   const versions = useLoad((signal) => get(`${base}/versions`, {}, signal), [base]);
   const { value, error, reload } = useLoad(
     async (signal) => {
@@ -69,7 +73,7 @@ function Figures({ project, activity }) {
         version
         <select value=${version} onChange=${(event) => setQuery({ version: event.target.value })}>
           <option value="">latest</option>
-          ${versions.value?.items.map((one) => html`<option key=${one.version} value=${String(one.version)}>v${one.version}</option>`)}
+          ${versions.value?.items.map((/** @type {any} */ one) => html`<option key=${one.version} value=${String(one.version)}>v${one.version}</option>`)}
         </select>
       </label>
       <label class="row">
@@ -90,7 +94,7 @@ function Figures({ project, activity }) {
 function Shown({ insights, graph }) {
   const marks = useMemo(() => marksOfInsights(insights), [insights]);
   const { looked, neverTaken, besides } = insights;
-  const never = insights.rows.filter((row) => neverTaken.includes(row.id));
+  const never = insights.rows.filter((/** @type {any} */ row) => neverTaken.includes(row.id));
   if (looked.executions === 0) {
     return html`<p class="empty">No execution of this version began in that time; there is nothing to learn from yet.</p>`;
   }

@@ -29,7 +29,7 @@ export default function SettingsPage() {
 /** The key that this tab uses. */
 function ThisTab() {
   const [text, setText] = useState("");
-  const submit = (event) => {
+  const submit = (/** @type {any} */ event) => {
     event.preventDefault();
     useKey(text);
     setText("");

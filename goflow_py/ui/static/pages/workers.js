@@ -13,7 +13,10 @@ const READ_MS = 3_000;
 
 export default function WorkersPage() {
   const { project = "", q = "", trouble = "" } = route.value.query;
-  const { value, error, reload } = useLoad((signal) => get("/v1/workers", { project }, signal), [project]);
+  const { value, error, reload } = useLoad(
+    (signal) => get("/v1/workers", { project }, signal),
+    [project],
+  );
   useEvery(reload, READ_MS);
   const groups = groupsOf(value?.items ?? [], { q, onlyTrouble: trouble !== "" });
   return html`

@@ -75,7 +75,16 @@ export function SchemaForm({ schema, value, onChange, errors = [], label = "valu
 
 /** @param {PartProps} props */
 function Part(props) {
-  const { schema, root, value, depth, isRequired = false, isRoot = false, isItem = false, name = "" } = props;
+  const {
+    schema,
+    root,
+    value,
+    depth,
+    isRequired = false,
+    isRoot = false,
+    isItem = false,
+    name = "",
+  } = props;
   const field = useMemo(() => fieldOf(schema, root, depth), [schema, root, depth]);
   const { title, description } = field.schema;
   const label = html`${title ?? name}${isRequired && !isRoot && !isItem && html`<b class="required" title="required" aria-label="required">*</b>`}`;

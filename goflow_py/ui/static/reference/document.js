@@ -18,6 +18,8 @@
 
 const METHODS = ["get", "post", "put", "patch", "delete"];
 const EXAMPLE_DEPTH_MAX = 4;
+/** @type {Record<string, any>} */
+const PLAIN = { string: "", integer: 0, number: 0, boolean: false };
 
 /**
  * All calls, in the order of the document.
@@ -65,8 +67,9 @@ function operation(path, method, said) {
  */
 export function found(operations, text) {
   const words = text.toLowerCase().split(/\s+/).filter(Boolean);
-  const said = ({ method, path, summary, tag, scopes }) =>
-    [method, path, summary, tag, ...scopes].join(" ").toLowerCase();
+  /** @param {Operation} one */
+  const said = (one) =>
+    [one.method, one.path, one.summary, one.tag, ...one.scopes].join(" ").toLowerCase();
   return operations.filter((one) => words.every((word) => said(one).includes(word)));
 }
 
@@ -105,9 +108,11 @@ export function resolved(schema, document) {
 export function typeOf(schema, document) {
   if (schema.$ref) return nameOf(schema.$ref);
   if ("const" in schema) return JSON.stringify(schema.const);
-  if (schema.enum) return schema.enum.map((one) => JSON.stringify(one)).join(" | ");
+  if (schema.enum)
+    return schema.enum.map((/** @type {any} */ one) => JSON.stringify(one)).join(" | ");
   const choices = schema.anyOf ?? schema.oneOf;
-  if (choices) return [...new Set(choices.map((one) => typeOf(one, document)))].join(" | ");
+  if (choices)
+    return [...new Set(choices.map((/** @type {any} */ one) => typeOf(one, document)))].join(" | ");
   if (schema.type === "array") return `${typeOf(schema.items ?? {}, document)}[]`;
   const type = Array.isArray(schema.type) ? schema.type.join(" | ") : schema.type;
   return schema.format ? `${type} (${schema.format})` : (type ?? "any");
@@ -135,12 +140,16 @@ export function exampleOf(schema, document, depth = 0) {
   const choices = plain.anyOf ?? plain.oneOf;
   if (choices) return exampleOf(choices[0], document, depth);
   const type = Array.isArray(plain.type) ? plain.type[0] : plain.type;
-  if (type === "array") return plain.minItems > 0 ? [exampleOf(plain.items ?? {}, document, depth + 1)] : [];
-  if (type !== "object") return { string: "", integer: plain.minimum ?? 0, number: 0, boolean: false }[type] ?? null;
+  if (type === "array")
+    return plain.minItems > 0 ? [exampleOf(plain.items ?? {}, document, depth + 1)] : [];
+  if (type !== "object") return PLAIN[type] ?? null;
   if (depth >= EXAMPLE_DEPTH_MAX) return {};
   const names = plain.required ?? [];
   return Object.fromEntries(
-    names.map((name) => [name, exampleOf(plain.properties?.[name] ?? {}, document, depth + 1)]),
+    names.map((/** @type {any} */ name) => [
+      name,
+      exampleOf(plain.properties?.[name] ?? {}, document, depth + 1),
+    ]),
   );
 }
 
@@ -164,5 +173,11 @@ export function callOf(operation, texts, body) {
     if (place === "path") path = path.replace(`{${name}}`, encodeURIComponent(text));
     else if (text !== "") (place === "query" ? query : headers)[name] = text;
   }
-  return { method: operation.method, path, query, headers, ...(body === undefined ? {} : { body }) };
+  return {
+    method: operation.method,
+    path,
+    query,
+    headers,
+    ...(body === undefined ? {} : { body }),
+  };
 }

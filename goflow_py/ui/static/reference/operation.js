@@ -22,14 +22,17 @@ export function OperationCard({ operation, document }) {
         </p>
         ${parameters.length > 0 && html`<${Parameters} parameters=${parameters} document=${document} />`}
         ${bodies.map(
-          ({ media, schema }) => html`<div key=${media}><h3>Body <small>${media}</small></h3><${Fields} schema=${schema} document=${document} /></div>`,
+          ({ media, schema }) =>
+            html`<div key=${media}><h3>Body <small>${media}</small></h3><${Fields} schema=${schema} document=${document} /></div>`,
         )}
         <h3>Answers</h3>
         ${answers.map((one) => html`<${AnswerLine} key=${one.status} answer=${one} document=${document} />`)}
-        ${isTrying
-          ? html`<${Trial} operation=${operation} document=${document} />`
-          : html`<p><button type="button" onClick=${() => setTrying(true)}>Try it</button></p>
-              <${CurlLine} call=${sampleOf(operation, document)} />`}
+        ${
+          isTrying
+            ? html`<${Trial} operation=${operation} document=${document} />`
+            : html`<p><button type="button" onClick=${() => setTrying(true)}>Try it</button></p>
+              <${CurlLine} call=${sampleOf(operation, document)} />`
+        }
       </div>
     </details>
   `;
@@ -38,7 +41,10 @@ export function OperationCard({ operation, document }) {
 /** @param {{parameters: import("./document.js").Parameter[], document: any}} props */
 function Parameters({ parameters, document }) {
   const properties = Object.fromEntries(
-    parameters.map((one) => [one.name, { ...one.schema, description: [`in ${one.in}`, one.description].filter(Boolean).join(": ") }]),
+    parameters.map((one) => [
+      one.name,
+      { ...one.schema, description: [`in ${one.in}`, one.description].filter(Boolean).join(": ") },
+    ]),
   );
   const required = parameters.filter((one) => one.required).map((one) => one.name);
   return html`<h3>Parameters</h3><${Fields} schema=${{ type: "object", properties, required }} document=${document} />`;
@@ -60,7 +66,9 @@ function AnswerLine({ answer, document }) {
  */
 function sampleOf(operation, document) {
   const texts = Object.fromEntries(
-    operation.parameters.filter((one) => one.in === "path").map((one) => [one.name, one.name.toUpperCase()]),
+    operation.parameters
+      .filter((one) => one.in === "path")
+      .map((one) => [one.name, one.name.toUpperCase()]),
   );
   const body = operation.bodies.find(({ media }) => media.includes("json"));
   const call = callOf(operation, texts, body && exampleOf(body.schema, document));

@@ -15,7 +15,8 @@ export function Fields({ schema, document }) {
     ${plain.description && html`<p class="muted">${plain.description}</p>`}
     <ul class="fields">
       ${properties.map(
-        ([name, one]) => html`<${Field} key=${name} name=${name} schema=${one} isRequired=${required.has(name)} document=${document} />`,
+        ([name, one]) =>
+          html`<${Field} key=${name} name=${name} schema=${one} isRequired=${required.has(name)} document=${document} />`,
       )}
     </ul>
   `;
@@ -59,11 +60,24 @@ function innerOf(schema, document) {
   if (plain.properties) return plain;
   if (plain.items) return innerOf(plain.items, document);
   const choices = plain.anyOf ?? plain.oneOf ?? [];
-  return choices.map((one) => innerOf(one, document)).find((one) => one !== null) ?? null;
+  return (
+    choices
+      .map((/** @type {any} */ one) => innerOf(one, document))
+      .find((/** @type {any} */ one) => one !== null) ?? null
+  );
 }
 
 /** @param {import("./document.js").Schema} schema */
-function limitsOf({ minLength, maxLength, minimum, maximum, minItems, maxItems, pattern, default: value }) {
+function limitsOf({
+  minLength,
+  maxLength,
+  minimum,
+  maximum,
+  minItems,
+  maxItems,
+  pattern,
+  default: value,
+}) {
   const facts = [
     between(minLength, maxLength, "characters"),
     between(minimum, maximum, ""),

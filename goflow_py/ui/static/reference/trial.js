@@ -13,12 +13,14 @@ const SHOWN_MAX = 100_000;
 export function Trial({ operation, document }) {
   const json = operation.bodies.find(({ media }) => media.includes("json"));
   const [texts, setTexts] = useState(/** @type {Record<string, string>} */ ({}));
-  const [body, setBody] = useState(() => (json ? JSON.stringify(exampleOf(json.schema, document), null, 2) : ""));
+  const [body, setBody] = useState(() =>
+    json ? JSON.stringify(exampleOf(json.schema, document), null, 2) : "",
+  );
   const [answer, setAnswer] = useState(/** @type {{status: number, body: any} | null} */ (null));
   const value = read(body);
   const call = value.isGood ? callOf(operation, texts, value.value) : null;
   const isStream = operation.answers.some(({ media }) => media === "text/event-stream");
-  const submit = async (event) => {
+  const submit = async (/** @type {any} */ event) => {
     event.preventDefault();
     if (call === null) return;
     try {
@@ -36,14 +38,18 @@ export function Trial({ operation, document }) {
           <input value=${texts[name] ?? ""} required=${required} onInput=${(event) => setTexts({ ...texts, [name]: event.target.value })} />
         </label>`,
       )}
-      ${json &&
-      html`<label>
+      ${
+        json &&
+        html`<label>
         body
         <textarea rows=${Math.min(LINES_MAX, body.split("\n").length + 1)} aria-invalid=${!value.isGood} value=${body} onInput=${(event) => setBody(event.target.value)}></textarea>
-      </label>`}
-      ${isStream
-        ? html`<p class="muted">This answer flows until it is cut: follow it with curl -N.</p>`
-        : html`<footer><button type="submit" class="primary" disabled=${call === null}>Send</button></footer>`}
+      </label>`
+      }
+      ${
+        isStream
+          ? html`<p class="muted">This answer flows until it is cut: follow it with curl -N.</p>`
+          : html`<footer><button type="submit" class="primary" disabled=${call === null}>Send</button></footer>`
+      }
       ${call !== null && html`<${CurlLine} call=${call} />`}
       ${answer !== null && html`<${Came} answer=${answer} />`}
     </form>
@@ -53,7 +59,10 @@ export function Trial({ operation, document }) {
 /** @param {{answer: {status: number, body: any}}} props */
 function Came({ answer }) {
   const text = answer.body === undefined ? "" : JSON.stringify(answer.body, null, 2);
-  const shown = text.length > SHOWN_MAX ? `${text.slice(0, SHOWN_MAX)}\n… ${text.length - SHOWN_MAX} characters more` : text;
+  const shown =
+    text.length > SHOWN_MAX
+      ? `${text.slice(0, SHOWN_MAX)}\n… ${text.length - SHOWN_MAX} characters more`
+      : text;
   return html`
     <h3 role="status">Answer <b class=${answer.status < 400 ? "good" : "bad"}>${answer.status || "none"}</b></h3>
     ${shown !== "" && html`<pre class="came">${shown}</pre>`}

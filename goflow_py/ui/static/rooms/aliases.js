@@ -12,7 +12,7 @@ export function Aliases() {
   const { value, error, reload } = useLoad((signal) => get("/v1/endpoints", {}, signal), []);
   const [edited, setEdited] = useState(/** @type {{alias: string, url: string} | null} */ (null));
   const [removed, setRemoved] = useState(/** @type {string | null} */ (null));
-  const done = (word) => () => {
+  const done = (/** @type {any} */ word) => () => {
     setEdited(null);
     setRemoved(null);
     reload();
@@ -27,22 +27,27 @@ export function Aliases() {
       </header>
       <${ProblemBox} error=${error} />
       ${value?.items.length === 0 && html`<p class="empty">There is none.</p>`}
-      ${value?.items.length > 0 &&
-      html`<div class="scroll"><table>
+      ${
+        value?.items.length > 0 &&
+        html`<div class="scroll"><table>
         <thead><tr><th>alias</th><th>URL</th><th>said by</th><th></th></tr></thead>
-        <tbody>${value.items.map((item) => html`<${AliasRow} key=${item.alias} item=${item} onEdit=${setEdited} onRemove=${setRemoved} />`)}</tbody>
-      </table></div>`}
+        <tbody>${value.items.map((/** @type {any} */ item) => html`<${AliasRow} key=${item.alias} item=${item} onEdit=${setEdited} onRemove=${setRemoved} />`)}</tbody>
+      </table></div>`
+      }
       ${edited && html`<${EditAlias} alias=${edited} onDone=${done("the next attempts use it")} onClose=${() => setEdited(null)} />`}
-      ${removed &&
-      html`<${Act}
+      ${
+        removed &&
+        html`<${Act}
         title=${`Forget ${removed}`} says="Attempts of workers that use it fail from then on." verb="Forget it"
         isDangerous isRepeatable=${false} call=${{ method: "DELETE", path: path`/v1/endpoints/${removed}` }}
         onDone=${done("forgotten")} onClose=${() => setRemoved(null)}
-      />`}
+      />`
+      }
     </section>
   `;
 }
 
+/** @param {any} props */
 function AliasRow({ item, onEdit, onRemove }) {
   const bySettings = item.source === "settings";
   return html`
@@ -58,15 +63,18 @@ function AliasRow({ item, onEdit, onRemove }) {
   `;
 }
 
+/** @param {any} props */
 function EditAlias({ alias, onDone, onClose }) {
   const [name, setName] = useState(alias.alias);
   const [url, setUrl] = useState(alias.url);
   const isWhole = name.trim() !== "" && url.trim() !== "";
-  const call = isWhole ? { method: "PUT", path: path`/v1/endpoints/${name.trim()}`, body: { url: url.trim() } } : null;
+  const call = isWhole
+    ? { method: "PUT", path: path`/v1/endpoints/${name.trim()}`, body: { url: url.trim() } }
+    : null;
   return html`
     <${Act} title="Endpoint alias" verb="Save" isRepeatable=${false} call=${call} onDone=${onDone} onClose=${onClose}>
       <label>Alias <input value=${name} readonly=${alias.alias !== ""} onInput=${(event) => setName(event.target.value)} /></label>
-      <label>URL <input type="url" placeholder="http://…" value=${url} onInput=${(event) => setUrl(event.target.value)} /></label>
+      <label>URL <input type="url" value=${url} onInput=${(event) => setUrl(event.target.value)} /></label>
     <//>
   `;
 }

@@ -69,7 +69,9 @@ function Facts({ version, ready, store }) {
 /** @param {{store: any}} props */
 function StoreFacts({ store }) {
   const executions = Object.entries(store.executions ?? {});
-  const tasks = Object.entries(store.tasks ?? {}).map(([name, number]) => `${count(Number(number))} ${name}`);
+  const tasks = Object.entries(store.tasks ?? {}).map(
+    ([name, number]) => `${count(Number(number))} ${name}`,
+  );
   return html`
     <div>
       <dt>executions</dt>
@@ -101,7 +103,8 @@ function Verify({ onClose }) {
 /** @param {{report: any}} props */
 function Report({ report }) {
   const seen = `${count(report.executions)} executions with ${count(report.records)} records were checked`;
-  if (report.ok) return html`<p role="status"><${Status} status="completed" text="sound" /> ${seen}.</p>`;
+  if (report.ok)
+    return html`<p role="status"><${Status} status="completed" text="sound" /> ${seen}.</p>`;
   return html`
     <p role="status"><${Status} status="failed" text=${`${count(report.breaches.length)} breaches`} /> ${seen}.</p>
     <pre class="report">${JSON.stringify(report.breaches, null, 2)}</pre>
@@ -110,7 +113,7 @@ function Report({ report }) {
 
 /** @param {{onClose: () => void}} props */
 function Backup({ onClose }) {
-  const done = ({ body }) => {
+  const done = (/** @type {any} */ { body }) => {
     onClose();
     say(`${bytes(body.bytes)} written to ${body.path}`);
   };
@@ -122,7 +125,7 @@ function Backup({ onClose }) {
 
 /** @param {{onClose: () => void}} props */
 function Drain({ onClose }) {
-  const done = ({ body }) => {
+  const done = (/** @type {any} */ { body }) => {
     onClose();
     say(`draining: ${count(body.callsInFlight)} calls are in flight`);
   };

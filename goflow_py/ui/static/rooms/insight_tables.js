@@ -7,7 +7,7 @@ import { html } from "../vendor/preact.js";
 export function RowTable({ rows, isBare = false }) {
   const most = Math.max(1, ...rows.map((row) => row.count));
   const sorted = isBare ? rows : [...rows].sort((a, b) => b.count - a.count);
-  const figures = (row) => html`
+  const figures = (/** @type {any} */ row) => html`
     <td class="number">${count(row.count)} <meter min="0" max=${most} value=${row.count} aria-hidden="true"></meter></td>
     <td class="number">${seconds(row.p50)}</td>
     <td class="number">${seconds(row.p95)}</td>

@@ -39,17 +39,21 @@ export function Keys() {
       </header>
       <${ProblemBox} error=${error} onRetry=${reload} />
       ${value?.items.length === 0 && html`<p class="empty">There is none. A server that listens on loopback only needs none.</p>`}
-      ${value?.items.length > 0 &&
-      html`<div class="scroll"><table>
+      ${
+        value?.items.length > 0 &&
+        html`<div class="scroll"><table>
         <thead><tr><th>id</th><th>description</th><th>project</th><th>scopes</th><th>made</th><th>expires</th><th></th></tr></thead>
-        <tbody>${value.items.map((one) => html`<${KeyRow} key=${one.id} one=${one} onRevoke=${() => setRevoked(one)} />`)}</tbody>
-      </table></div>`}
+        <tbody>${value.items.map((/** @type {any} */ one) => html`<${KeyRow} key=${one.id} one=${one} onRevoke=${() => setRevoked(one)} />`)}</tbody>
+      </table></div>`
+      }
       ${isMaking && html`<${NewKey} onMade=${reload} onClose=${() => setMaking(false)} />`}
-      ${revoked &&
-      html`<${Act}
+      ${
+        revoked &&
+        html`<${Act}
         title=${`Revoke ${revoked.id}`} says=${`${revoked.description || "This key"} is refused at once from then on.`} verb="Revoke it"
         isDangerous isRepeatable=${false} call=${{ method: "DELETE", path: path`/v1/keys/${revoked.id}` }} onDone=${onRevoked} onClose=${() => setRevoked(null)}
-      />`}
+      />`
+      }
     </section>
   `;
 }
@@ -82,8 +86,9 @@ function NewKey({ onMade, onClose }) {
     ...(project && { project }),
     ...(expiresIn && { expiresIn }),
   };
-  const toggle = (scope) => setScopes(scopes.includes(scope) ? scopes.filter((one) => one !== scope) : [...scopes, scope]);
-  const done = (answer) => {
+  const toggle = (/** @type {any} */ scope) =>
+    setScopes(scopes.includes(scope) ? scopes.filter((one) => one !== scope) : [...scopes, scope]);
+  const done = (/** @type {any} */ answer) => {
     setMade(answer.body);
     onMade();
   };
@@ -104,7 +109,8 @@ function NewKey({ onMade, onClose }) {
       <fieldset>
         <legend>It may</legend>
         ${SCOPES.map(
-          (scope) => html`<label key=${scope} class="row"><input type="checkbox" checked=${scopes.includes(scope)} onChange=${() => toggle(scope)} /> <code>${scope}</code></label>`,
+          (scope) =>
+            html`<label key=${scope} class="row"><input type="checkbox" checked=${scopes.includes(scope)} onChange=${() => toggle(scope)} /> <code>${scope}</code></label>`,
         )}
       </fieldset>
     <//>

@@ -31,11 +31,13 @@ export function Projects() {
       <header><h2>Projects</h2><span class="muted">in use, and the limit</span></header>
       <${ProblemBox} error=${error} onRetry=${reload} />
       ${value?.items.length === 0 && html`<p class="empty">There is none yet: a project comes with its first blueprint.</p>`}
-      ${value?.items.length > 0 &&
-      html`<div class="scroll"><table>
+      ${
+        value?.items.length > 0 &&
+        html`<div class="scroll"><table>
         <thead><tr><th>project</th>${LIMITS.map(({ name, label }) => html`<th key=${name} class="number">${label}</th>`)}<th></th></tr></thead>
-        <tbody>${value.items.map((one) => html`<${ProjectRow} key=${one.project} one=${one} onEdit=${() => setEdited(one)} />`)}</tbody>
-      </table></div>`}
+        <tbody>${value.items.map((/** @type {any} */ one) => html`<${ProjectRow} key=${one.project} one=${one} onEdit=${() => setEdited(one)} />`)}</tbody>
+      </table></div>`
+      }
       ${edited && html`<${EditLimits} one=${edited} onDone=${done} onClose=${() => setEdited(null)} />`}
     </section>
   `;
@@ -43,11 +45,12 @@ export function Projects() {
 
 /** @param {{one: any, onEdit: () => void}} props */
 function ProjectRow({ one, onEdit }) {
-  const cell = ({ name, uses, show }) => {
+  const cell = (/** @type {any} */ { name, uses, show }) => /** @type {any} */ {
     const limit = one.limits[name];
     const used = uses === null ? null : one.use[uses];
     const isFull = limit !== null && used !== null && used >= limit;
-    const bound = limit === null ? html`<small>no limit</small>` : html`<small>of ${show(limit)}</small>`;
+    const bound =
+      limit === null ? html`<small>no limit</small>` : html`<small>of ${show(limit)}</small>`;
     return html`<td key=${name} class=${`number ${isFull ? "danger-text" : ""}`}>${used === null ? "" : show(used)} ${bound}</td>`;
   };
   return html`
@@ -62,7 +65,9 @@ function ProjectRow({ one, onEdit }) {
 /** @param {{one: any, onDone: () => void, onClose: () => void}} props */
 function EditLimits({ one, onDone, onClose }) {
   const [texts, setTexts] = useState(() => ({ ...one.limits }));
-  const given = LIMITS.map(({ name }) => [name, texts[name]]).filter(([, text]) => text !== null && text !== "");
+  const given = LIMITS.map(({ name }) => [name, texts[name]]).filter(
+    ([, text]) => text !== null && text !== "",
+  );
   const call = {
     method: "PUT",
     path: path`/v1/projects/${one.project}/limits`,

@@ -16,7 +16,7 @@ import { html, useState } from "../vendor/preact.js";
 export function Send({ verb, call, onDone, onError, isPrimary = false }) {
   const [error, setError] = useState(/** @type {Error | null} */ (null));
   const [isBusy, setBusy] = useState(false);
-  const tell = (problem) => {
+  const tell = (/** @type {any} */ problem) => {
     setError(problem);
     onError?.(problem);
   };

@@ -2,12 +2,12 @@
 
 import { path } from "../core/calls.js";
 import { href } from "../core/router.js";
+import { initialValue } from "../core/schema_form.js";
 import { Act } from "../parts/act.js";
 import { SchemaForm } from "../parts/form.js";
 import { Json } from "../parts/json.js";
 import { Ago } from "../parts/time.js";
 import { say } from "../parts/toast.js";
-import { initialValue } from "../core/schema_form.js";
 import { html, useState } from "../vendor/preact.js";
 import { person } from "./person.js";
 import { Send } from "./send.js";
@@ -23,12 +23,12 @@ const tokens = new Map();
 /** @param {{task: any, onChange: () => void}} props */
 export function TaskDesk({ task, onChange }) {
   const [token, setToken] = useState(tokens.get(task.id) ?? null);
-  const claimed = ({ body }) => {
+  const claimed = (/** @type {any} */ { body }) => {
     tokens.set(task.id, body.token);
     setToken(body.token);
     onChange();
   };
-  const ended = (word) => () => {
+  const ended = (/** @type {any} */ word) => () => {
     tokens.delete(task.id);
     setToken(null);
     onChange();
@@ -50,11 +50,13 @@ export function TaskDesk({ task, onChange }) {
         </p>
         <h3>What it is about</h3>
         <${Json} value=${task.input} label="input" />
-        ${task.type === "human"
-          ? token === null
-            ? html`<${Claim} task=${task} onDone=${claimed} />`
-            : html`<${Ending} task=${task} token=${token} onEnd=${ended} />`
-          : html`<p class="muted">A pull worker fetches it from its queue.</p>`}
+        ${
+          task.type === "human"
+            ? token === null
+              ? html`<${Claim} task=${task} onDone=${claimed} />`
+              : html`<${Ending} task=${task} token=${token} onEnd=${ended} />`
+            : html`<p class="muted">A pull worker fetches it from its queue.</p>`
+        }
       </div>
     </section>
   `;
@@ -63,7 +65,10 @@ export function TaskDesk({ task, onChange }) {
 /** @param {{task: any, onDone: (answer: import("../core/api.js").Answer) => void}} props */
 function Claim({ task, onDone }) {
   const who = person.value.trim();
-  const call = who === "" ? null : { method: "POST", path: path`/v1/tasks/${task.id}` + ":claim", body: { worker: who } };
+  const call =
+    who === ""
+      ? null
+      : { method: "POST", path: path`/v1/tasks/${task.id}` + ":claim", body: { worker: who } };
   return html`
     ${who === "" && html`<p>Say above who you are, and claim it.</p>`}
     <${Send} verb=${who === "" ? "Claim it" : `Claim it as ${who}`} call=${call} onDone=${onDone} isPrimary />
@@ -93,17 +98,25 @@ function Ending({ task, token, onEnd }) {
 
 /** @param {{labels: string[], event: string, onPick: (event: string) => void}} props */
 function Outcome({ labels, event, onPick }) {
-  const choice = (value, text) => html`
+  const choice = (/** @type {any} */ value, /** @type {any} */ text) => html`
     <label class="row"><input type="radio" name="outcome" checked=${event === value} onChange=${() => onPick(value)} /> ${text}</label>
   `;
   return html`<fieldset class="row"><legend>outcome</legend>${choice("", "success")}${labels.map((one) => choice(one, one))}</fieldset>`;
 }
 
+/** @param {any} props */
 function Fail({ where, token, onDone, onClose }) {
   const [code, setCode] = useState("cannot_be_done");
   const [message, setMessage] = useState("");
   const [retry, setRetry] = useState(false);
-  const call = code.trim() === "" ? null : { method: "POST", path: `${where}:fail`, body: { token, code: code.trim(), message, retry } };
+  const call =
+    code.trim() === ""
+      ? null
+      : {
+          method: "POST",
+          path: `${where}:fail`,
+          body: { token, code: code.trim(), message, retry },
+        };
   return html`
     <${Act}
       title="It cannot be done" says="The task ends as an error; the blueprint says what follows." verb="End it as an error"
