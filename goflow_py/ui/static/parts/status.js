@@ -5,18 +5,18 @@ import { html } from "../vendor/preact.js";
 /** @type {Record<string, string>} */
 const SIGNS = {
   running: "●",
-  waiting: "◷",
-  paused: "⏸",
+  waiting: "◔",
+  paused: "‖",
   completed: "✓",
   failed: "✗",
   cancelled: "⊘",
   success: "✓",
   error: "✗",
-  timeout: "⧖",
-  abandoned: "⤫",
-  superseded: "⤳",
+  timeout: "◔",
+  abandoned: "×",
+  superseded: "↷",
   open: "●",
-  queued: "◷",
+  queued: "◔",
   claimed: "●",
 };
 
