@@ -249,6 +249,34 @@ class Workers(Answer):
     workers: list[Object]
 
 
+class WorkerHealth(Answer):
+    """A worker, and what this server knows of how it is, by its newest attempts."""
+
+    project: str
+    activity: str
+    action: str
+    endpoint: str
+    url: str | None
+    priority: int
+    health: str
+    breaker: str
+    calls: int
+    errors: int
+    in_flight: int
+    recent_attempts: int
+    error_share: float | None
+    p50_ms: int | None
+    p95_ms: int | None
+    last_seen_at: str | None
+    last_error: Object | None
+
+
+class WorkersHealth(Items):
+    """All workers."""
+
+    items: list[WorkerHealth]  # type: ignore[assignment]
+
+
 class Context(Answer):
     """What expressions see."""
 

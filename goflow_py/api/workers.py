@@ -1,5 +1,6 @@
-"""Where workers are, and how they are: endpoint aliases, health, breakers."""
+"""Where workers are, and how they are: endpoint aliases, health, breakers, latencies."""
 
+from dataclasses import asdict
 from typing import Any
 
 from goflow_py.api import answers
@@ -9,7 +10,12 @@ from goflow_py.api.replies import Reply
 from goflow_py.domain.workers import Worker
 from goflow_py.engine.breaker import Breaker
 from goflow_py.engine.calls import is_url
+from goflow_py.engine.lately import Lately
+from goflow_py.engine.views import time
 from goflow_py.errors import NotFound
+
+HEALTH = {None: "unknown", True: "up", False: "failing"}
+"""By how the newest attempt ended, while the circuit is closed."""
 
 
 @op(
@@ -49,7 +55,9 @@ async def delete_endpoint(call: Call) -> Reply:
     return nothing()
 
 
-@op("GET", "/v1/workers", "execution:read", query=WorkersQuery, answers={200: answers.Items})
+@op(
+    "GET", "/v1/workers", "execution:read", query=WorkersQuery, answers={200: answers.WorkersHealth}
+)
 async def workers(call: Call) -> Reply:
     """List the workers, with what this server knows of their health."""
     query = call.query(WorkersQuery)
@@ -61,12 +69,12 @@ async def workers(call: Call) -> Reply:
 
 
 def _worker(call: Call, project: str, activity: str, worker: Worker) -> dict[str, Any]:
-    engine = call.door.orchestrator
+    engine, now = call.door.orchestrator, call.door.clock.monotonic()
     endpoint = worker.worker_endpoint
-    breaker = engine.dispatcher.breakers.get((project, worker.name, endpoint), Breaker())
+    key = (project, worker.name, endpoint)
+    breaker = engine.dispatcher.breakers.get(key, Breaker())
     url = endpoint if is_url(endpoint) else engine.catalog.resolve(endpoint)
-    state = _state(breaker, call.door.clock.monotonic())
-    health = "unknown" if not breaker.ended else "up" if breaker.ended[-1][1] else "failing"
+    state, (calls, errors) = _state(breaker, now), breaker.window(now)
     return {
         "project": project,
         "activity": activity,
@@ -74,10 +82,26 @@ def _worker(call: Call, project: str, activity: str, worker: Worker) -> dict[str
         "endpoint": endpoint,
         "url": url,
         "priority": worker.priority,
-        "health": "down" if state != "closed" else health,
+        "health": "down" if state != "closed" else HEALTH[breaker.lately.is_up],
         "breaker": state,
-        "calls": len(breaker.ended),
-        "errors": breaker.failures,
+        "calls": calls,
+        "errors": errors,
+        "inFlight": engine.dispatcher.slots.in_flight(key),
+        **_lately(breaker.lately),
+    }
+
+
+def _lately(lately: Lately) -> dict[str, Any]:
+    """Return the newest attempts in figures, the last sign of life, and the last error."""
+    figures, fault = lately.figures(), lately.fault
+    share = round(figures.errors / figures.attempts, 4) if figures.attempts else None
+    return {
+        "recentAttempts": figures.attempts,
+        "errorShare": share,
+        "p50Ms": figures.p50,
+        "p95Ms": figures.p95,
+        "lastSeenAt": time(lately.seen_at),
+        "lastError": None if fault is None else {**asdict(fault), "at": time(fault.at)},
     }
 
 

@@ -8,6 +8,8 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from goflow_py.engine.lately import Lately
+
 WINDOW_SECONDS = 30.0
 CALLS_MIN = 10
 FAILURE_SHARE = 0.5
@@ -68,6 +70,8 @@ class Breaker:
     probe: object | None = None
     """The call that is the probe."""
     budget: RetryBudget = field(default_factory=RetryBudget)
+    lately: Lately = field(default_factory=Lately)
+    """What people are shown; it opens and closes nothing."""
 
     def lets_through(self, now: float) -> bool:
         """Tell whether a call may go out as usual: closed, or a probe is due."""
@@ -77,6 +81,12 @@ class Breaker:
     def is_open(self) -> bool:
         """Tell whether the endpoint is known to be down."""
         return self.opened_at is not None
+
+    def window(self, now: float) -> tuple[int, int]:
+        """Return how many calls ended within ``WINDOW_SECONDS``, and how many of them failed."""
+        while self.ended and self.ended[0][0] < now - WINDOW_SECONDS:
+            self._forget_oldest()
+        return len(self.ended), self.failures
 
     def next_probe(self) -> float:
         """Return when the next probe may go out, on the monotonic clock."""
@@ -109,11 +119,9 @@ class Breaker:
             self._forget_oldest()
         self.ended.append((now, ok))
         self.failures += not ok
-        while self.ended and self.ended[0][0] < now - WINDOW_SECONDS:
-            self._forget_oldest()
-        if self.opened_at is None and len(self.ended) >= CALLS_MIN:
-            if self.failures >= len(self.ended) * FAILURE_SHARE:
-                self.opened_at = now
+        calls, failures = self.window(now)
+        if calls >= CALLS_MIN and failures >= calls * FAILURE_SHARE:
+            self.opened_at = now
 
     def _forget_oldest(self) -> None:
         _, ok = self.ended.popleft()

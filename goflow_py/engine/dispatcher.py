@@ -290,10 +290,12 @@ class Dispatcher:
             attempts.end_task(compiled, draft, task, verdict)
             task_ended(compiled, draft, task.name)
 
-    def called(self, slot: Slot, verdict: Verdict) -> None:
+    def called(self, slot: Slot, verdict: Verdict, *, began: float) -> None:
         """Note what a call told about its endpoint. A definite no is an answer: it is up."""
-        is_up = not isinstance(verdict, Failure)
-        self.breakers.of(slot.key).report(self._clock.monotonic(), ok=is_up, by=slot)
+        now, breaker = self._clock.monotonic(), self.breakers.of(slot.key)
+        breaker.report(now, ok=not isinstance(verdict, Failure), by=slot)
+        ms = round((now - began) * 1_000)
+        breaker.lately.note(verdict, at=self._clock.now_ms(), ms=ms)
 
     def new_child(self, parent: str) -> str:
         """Return the id of a child to be: a family shares a shard, the last byte of its ids."""

@@ -118,9 +118,10 @@ class Flights:
         self, live: Live, execution: Execution, task: Task, fence: int, slot: Slot
     ) -> None:
         """Make one attempt, and record how it ended."""
+        began = self._clock.monotonic()
         reply, verdict = await self._do(live.compiled, execution, task)
         arrived = self._clock.now_ms()
-        self._dispatcher.called(slot, verdict)
+        self._dispatcher.called(slot, verdict, began=began)
         self._free(slot)
 
         def close(step: Step) -> None:

@@ -186,6 +186,10 @@ class Slots:
         """Return how many calls of a project are in flight."""
         return self._held.get(project, 0)
 
+    def in_flight(self, key: Key) -> int:
+        """Return how many calls of an endpoint are in flight, or promised."""
+        return self._in_flight.get(key, 0)
+
     def _hold(self, key: Key) -> None:
         self._in_flight[key] = self._in_flight.get(key, 0) + 1
         self._held[key[0]] = self._held.get(key[0], 0) + 1

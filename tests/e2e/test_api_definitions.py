@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from goflow_py.domain.durations import timestamp_ms
 from tests.e2e.conftest import Api, RealWorker, Serve, activity, eventually, start
 
 pytestmark = pytest.mark.e2e
@@ -168,6 +169,13 @@ async def test_workers_and_aliases_are_replaced(shop: Api, worker: RealWorker) -
         1,
         0,
     )
+    assert (echo["inFlight"], echo["lastError"]) == (0, None)
+    assert (echo["recentAttempts"], echo["errorShare"]) == (1, 0)
+    assert 0 <= echo["p50Ms"] == echo["p95Ms"] < 20_000
+    assert timestamp_ms(echo["lastSeenAt"]) > 0
+    [idle] = [one for one in seen if one["action"] == "hold"]
+    assert idle["recentAttempts"] == 0
+    assert {idle[name] for name in ("errorShare", "p50Ms", "p95Ms", "lastSeenAt")} == {None}
     assert (await shop("DELETE", "/v1/endpoints/elsewhere")).status == 204
     (await shop("DELETE", "/v1/endpoints/elsewhere")).problem(404)
     (await shop("PUT", "/v1/endpoints/elsewhere", {"url": "nowhere"})).problem(422)

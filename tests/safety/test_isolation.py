@@ -410,6 +410,8 @@ async def test_calls_of_another_project_to_the_same_worker_are_not_counted(
     seen = (await anna.api.good("GET", "/v1/workers"))["items"]
     [mine] = [w for w in seen if w["activity"] == "spy"]
     assert (mine["calls"], mine["errors"], mine["health"]) == (0, 0, "unknown")
+    assert (mine["recentAttempts"], mine["inFlight"]) == (0, 0)
+    assert (mine["lastSeenAt"], mine["lastError"]) == (None, None)
 
 
 async def test_cursors_do_not_count_what_others_do(anna: Tenant, bert: Tenant) -> None:
