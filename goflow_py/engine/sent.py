@@ -16,7 +16,7 @@ from goflow_py.domain.execution import Execution, Task
 from goflow_py.domain.workers import Retry, Worker
 from goflow_py.engine import offers
 from goflow_py.engine.attempts import BODY_KEPT_BYTES
-from goflow_py.engine.calls import CallContext, build_request
+from goflow_py.engine.calls import CallContext, build_request, is_url
 from goflow_py.engine.cloudevents import emitted
 from goflow_py.engine.doers import SCRIPT_SECONDS
 from goflow_py.engine.redaction import REDACTED
@@ -99,7 +99,8 @@ def _shown(request: Request, tokens: list[str]) -> Json:
         body = body.replace(token.encode(), REDACTED.encode())
     headers = {name: _header(name, text) for name, text in request.headers.items()}
     found = _request(request.method, request.url, headers, body)
-    return {**found, "curl": None if len(body) > BODY_KEPT_BYTES else _curl(found)}
+    is_whole = len(body) <= BODY_KEPT_BYTES and is_url(request.url)
+    return {**found, "curl": _curl(found) if is_whole else None}
 
 
 def _header(name: str, text: str) -> str:
@@ -124,7 +125,8 @@ def _request(method: str | None, url: str | None, headers: dict[str, str], body:
 
 def _curl(request: Json) -> str:
     """Return the line that sends the same again from a shell."""
-    words = ["curl", "-X", request["method"], request["url"]]
+    # Braces and brackets would be many URLs, and a header without text would be left out.
+    words = ["curl", "--globoff", "-X", request["method"], request["url"]]
     for name, text in request["headers"].items():
-        words += ["-H", f"{name}: {text}"]
+        words += ["-H", f"{name}: {text}" if text.strip() else f"{name};"]
     return shlex.join([*words, "--data-raw", request["body"]])

@@ -104,7 +104,7 @@ async def test_the_curl_line_says_the_same_to_a_shell(engine: Engine) -> None:
     [attempt] = await shown(engine, execution)
     request = attempt["request"]
     words = shlex.split(request["curl"])
-    assert words[:4] == ["curl", "-X", "POST", "http://w/x"]
+    assert words[:5] == ["curl", "--globoff", "-X", "POST", "http://w/x"]
     assert words[-2:] == ["--data-raw", request["body"]]
     assert f"Idempotency-Key: {request['headers']['Idempotency-Key']}" in words
     large = await engine.start("x" * BODY_KEPT_BYTES)
@@ -217,3 +217,38 @@ async def test_the_newest_attempts_are_shown_and_the_others_counted(
     monkeypatch.setattr(attempt_views, "ATTEMPTS_SHOWN_MAX", 2)
     found, earlier = await engine.it.tracking.attempts(await engine.read(execution))
     assert ([one["attempt"] for one in found], earlier) == ([4, 5], 3)
+
+
+async def test_the_curl_line_asks_for_one_url_whatever_is_in_it(engine: Engine) -> None:
+    url = "http://w/[1-3]?x={a,b}"
+    await engine.upload(doing(), [worker(url)])
+    execution = await engine.start()
+    await engine.advance(1)
+    [attempt] = await shown(engine, execution)
+    words = shlex.split(attempt["request"]["curl"])
+    assert "--globoff" in words, "curl takes brackets and braces for many URLs"
+    assert url in words
+
+
+async def test_the_curl_line_sends_headers_without_text(engine: Engine) -> None:
+    await engine.upload(doing(), [worker("http://w/x", headers={"X-Empty": ""})])
+    execution = await engine.start()
+    await engine.advance(1)
+    assert engine.transport.requests[0].headers["X-Empty"] == ""
+    [attempt] = await shown(engine, execution)
+    words = shlex.split(attempt["request"]["curl"])
+    assert words[words.index("X-Empty;") - 1] == "-H", "with a colon curl leaves it out"
+
+
+async def test_there_is_no_curl_line_to_an_alias_that_is_gone(make_engine: Any) -> None:
+    engine = make_engine(fallback_url=None)
+    await engine.it.start()
+    await engine.it.uploads.put_endpoint("there", "http://w/x")
+    await engine.upload(doing(), [worker("there")])
+    execution = await engine.start()
+    await engine.advance(1)
+    assert " http://w/x " in (await shown(engine, execution))[0]["request"]["curl"]
+    await engine.it.catalog.delete_endpoint("there")
+    [attempt] = await shown(engine, execution)
+    assert (attempt["request"]["url"], attempt["request"]["curl"]) == ("there", None)
+    await engine.it.stop()
