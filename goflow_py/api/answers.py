@@ -229,10 +229,11 @@ class Attempt(Answer):
 
 
 class Attempts(Items):
-    """The newest attempts, oldest first; ``earlier`` is how many came before them."""
+    """The newest attempts, oldest first; ``earlier`` came before them, ``later`` were not read."""
 
     items: list[Attempt]  # type: ignore[assignment]
     earlier: int
+    later: bool
 
 
 class Rows(Items):

@@ -169,8 +169,8 @@ async def history(call: Call) -> Reply:
 @op("GET", f"{EXECUTION}/attempts", READ, answers={200: answers.Attempts}, errors=(404,))
 async def attempts(call: Call) -> Reply:
     """Return the attempts, with what was sent, what came back, waits and deadlines."""
-    found, earlier = await call.door.orchestrator.tracking.attempts(await _execution(call))
-    return answer({"items": found, "earlier": earlier})
+    found = await call.door.orchestrator.tracking.attempts(await _execution(call))
+    return answer(found)
 
 
 @op(

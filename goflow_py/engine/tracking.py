@@ -1,11 +1,13 @@
 """Looking at executions: one, many, their histories, attempts and contexts."""
 
+import asyncio
 from typing import Any
 
 import orjson
 
 from goflow_py.domain.execution import Execution
 from goflow_py.domain.history import Entry
+from goflow_py.domain.values import value
 from goflow_py.engine.attempt_views import AttemptViews
 from goflow_py.engine.catalog import Catalog
 from goflow_py.engine.heads import UNREADABLE, damaged, readable, shown
@@ -28,6 +30,19 @@ RECORDS_PAGE = 500
 ENTRIES_MAX = 100_000
 """Of one history, in one answer."""
 ENTRIES_BYTES_MAX = 64 * 1024 * 1024
+RECORDS_AT_ONCE = 50
+"""Some milliseconds of work; then others have a turn."""
+
+
+@value
+class Attempts:
+    """The newest attempts of what was read of a history, oldest first."""
+
+    items: list[dict[str, Any]]
+    earlier: int
+    """How many came before them."""
+    later: bool
+    """Whether the history goes on behind what was read."""
 
 
 class Tracking:
@@ -99,10 +114,11 @@ class Tracking:
             more = shown[-1]["seq"]
         return [entry_view(entry) for entry in shown], more
 
-    async def attempts(self, execution: Execution) -> tuple[list[dict[str, Any]], int]:
-        """Return attempts with what was sent and what came back (bodies to 4 KiB).
+    async def attempts(self, execution: Execution) -> Attempts:
+        """Return the newest ``ATTEMPTS_SHOWN_MAX`` with what was sent and what came back.
 
-        The newest ``ATTEMPTS_SHOWN_MAX``; the number says how many came before them.
+        What a request was made of is known by going through the history from its beginning, so
+        that of one that is too long the end is missing.
         """
         sender = Sender(
             compiled=await self._compiled(execution),
@@ -122,7 +138,11 @@ class Tracking:
             size += len(record.entries)
             if count > ENTRIES_MAX or size > ENTRIES_BYTES_MAX:
                 break
-        return list(views.found), views.begun - len(views.found)
+        return Attempts(
+            items=list(views.found),
+            earlier=views.begun - len(views.found),
+            later=views.then.seq < execution.seq,
+        )
 
     async def context(self, execution: Execution, at: int | None) -> dict[str, Any]:
         """Return what expressions saw at the end of the record that holds seq *at*."""
@@ -173,8 +193,10 @@ class Tracking:
     async def _records(self, execution: str) -> Any:
         after = -1
         while records := await self._store.history(execution, after=after, limit=RECORDS_PAGE):
-            for record in records:
+            for number, record in enumerate(records, start=1):
                 yield record
+                if not number % RECORDS_AT_ONCE:
+                    await asyncio.sleep(0)  # noqa: TID251  # a turn for others: no time passes
             after = records[-1].seq
 
     async def _all_entries(self, execution: str) -> list[Entry]:

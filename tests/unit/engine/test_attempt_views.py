@@ -1,5 +1,6 @@
 """Attempts as they are shown: what was sent, by the very keys it was sent with."""
 
+import asyncio
 import shlex
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 
 from goflow_py.domain.durations import rfc3339
 from goflow_py.domain.execution import Execution
-from goflow_py.engine import attempt_views
+from goflow_py.engine import attempt_views, tracking
 from goflow_py.engine.attempts import BODY_KEPT_BYTES
 from goflow_py.engine.sent import NO_SPAN, SIGNATURE
 from goflow_py.testing import answer
@@ -44,15 +45,14 @@ async def test_every_kind_of_attempt_is_shown_with_the_key_that_it_was_sent_with
     await engine.advance(2)
     await engine.control(execution, "cancel")
     await engine.advance(2)
-    shown, _ = await engine.it.tracking.attempts(await engine.read(execution))
+    found = await shown(engine, execution)
     sent = {request.headers["Idempotency-Key"] for request in engine.transport.requests}
-    assert {attempt["request"]["headers"]["Idempotency-Key"] for attempt in shown} == sent
+    assert {attempt["request"]["headers"]["Idempotency-Key"] for attempt in found} == sent
     assert len(sent) == 5
 
 
 async def shown(engine: Engine, execution: Execution) -> list[dict[str, Any]]:
-    found, _ = await engine.it.tracking.attempts(await engine.read(execution))
-    return found
+    return (await engine.it.tracking.attempts(await engine.read(execution))).items
 
 
 def worker(endpoint: str, **fields: Any) -> dict[str, Any]:
@@ -215,8 +215,9 @@ async def test_the_newest_attempts_are_shown_and_the_others_counted(
     execution = await engine.start()
     await engine.advance(10)
     monkeypatch.setattr(attempt_views, "ATTEMPTS_SHOWN_MAX", 2)
-    found, earlier = await engine.it.tracking.attempts(await engine.read(execution))
-    assert ([one["attempt"] for one in found], earlier) == ([4, 5], 3)
+    found = await engine.it.tracking.attempts(await engine.read(execution))
+    assert ([one["attempt"] for one in found.items], found.earlier) == ([4, 5], 3)
+    assert found.later is False
 
 
 async def test_the_curl_line_asks_for_one_url_whatever_is_in_it(engine: Engine) -> None:
@@ -252,3 +253,44 @@ async def test_there_is_no_curl_line_to_an_alias_that_is_gone(make_engine: Any) 
     [attempt] = await shown(engine, execution)
     assert (attempt["request"]["url"], attempt["request"]["curl"]) == ("there", None)
     await engine.it.stop()
+
+
+async def looped(engine: Engine, visits: int) -> Execution:
+    """Return an execution that was in the same state that many times, and waits."""
+    left = iter(range(visits))
+    engine.transport.script = lambda *_: None if next(left, None) is None else answer()
+    document = {**doing(), "states": [{"name": "a", "on": {"success": "a"}}, "b"]}
+    await engine.upload(document, [worker("w")])
+    execution = await engine.start()
+    await engine.advance(1)
+    return execution
+
+
+async def test_what_a_long_history_leaves_out_is_said(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    execution = await looped(engine, 10)
+    monkeypatch.setattr(tracking, "ENTRIES_MAX", 20)
+    found = await engine.it.tracking.attempts(await engine.read(execution))
+    assert [one["visit"] for one in found.items] == list(range(1, len(found.items) + 1))
+    assert 0 < len(found.items) < 11
+    assert (found.earlier, found.later) == (0, True)
+
+
+async def test_others_go_on_while_a_long_history_is_read(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    execution = await looped(engine, 10)
+    monkeypatch.setattr(tracking, "RECORDS_AT_ONCE", 2)
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    beside = asyncio.create_task(others())
+    assert len(await shown(engine, execution)) == 11
+    beside.cancel()
+    assert turns >= 5
