@@ -209,8 +209,13 @@ class Connection(web.RequestHandler):
             super().resume_reading(resume_parser)
 
     def eof_received(self) -> bool:  # type: ignore[override]  # asyncio's may keep it open
-        """Answer what was asked before the client ended its side; then end ours."""
+        """Answer what was asked before the client ended its side; then end ours.
+
+        An answer that goes on ends with it: nobody follows a stream from half a connection.
+        """
         self.half_closed_since = self._guard.clock.monotonic()
+        if self.gone is not None:
+            return False
         waiting = self._admitted and (self.busy_since is not None or bool(self._messages))
         if waiting:
             body = self._messages[-1][1] if self._messages else self._body

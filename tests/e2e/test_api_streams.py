@@ -11,6 +11,7 @@ import aiohttp
 import orjson
 import pytest
 
+from goflow_py.api import guard
 from goflow_py.api import streams as api_streams
 from goflow_py.bootstrap import Server
 from goflow_py.engine import feed
@@ -272,6 +273,27 @@ async def test_there_are_so_many_streams_and_a_place_is_free_when_one_has_gone(
     await eventually(empty)
     assert (await shop("HEAD", "/v1/stream")).status == 200
     await eventually(empty)
+
+
+async def test_the_place_of_who_hung_up_is_free_at_once(
+    shop: Api, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not only once a half-closed connection is swept, or at the next heartbeat."""
+    monkeypatch.setattr(guard, "HALF_CLOSED_SECONDS", 3_600.0)
+    monkeypatch.setattr(api_streams, "HEARTBEAT_SECONDS", 3_600.0)
+    order = await start(shop, "order", {"order": "1"})
+    newest = (await history(shop, order))[-1]["seq"]
+
+    async def empty() -> bool:
+        return len(server.orchestrator.streams) == 0
+
+    for path, last in (("/v1/stream", ": heartbeat"), (of(order), f"id: {newest}\n")):
+        async with wire_to(shop) as wire:
+            await wire.send(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
+            async with asyncio.timeout(10):
+                await wire.reader.readuntil(last.encode())
+                await wire.reader.readuntil(b"\n\n\r\n")
+        await eventually(empty)
 
 
 async def test_who_reads_nothing_is_cut_and_no_other_stream_waits_for_it(
