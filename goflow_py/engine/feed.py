@@ -244,13 +244,17 @@ class Tail:
             for item in items_of(row, self._line, skip=self._skip if row.n == before + 1 else -1)
         ]
         if page.until > before:
-            self.after, self._skip = page.until, -1
+            self._come_to(page.until)
         elif joined is None:
             self._join()
         else:
             # All that there was behind *before* has gone, and it was none of ours.
-            self.after = max(before, joined)
+            self._come_to(joined)
         return Part(items=found, place=self.place)
+
+    def _come_to(self, number: int) -> None:
+        if number > self.after:
+            self.after, self._skip = number, -1
 
     def _join(self) -> None:
         self._joined = self._feed.join(self)
@@ -287,7 +291,7 @@ class Tail:
         items = [item for item in self._buffer if item.n > self.after]
         self._buffer.clear()
         self._bytes = 0
-        self.after = max(self.after, self._seen)
+        self._come_to(self._seen)
         return Part(items=items, place=self.place)
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from goflow_py.clock import SystemClock
 from goflow_py.engine import feed as module
-from goflow_py.engine.feed import Feed, Part, Tail, Which
+from goflow_py.engine.feed import Feed, Part, Place, Tail, Which
 from goflow_py.ports import Committed, HeadRow, RecordRow, Store, Write
 from goflow_py.store.memory import MemoryStore
 from goflow_py.store.sqlite import SqliteStore
@@ -260,4 +260,32 @@ async def test_a_slow_reader_is_told_and_goes_on(
     finally:
         slow.drop()
         quick.drop()
+        await store.close()
+
+
+async def test_a_place_within_a_record_that_has_gone_skips_nothing_of_others(store: Store) -> None:
+    cell = Cell(store, random.Random(3))
+    await cell.open()
+    reader = Reader(cell, Which(projects=frozenset({"bank"})))
+    try:
+        while True:
+            await cell.commit()
+            row = (await store.commits(after=0, limit=10_000)).items[-1]
+            if row.project == "shop" and row.record.first_seq < row.record.seq:
+                break
+        line, newest = await store.newest_commit()
+        within = Place(line=line, after=newest - 1, skip=row.record.first_seq)
+        await store.delete(row.record.execution)
+        del cell.seqs[row.record.execution]
+        reader.last = str(within)
+        while await reader.read(some=False):
+            pass
+        while (await store.newest_commit())[1] == newest:
+            await cell.commit()
+        there = Place(line=line, after=(await store.newest_commit())[1])
+        while reader.tail is None or reader.tail.place.after < there.after:
+            await reader.read(some=False)
+        assert reader.tail.place == there
+    finally:
+        reader.drop()
         await store.close()
