@@ -14,7 +14,7 @@ from goflow_py.api.executions import EXECUTION, READ
 from goflow_py.api.headers import once
 from goflow_py.api.op import Call, nothing, op
 from goflow_py.api.replies import SAFE_HEADERS, Flow, Reply, lines
-from goflow_py.engine.feed import Part, Place, Which
+from goflow_py.engine.feed import Item, Part, Place, Which
 from goflow_py.engine.streams import Chapter, Source
 from goflow_py.errors import GoFlowError, MalformedRequest
 
@@ -27,6 +27,7 @@ PIECE_BYTES = 64 * 1024
 SEQ_DIGITS_MAX = 18
 CURSORS_KEPT_MAX = 4_096
 """Many streams tell the same places: each is sealed once."""
+NONCE_BYTES = 8
 
 Events = list[bytes]
 """What is told at once."""
@@ -93,15 +94,19 @@ async def stream(call: Call) -> Reply:
     key, last = engine.caller.token_key, once(call.request, "Last-Event-ID")
     tail = await engine.streams.feed.follow(which, _place(key, mine, last))
 
-    def cursor(place: Place) -> str:
-        return _sealed(key, mine, str(place))
+    def behind(item: Item) -> str:
+        return _sealed(key, mine, str(item.place))
+
+    def here(place: Place) -> str:
+        # Another text each time: one that stays or changes would tell whether others did something.
+        return seal(key, mine, f"{place} {call.door.clock.token_bytes(NONCE_BYTES).hex()}")
 
     async def events() -> AsyncIterator[Events]:
         if tail.is_lost is None:
             # At once, so that who loses the connection before the first event can go on from here.
-            yield [_named(cursor(tail.place), b"")]
+            yield [_named(here(tail.place), b"")]
         while True:
-            yield _handed_on(await tail.next(HEARTBEAT_SECONDS), cursor)
+            yield _handed_on(await tail.next(HEARTBEAT_SECONDS), behind, here)
 
     return _flow(call, tail, events())
 
@@ -142,14 +147,13 @@ def _told(chapter: Chapter) -> Events:
     return found or [_HEARTBEAT + b"\n"]
 
 
-def _handed_on(part: Part, cursor: Callable[[Place], str]) -> Events:
+def _handed_on(part: Part, behind: Callable[[Item], str], here: Callable[[Place], str]) -> Events:
     """Return the events of a part; without any, how far it has come."""
     if part.reset is not None:
-        return [
-            b"id: " + cursor(part.place).encode() + b"\n" + _event("reset", {"reason": part.reset})
-        ]
-    found = [_named(cursor(item.place), b"data: " + item.data + b"\n") for item in part.items]
-    return found or [_HEARTBEAT + _named(cursor(part.place), b"")]
+        reset = _event("reset", {"reason": part.reset})
+        return [b"id: " + here(part.place).encode() + b"\n" + reset]
+    found = [_named(behind(item), b"data: " + item.data + b"\n") for item in part.items]
+    return found or [_HEARTBEAT + _named(here(part.place), b"")]
 
 
 def _event(name: str, value: dict[str, str]) -> bytes:

@@ -45,14 +45,14 @@ class Place:
     """The entries up to this seq of the next record are behind it, too."""
 
     def __str__(self) -> str:
-        return f"{self.line} {self.after} {self.skip}"
+        # However far it is: the length would tell how much all projects have done.
+        return f"{self.line} {self.after:019d} {self.skip}"
 
 
 def place_of(text: str) -> Place | None:
-    """Return the place that a text names; None when it names none."""
-    parts = text.split(" ")
+    """Return the place that a text begins with; None when it does with none."""
     try:
-        line, after, skip = parts
+        line, after, skip, *_ = text.split(" ")
         return Place(line=line, after=int(after), skip=int(skip))
     except ValueError:
         return None

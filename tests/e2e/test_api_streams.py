@@ -13,9 +13,11 @@ import pytest
 
 from goflow_py.api import guard
 from goflow_py.api import streams as api_streams
+from goflow_py.api.cursors import unseal
 from goflow_py.bootstrap import Server
 from goflow_py.engine import feed
 from goflow_py.engine import streams as engine_streams
+from goflow_py.engine.feed import Place, place_of
 from tests.e2e.conftest import Api, RealWorker, Serve, activity, eventually, start
 from tests.e2e.test_api_process import process
 from tests.e2e.test_api_wire import wire_to
@@ -225,9 +227,32 @@ async def test_a_cursor_that_is_none_or_too_old_is_reset(shop: Api, tmp_path: Pa
         assert (first.name, first.data["execution"]) == ("message", again["id"])
 
 
-async def test_a_quiet_stream_has_heartbeats_that_move_its_cursor(
-    shop: Api, monkeypatch: pytest.MonkeyPatch
+async def test_the_id_of_a_quiet_place_does_not_tell_whether_others_did_something(
+    shop: Api, server: Server
 ) -> None:
+    ids = []
+    for _ in range(2):
+        async with stream(shop, "/v1/stream") as live:
+            first_line = (await live.answer.content.readline()).decode()
+            ids.append(first_line.removeprefix("id: ").strip())
+    assert len({*ids}) == 2
+    assert len(str(Place(line="x", after=9))) == len(str(Place(line="x", after=1_000_000)))
+    order = await start(shop, "order", {"order": "1"})
+    for one in ids:
+        async with stream(shop, "/v1/stream", one) as live:
+            [event] = await live.some(1)
+            assert (event.name, event.data["execution"]) == ("message", order["id"])
+
+
+async def test_a_quiet_stream_has_heartbeats_that_move_its_cursor(
+    shop: Api, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def place(one: Stream) -> int:
+        assert one.last is not None
+        found = place_of(unseal(server.orchestrator.caller.token_key, None, one.last))
+        assert found is not None
+        return found.after
+
     monkeypatch.setattr(api_streams, "HEARTBEAT_SECONDS", 0.05)
     order = await start(shop, "order", {"order": "1"})
     async with stream(shop, "/v1/stream?project=nowhere") as live, stream(shop, of(order)) as story:
@@ -236,12 +261,12 @@ async def test_a_quiet_stream_has_heartbeats_that_move_its_cursor(
                 async with asyncio.timeout(0.4):
                     await one.all()
             assert one.heartbeats >= 3
-        before = live.last
+        before = place(live)
         await start(shop, "order", {"order": "2"})
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.4):
                 await live.next()
-        assert live.last != before
+        assert place(live) > before
 
 
 # ---------------------------------------------------------------- limits
