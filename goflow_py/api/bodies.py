@@ -19,7 +19,7 @@ from goflow_py.domain.durations import seconds, timestamp_ms
 from goflow_py.domain.execution import Status
 from goflow_py.domain.model import Name, Seconds
 from goflow_py.domain.workers import Worker
-from goflow_py.engine.statistics import BUCKET_SECONDS_MIN
+from goflow_py.engine.statistics import BUCKET_SECONDS_MAX, BUCKET_SECONDS_MIN
 
 T = TypeVar("T")
 
@@ -308,7 +308,7 @@ class StatsQuery(Query):
     project: Text | None = None
     activity: Text | None = None
     since: Moment | None = None
-    bucket: Annotated[Duration, Field(ge=BUCKET_SECONDS_MIN)] | None = None
+    bucket: Annotated[Duration, Field(ge=BUCKET_SECONDS_MIN, le=BUCKET_SECONDS_MAX)] | None = None
 
 
 GraphFormat = Literal["json", "mermaid", "dot"]

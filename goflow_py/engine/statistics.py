@@ -19,6 +19,7 @@ BUCKETS = 60
 """Of an answer that names no ``bucket``: at most so many."""
 BUCKETS_MAX = 500
 BUCKET_SECONDS_MIN = 1.0
+BUCKET_SECONDS_MAX = 30 * 86_400
 STEPS_SECONDS = (1, 5, 10, 15, 30, 60, 300, 600, 900, 1_800, 3_600, 10_800, 21_600, 43_200, 86_400)
 """Buckets that people like to read."""
 
@@ -83,7 +84,7 @@ def _window(asked: StatsRequest, now: int) -> tuple[int, int]:
         suits = (step * 1_000 for step in STEPS_SECONDS if step * 1_000 * BUCKETS >= window)
         bucket = next(suits, -(-window // (BUCKETS * DAY_MS)) * DAY_MS)
     if asked.since is None:
-        since = now - now % bucket - WINDOW_SECONDS * 1_000 // bucket * bucket
+        since -= since % bucket
     if (now - since) // bucket >= BUCKETS_MAX:
         least = (now - since) // (BUCKETS_MAX * 1_000) + 1
         raise _refusal(f"that makes more than {BUCKETS_MAX} buckets; take a bucket of {least} s")

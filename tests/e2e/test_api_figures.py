@@ -62,7 +62,13 @@ async def test_the_time_and_the_buckets_are_bounded(shop: Api) -> None:
     assert (hour["bucket"], len(hour["series"])) == (60, 61)
     too_many = await shop("GET", await asked(BUCKETS_MAX + 60, "1s"))
     assert "bucket" in too_many.problem(400, "bad_parameter")["detail"]
-    for ago, bucket in ((WINDOW_SECONDS_MAX + 60, "1d"), (-60, "1m"), (60, "0"), (60, "500ms")):
+    for ago, bucket in (
+        (WINDOW_SECONDS_MAX + 60, "1d"),
+        (-60, "1m"),
+        (60, "0"),
+        (60, "500ms"),
+        (60, "31d"),
+    ):
         (await shop("GET", await asked(ago, bucket))).problem(400, "bad_parameter")
     for query in ("since=yesterday", "bucket=x", "until=1"):
         (await shop("GET", f"/v1/stats?{query}")).problem(400)

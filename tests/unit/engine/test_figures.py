@@ -8,7 +8,13 @@ import pytest
 from goflow_py.domain.durations import timestamp_ms
 from goflow_py.engine import fresh, insights, statistics
 from goflow_py.engine.fresh import FRESH_SECONDS, Fresh
-from goflow_py.engine.statistics import BUCKETS, BUCKETS_MAX, STEPS_SECONDS, StatsRequest
+from goflow_py.engine.statistics import (
+    BUCKET_SECONDS_MAX,
+    BUCKETS,
+    BUCKETS_MAX,
+    STEPS_SECONDS,
+    StatsRequest,
+)
 from goflow_py.errors import MalformedRequest, Unavailable
 from goflow_py.testing import FakeClock, answer
 from tests.unit.engine.conftest import Engine
@@ -52,6 +58,14 @@ async def test_without_since_buckets_begin_at_round_times(engine: Engine) -> Non
     found = await stats(engine, bucket_ms=3_600_000)
     assert {timestamp_ms(slot["at"]) % 3_600_000 for slot in found["series"]} == {0}
     assert len(found["series"]) == 25
+
+
+@pytest.mark.parametrize("hours", [5, 13, 24, 36, 24 * 7, BUCKET_SECONDS_MAX // 3_600])
+async def test_without_since_whole_buckets_hold_the_last_day(engine: Engine, hours: int) -> None:
+    found = await stats(engine, bucket_ms=hours * 3_600_000)
+    back = (engine.clock.now_ms() - timestamp_ms(found["since"])) / 3_600_000
+    assert 24 <= back < 24 + hours
+    assert len(found["series"]) == back // hours + 1
 
 
 async def test_a_refusal_says_which_bucket_would_do(engine: Engine) -> None:
