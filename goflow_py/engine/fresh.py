@@ -1,7 +1,7 @@
 """Answers that take long to work out: one at a time, and kept for a few seconds."""
 
 import asyncio
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Any
 
@@ -15,7 +15,7 @@ FRESH_SECONDS = 5.0
 KEPT_BYTES_MAX = 8 * 1024 * 1024
 """Of answers; the oldest go first."""
 WAITING_MAX = 16
-"""Requests that wait for their turn; further ones are refused."""
+"""Requests that have their turn or wait for it, half of them of one project; others are refused."""
 
 
 class Fresh:
@@ -24,22 +24,28 @@ class Fresh:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._turn = asyncio.Lock()
-        self._waiting = 0
+        self._waiting: Counter[str | None] = Counter()
         self._kept: OrderedDict[Hashable, tuple[float, bytes]] = OrderedDict()
         """As JSON, which takes a tenth of the room."""
         self._bytes = 0
 
-    async def get(self, key: Hashable, work: Callable[[], Awaitable[Any]]) -> Any:
-        """Return the answer of *key*, at most ``FRESH_SECONDS`` old. Raises ``Unavailable``."""
+    async def get(
+        self, key: Hashable, work: Callable[[], Awaitable[Any]], *, project: str | None = None
+    ) -> Any:
+        """Return the answer of *key*, at most ``FRESH_SECONDS`` old. Raises ``Unavailable``.
+
+        *project*: whose executions are looked at, if of one alone.
+        """
         if (known := self._known(key)) is not None:
             return orjson.loads(known)
-        if self._waiting >= WAITING_MAX:
+        mine = 0 if project is None else self._waiting[project]
+        if mine >= WAITING_MAX // 2 or self._waiting.total() >= WAITING_MAX:
             raise Unavailable(
                 "too many statistics are being worked out; ask again in a few seconds",
                 code="statistics_busy",
                 retry_after=round(FRESH_SECONDS),
             )
-        self._waiting += 1
+        self._waiting[project] += 1
         try:
             async with self._turn:
                 if (known := self._known(key)) is not None:
@@ -48,7 +54,9 @@ class Fresh:
                 self._keep(key, orjson.dumps(found))
                 return found
         finally:
-            self._waiting -= 1
+            self._waiting[project] -= 1
+            if not self._waiting[project]:
+                del self._waiting[project]
 
     def _known(self, key: Hashable) -> bytes | None:
         at, body = self._kept.get(key, (0.0, None))

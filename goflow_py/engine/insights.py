@@ -136,7 +136,7 @@ class Insights:
             tally = await self._tally(ids)
             return _view(row, since, tally, graph(compiled))
 
-        found: dict[str, Any] = await self._fresh.get(key, work)
+        found: dict[str, Any] = await self._fresh.get(key, work, project=row.project)
         return found
 
     async def _tally(self, ids: Iterable[str]) -> Tally:

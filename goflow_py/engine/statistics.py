@@ -53,20 +53,22 @@ class Statistics:
         now = self._clock.now_ms()
         since, bucket = _window(asked, now)
 
-        async def work() -> dict[str, Any]:
-            which = FiguresFilter(
-                project=asked.project,
-                activity=asked.activity,
-                since=since,
-                until=now + 1,
-                slot_ms=bucket,
-                rows=STATS_EXECUTIONS_MAX,
-            )
-            figures = _EMPTY if foreign else await self._store.figures(which)
-            return _view(which, figures)
+        which = FiguresFilter(
+            project=asked.project,
+            activity=asked.activity,
+            since=since,
+            until=now + 1,
+            slot_ms=bucket,
+            rows=STATS_EXECUTIONS_MAX,
+        )
+        if foreign:
+            return _view(which, _EMPTY)
 
-        key = (asked.project, asked.activity, foreign, since, bucket)
-        found: dict[str, Any] = await self._fresh.get(key, work)
+        async def work() -> dict[str, Any]:
+            return _view(which, await self._store.figures(which))
+
+        key = (asked.project, asked.activity, since, bucket)
+        found: dict[str, Any] = await self._fresh.get(key, work, project=asked.project)
         return found
 
 

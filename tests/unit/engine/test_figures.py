@@ -208,6 +208,25 @@ async def test_readings_have_turns_and_too_many_are_refused(clock: FakeClock) ->
     assert await kept.get("again", work) == 1
 
 
+async def test_one_project_leaves_room_for_the_figures_of_others(clock: FakeClock) -> None:
+    kept, go = Fresh(clock), asyncio.Event()
+
+    async def work() -> int:
+        await go.wait()
+        return 1
+
+    most = fresh.WAITING_MAX // 2
+    tasks = [asyncio.ensure_future(kept.get(n, work, project="p")) for n in range(most)]
+    await asyncio.sleep(0)
+    with pytest.raises(Unavailable):
+        await kept.get("one too many", work, project="p")
+    tasks.append(asyncio.ensure_future(kept.get("of another", work, project="q")))
+    await asyncio.sleep(0)
+    go.set()
+    assert await asyncio.gather(*tasks) == [1] * (most + 1)
+    assert await kept.get("one too many", work, project="p") == 1
+
+
 async def test_what_fails_is_not_kept(clock: FakeClock) -> None:
     kept = Fresh(clock)
 
