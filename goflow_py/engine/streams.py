@@ -17,8 +17,8 @@ from goflow_py.ports import Store
 
 STREAMS_MAX = 200
 """Open at a time; half of them may be of one project."""
-ENTRIES_AT_ONCE = 500
-"""Of one execution's history."""
+CHAPTER_BYTES_MAX = 256 * 1024
+"""Of one execution's history at once, but for one record: each reader may be a slow one."""
 
 
 class Source(Protocol):
@@ -133,13 +133,13 @@ class Story:
         if self._after > execution.seq:
             self._after = -1
             return Chapter(reset=True)
-        found, _ = await self._tracking.history(execution, after=self._after, limit=ENTRIES_AT_ONCE)
-        if found:
+        if self._after < execution.seq:
+            found = await self._tracking.next_entries(
+                execution, after=self._after, bytes_max=CHAPTER_BYTES_MAX
+            )
             self._after = found[-1]["seq"]
             return Chapter(items=[(entry["seq"], orjson.dumps(entry)) for entry in found])
-        if execution.ended and self._after >= execution.seq:
-            return Chapter(ended=execution.status)
-        return None
+        return Chapter(ended=execution.status) if execution.ended else None
 
 
 def _too_many(most: int, whose: str) -> Unavailable:

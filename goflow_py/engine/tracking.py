@@ -114,6 +114,25 @@ class Tracking:
             more = shown[-1]["seq"]
         return [entry_view(entry) for entry in shown], more
 
+    async def next_entries(
+        self, execution: Execution, *, after: int, bytes_max: int
+    ) -> list[dict[str, Any]]:
+        """Return the first entries behind seq *after*, of so many bytes; there are some.
+
+        None that *execution* has not: what is being committed may be on disk before it is known.
+        Raises ``NotFound``: it was deleted meanwhile.
+        """
+        records = await self._store.history(
+            execution.id, after=after, limit=RECORDS_PAGE, bytes_max=bytes_max
+        )
+        if not records:
+            raise NotFound(f"there is no execution {execution.id}")
+        return [
+            entry_view(entry)
+            for entry in _entries(records)
+            if after < entry["seq"] <= execution.seq
+        ]
+
     async def attempts(self, execution: Execution) -> Attempts:
         """Return the newest ``ATTEMPTS_SHOWN_MAX`` with what was sent and what came back.
 

@@ -71,10 +71,13 @@ class Store(Protocol):
     async def heads(self, executions: Sequence[str]) -> list[bytes | None]:
         """Return several heads, in the order asked."""
 
-    async def history(self, execution: str, *, after: int, limit: int) -> list[RecordRow]:
+    async def history(
+        self, execution: str, *, after: int, limit: int, bytes_max: int | None = None
+    ) -> list[RecordRow]:
         """Return the records that end behind seq *after*, oldest first, at most *limit*.
 
-        Fewer when they are long (``PAGE_BYTES_MAX``): only an empty list says that none is left.
+        Fewer when they are long: the last one is that with which they have *bytes_max*, or
+        ``PAGE_BYTES_MAX``. Only an empty list says that none is left.
         """
 
     async def newest_commit(self) -> tuple[str, int]:

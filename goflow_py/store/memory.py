@@ -113,11 +113,13 @@ class MemoryStore(Counting):
     async def heads(self, executions: Sequence[str]) -> list[bytes | None]:
         return [await self.head(execution) for execution in executions]
 
-    async def history(self, execution: str, *, after: int, limit: int) -> list[RecordRow]:
+    async def history(
+        self, execution: str, *, after: int, limit: int, bytes_max: int | None = None
+    ) -> list[RecordRow]:
         stored = self._tables.executions.get(execution)
         records = stored.records if stored else []
         found = [record for record in records if record.seq > after][:limit]
-        return found[: rules.fitting(len(record.entries) for record in found)]
+        return found[: rules.fitting((len(record.entries) for record in found), bytes_max)]
 
     async def newest_commit(self) -> tuple[str, int]:
         return LINE, self._tables.committed

@@ -180,11 +180,11 @@ def decode_cursor(cursor: str, *kinds: type) -> tuple[Any, ...]:
     return tuple(place)
 
 
-def fitting(sizes: Iterable[int], most: int = PAGE_BYTES_MAX) -> int:
+def fitting(sizes: Iterable[int], most: int | None = None) -> int:
     """Return how many of the first, with so many bytes each, make a page: at least one."""
-    total = count = 0
+    total, count, most = 0, 0, PAGE_BYTES_MAX if most is None else most
     for size in sizes:
-        if total >= most:
+        if count and total >= most:
             break
         total, count = total + size, count + 1
     return count

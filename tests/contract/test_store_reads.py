@@ -60,6 +60,16 @@ async def test_history_gives_the_records_that_end_behind_a_seq(store, make):
     assert await store.history(make.id(2), after=-1, limit=10) == []
 
 
+async def test_so_many_bytes_of_a_history_are_read_and_one_record_in_any_case(store, make):
+    one = make.id(1)
+    await store.commit([make.start(one, seq=2), make.step(one, 3, 5), make.step(one, 6, 6)])
+    first, second, third = await store.history(one, after=-1, limit=10)
+    size = len(first.entries)
+    for bytes_max, wanted in ((0, 1), (1, 1), (size, 1), (size + 1, 2), (1_000_000, 3)):
+        found = await store.history(one, after=-1, limit=10, bytes_max=bytes_max)
+        assert found == [first, second, third][:wanted]
+
+
 # ---------------------------------------------------------------- lists
 
 

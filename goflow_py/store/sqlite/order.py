@@ -1,9 +1,21 @@
-"""Reading the order of commits."""
+"""Reading records: those of one execution, and all in the order of their commits."""
 
-from goflow_py.ports import COMMITS_BYTES_MAX, CommitPage
+from typing import Any
+
+from goflow_py.ports import COMMITS_BYTES_MAX, CommitPage, RecordRow
 from goflow_py.store import rules
 from goflow_py.store.sqlite import rows
 from goflow_py.store.sqlite.readers import Readers
+
+
+async def history(
+    readers: Readers, asked: dict[str, Any], bytes_max: int | None
+) -> list[RecordRow]:
+    """Return the records of an execution, as many as are not too long together."""
+    sizes = await readers.all("history_sizes", asked)
+    fitting = rules.fitting((size for (size,) in sizes), bytes_max)
+    found = await readers.all("history", {**asked, "limit": fitting})
+    return [rows.record(row) for row in found]
 
 
 async def newest(readers: Readers) -> tuple[str, int]:

@@ -130,11 +130,11 @@ class SqliteStore(Counting):
     async def heads(self, executions: Sequence[str]) -> list[bytes | None]:
         return [body for (body,) in await self._readers.all("heads", (rows.texts(executions),))]
 
-    async def history(self, execution: str, *, after: int, limit: int) -> list[RecordRow]:
+    async def history(
+        self, execution: str, *, after: int, limit: int, bytes_max: int | None = None
+    ) -> list[RecordRow]:
         asked = {"execution": execution, "after": after, "limit": limit}
-        sizes = await self._readers.all("history_sizes", asked)
-        asked["limit"] = rules.fitting(size for (size,) in sizes)
-        return [rows.record(row) for row in await self._readers.all("history", asked)]
+        return await order.history(self._readers, asked, bytes_max)
 
     async def newest_commit(self) -> tuple[str, int]:
         return await order.newest(self._readers)
