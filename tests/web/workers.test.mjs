@@ -16,8 +16,13 @@ function worker(facts) {
     priority: 1,
     health: "up",
     breaker: "closed",
-    calls: 0,
-    errors: 0,
+    recentAttempts: 0,
+    errorShare: null,
+    p50Ms: null,
+    p95Ms: null,
+    inFlight: 0,
+    lastSeenAt: null,
+    lastError: null,
     ...facts,
   };
 }

@@ -1,8 +1,9 @@
 /** The workers of one activity. */
 
-import { count, percent } from "../core/format.js";
+import { count, percent, span } from "../core/format.js";
 import { href } from "../core/router.js";
 import { Status } from "../parts/status.js";
+import { Ago } from "../parts/time.js";
 import { html } from "../vendor/preact.js";
 
 /** @type {Record<string, {status: string, text: string}>} */
@@ -30,10 +31,11 @@ export function WorkerTable({ group }) {
               <th>endpoint</th>
               <th>health</th>
               <th>breaker</th>
-              <th class="number" title="half of the newest calls took at most this long">p50</th>
-              <th class="number" title="19 of 20 of the newest calls took at most this long">p95</th>
+              <th class="number" title="half of the newest 100 attempts took at most this long">p50</th>
+              <th class="number" title="19 of 20 of the newest 100 attempts took at most this long">p95</th>
               <th class="number">errors</th>
               <th class="number">in flight</th>
+              <th>answered</th>
             </tr>
           </thead>
           <tbody>
@@ -48,7 +50,7 @@ export function WorkerTable({ group }) {
 /** @param {{worker: any}} props */
 function Row({ worker }) {
   const health = HEALTH[worker.health] ?? HEALTH.unknown;
-  const share = worker.calls === 0 ? null : worker.errors / worker.calls;
+  const { lastError } = worker;
   return html`
     <tr>
       <td><strong>${worker.action}</strong></td>
@@ -56,15 +58,22 @@ function Row({ worker }) {
       <td class="endpoint">
         ${worker.url !== worker.endpoint && html`<span>${worker.endpoint} → </span>`}
         ${worker.url ? html`<code>${worker.url}</code>` : html`<em class="danger-text">an alias that points nowhere</em>`}
+        ${lastError && html`<br /><small>last error <${Ago} at=${lastError.at} />: ${lastError.code} ${lastError.message}</small>`}
       </td>
       <td><${Status} status=${health.status} text=${health.text} /></td>
       <td>${worker.breaker === "closed" ? "closed" : html`<${Status} status="failed" text=${worker.breaker} />`}</td>
-      <td class="number">${worker.p50Ms === null || worker.p50Ms === undefined ? "–" : `${count(worker.p50Ms)} ms`}</td>
-      <td class="number">${worker.p95Ms === null || worker.p95Ms === undefined ? "–" : `${count(worker.p95Ms)} ms`}</td>
-      <td class="number" title=${`${worker.errors} of the newest ${worker.calls} calls`}>${percent(share)}</td>
-      <td class="number">${worker.inFlight ?? "–"}</td>
+      <td class="number">${milliseconds(worker.p50Ms)}</td>
+      <td class="number">${milliseconds(worker.p95Ms)}</td>
+      <td class="number" title=${`of the newest ${worker.recentAttempts} attempts`}>${percent(worker.errorShare)}</td>
+      <td class="number">${count(worker.inFlight)}</td>
+      <td>${worker.lastSeenAt && html`<${Ago} at=${worker.lastSeenAt} />`}</td>
     </tr>
   `;
+}
+
+/** @param {number | null} value */
+function milliseconds(value) {
+  return value === null ? "–" : span(value);
 }
 
 /** @param {import("./workers.js").Worker} worker */

@@ -10,8 +10,13 @@
  * @property {number} priority
  * @property {"up" | "failing" | "down" | "unknown"} health
  * @property {"closed" | "open" | "half-open"} breaker
- * @property {number} calls of the newest ones
- * @property {number} errors
+ * @property {number} recentAttempts of which the figures are, 100 at most
+ * @property {number | null} errorShare
+ * @property {number | null} p50Ms
+ * @property {number | null} p95Ms
+ * @property {number} inFlight
+ * @property {string | null} lastSeenAt
+ * @property {{at: string, code: string, message: string} | null} lastError
  */
 
 /**
