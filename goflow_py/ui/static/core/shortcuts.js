@@ -30,6 +30,7 @@ addEventListener("keydown", (event) => {
   if (event.defaultPrevented || event.altKey) return;
   const isMod = event.ctrlKey || event.metaKey;
   if (!isMod && (isTyping(event.target) || document.querySelector("dialog[open]"))) return;
+  if (event.key === "Enter" && isPressed(event.target)) return;
   const key = isMod ? `mod+${event.key.toLowerCase()}` : event.key;
   const sequence = event.timeStamp - before.at < SEQUENCE_MS ? `${before.key} ${key}` : key;
   before = { key, at: event.timeStamp };
@@ -43,8 +44,11 @@ addEventListener("keydown", (event) => {
 
 /** @param {EventTarget | null} target */
 function isTyping(target) {
-  return (
-    target instanceof HTMLElement &&
-    target.closest("input, textarea, select, [contenteditable]") !== null
-  );
+  const fields = "input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable]";
+  return target instanceof HTMLElement && target.closest(fields) !== null;
+}
+
+/** Whether Enter does something to it already. @param {EventTarget | null} target */
+function isPressed(target) {
+  return target instanceof HTMLElement && target.closest("a, button, summary") !== null;
 }

@@ -1,0 +1,114 @@
+/** One verb for many executions: first whom it would touch, then how far it is. */
+
+import { send } from "../core/api.js";
+import { count, shortId } from "../core/format.js";
+import { href } from "../core/router.js";
+import { html, useEffect, useState } from "../vendor/preact.js";
+import { Act } from "./act.js";
+import { ProblemBox } from "./problem.js";
+import { ARGUMENTS, VERBS, argumentsOf } from "./batch_verbs.js";
+
+/**
+ * @typedef {{ids: string[]} | {filter: Record<string, unknown>}} Target whom a batch is for
+ * @typedef {{total: number, ids: string[]}} Preview
+ */
+
+const SHOWN = 6;
+const PAUSE_MS = 300;
+
+/**
+ * Ask for a batch: nothing is done before the server has said how many it would be.
+ *
+ * @param {{verb: string, target: Target, statusOf: (id: string) => string | null, onDone: (batch: any) => void, onClose: () => void}} props
+ *   `target` stays the same while the dialog is open
+ */
+export function BatchDialog({ verb, target, statusOf, onDone, onClose }) {
+  const { word, says, isDangerous, fits } = VERBS[verb];
+  const [fields, setFields] = useState(/** @type {Record<string, string>} */ ({}));
+  const [reason, setReason] = useState("");
+  const given = argumentsOf(verb, fields);
+  const body = { action: verb, ...target, ...(given === null ? {} : { arguments: given }), ...(reason.trim() && { reason: reason.trim() }) };
+  const { preview, error } = usePreview(given === null ? null : { action: verb, ...target, arguments: given });
+  const isReady = given !== null && preview !== null && preview.total > 0;
+  const field = (/** @type {any} */ one) => html`
+    <${Field} key=${one.name} field=${one} value=${fields[one.name] ?? ""} onInput=${(text) => setFields({ ...fields, [one.name]: text })} />
+  `;
+  return html`
+    <${Act}
+      title=${`${word} many executions`} says=${says} isDangerous=${isDangerous} onClose=${onClose} isWide
+      verb=${preview === null ? word : `${word} ${count(preview.total)}`}
+      call=${isReady ? { method: "POST", path: "/v1/batches", body } : null}
+      onDone=${({ body: batch }) => onDone(batch)}
+    >
+      ${(ARGUMENTS[verb] ?? []).map(field)}
+      <label>Reason <input maxlength="500" placeholder="stands in each history" value=${reason} onInput=${(event) => setReason(event.target.value)} /></label>
+      <${ProblemBox} error=${error} />
+      <${Touched} preview=${preview} isAsked=${given !== null && error === null} fits=${fits} statusOf=${statusOf} />
+    <//>
+  `;
+}
+
+/** @param {{field: any, value: string, onInput: (text: string) => void}} props */
+function Field({ field, value, onInput }) {
+  const { label, hint, isJson, isFlag } = field;
+  const input = (/** @type {any} */ event) => onInput(event.target.value);
+  if (isFlag) {
+    return html`<p><input id="flag" type="checkbox" checked=${value === "yes"} onChange=${(event) => onInput(event.target.checked ? "yes" : "")} />
+      <label for="flag" class="inline"> ${label}</label></p>`;
+  }
+  return html`<label>${label} ${
+    isJson
+      ? html`<textarea rows="4" spellcheck=${false} placeholder=${hint} value=${value} onInput=${input}></textarea>`
+      : html`<input placeholder=${hint} value=${value} onInput=${input} />`
+  }</label>`;
+}
+
+/**
+ * What the dry run says.
+ *
+ * @param {{preview: Preview | null, isAsked: boolean, fits: readonly string[], statusOf: (id: string) => string | null}} props
+ */
+function Touched({ preview, isAsked, fits, statusOf }) {
+  if (!isAsked) return html`<p class="touched muted">Fill in the fields to see whom this is for.</p>`;
+  if (preview === null) return html`<p class="touched muted" role="status">counting whom this would touch…</p>`;
+  const { total, ids } = preview;
+  if (total === 0) return html`<p class="touched" role="status">This would touch no execution. Children are left to their parents, unless an activity is chosen.</p>`;
+  const misfits = ids.filter((id) => !fits.includes(statusOf(id) ?? fits[0])).length;
+  return html`
+    <div class="touched" role="status">
+      <p><strong>This would touch ${count(total)} ${total === 1 ? "execution" : "executions"}</strong>, e.g.</p>
+      <ul class="touched-ids">
+        ${ids.slice(0, SHOWN).map((id) => html`<li key=${id}><a href=${href("execution", [id])} target="_blank"><code>${shortId(id)}</code></a> <small>${statusOf(id)}</small></li>`)}
+        ${total > SHOWN && html`<li>…</li>`}
+      </ul>
+      <p class="muted">
+        It is for those that are ${fits.join(" or ")}${misfits > 0 ? `; of the first ${ids.length}, at least ${misfits} are not` : ""}. The others are skipped, and counted so.
+      </p>
+    </div>
+  `;
+}
+
+/**
+ * @param {Record<string, unknown> | null} body
+ * @returns {{preview: Preview | null, error: Error | null}}
+ */
+function usePreview(body) {
+  const [state, setState] = useState({ preview: /** @type {Preview | null} */ (null), error: /** @type {Error | null} */ (null) });
+  const text = JSON.stringify(body);
+  useEffect(() => {
+    setState({ preview: null, error: null });
+    if (body === null) return undefined;
+    const stop = new AbortController();
+    const timer = setTimeout(() => {
+      send({ method: "POST", path: "/v1/batches", body: { ...body, dryRun: true } }, stop.signal).then(
+        (answer) => setState({ preview: answer.body, error: null }),
+        (error) => !stop.signal.aborted && setState({ preview: null, error }),
+      );
+    }, PAUSE_MS);
+    return () => {
+      clearTimeout(timer);
+      stop.abort();
+    };
+  }, [text]);
+  return state;
+}
