@@ -15,12 +15,26 @@ const ONE = {
 };
 
 test("a filter survives its way through the URL", () => {
-  const query = { project: "shop", activity: "order", status: "waiting,failed", state: "pay", key: "A 1", since: "24h", q: "a&b", "label.team": "ops" };
+  const query = {
+    project: "shop",
+    activity: "order",
+    status: "waiting,failed",
+    state: "pay",
+    key: "A 1",
+    since: "24h",
+    q: "a&b",
+    "label.team": "ops",
+  };
   assert.deepEqual(filters.queryOf(filters.filterOf(query)), query);
 });
 
 test("what makes no sense in a URL asks for nothing", () => {
-  const filter = filters.filterOf({ status: "broken,", since: "yesterday", "label.": "x", tab: "context" });
+  const filter = filters.filterOf({
+    status: "broken,",
+    since: "yesterday",
+    "label.": "x",
+    tab: "context",
+  });
   assert.deepEqual(filters.queryOf(filter), {});
 });
 
@@ -33,7 +47,11 @@ test("a change of a filter takes out of the URL what is gone, and leaves what is
 test("a span becomes a time when the API is asked", () => {
   const filter = filters.filterOf({ since: "24h", status: "failed", "label.team": "ops" });
   assert.equal(filters.listQuery(filter, NOW).since, "2026-03-01T12:00:00.000Z");
-  assert.deepEqual(filters.batchFilter(filter, NOW), { status: ["failed"], labels: { team: "ops" }, since: "2026-03-01T12:00:00.000Z" });
+  assert.deepEqual(filters.batchFilter(filter, NOW), {
+    status: ["failed"],
+    labels: { team: "ops" },
+    since: "2026-03-01T12:00:00.000Z",
+  });
 });
 
 test("a time stays as it was given", () => {
@@ -41,7 +59,10 @@ test("a time stays as it was given", () => {
 });
 
 test("the stream is not asked for a status, so that who leaves it is seen", () => {
-  assert.deepEqual(filters.streamQuery(filters.filterOf({ project: "shop", status: "running", state: "pay" })), { project: "shop", activity: "", key: "" });
+  assert.deepEqual(
+    filters.streamQuery(filters.filterOf({ project: "shop", status: "running", state: "pay" })),
+    { project: "shop", activity: "", key: "" },
+  );
 });
 
 test("an activity without its project is not asked of the figures", () => {
@@ -50,7 +71,17 @@ test("an activity without its project is not asked of the figures", () => {
 
 for (const [query, isOne] of /** @type {[Record<string, string>, boolean][]} */ ([
   [{}, true],
-  [{ project: "shop", activity: "order", state: "pay", key: "A-1", status: "failed,paused", "label.team": "ops" }, true],
+  [
+    {
+      project: "shop",
+      activity: "order",
+      state: "pay",
+      key: "A-1",
+      status: "failed,paused",
+      "label.team": "ops",
+    },
+    true,
+  ],
   [{ q: "fee7" }, true],
   [{ q: "A-" }, true],
   [{ q: "a-" }, false],
@@ -77,6 +108,11 @@ test("labels are read as they are typed, and null while they cannot be", () => {
 });
 
 test("a filter has words, for the name of a view", () => {
-  assert.equal(filters.inWords(filters.filterOf({ project: "shop", activity: "order", status: "failed", since: "24h" })), "failed, shop/order, since 24h");
+  assert.equal(
+    filters.inWords(
+      filters.filterOf({ project: "shop", activity: "order", status: "failed", since: "24h" }),
+    ),
+    "failed, shop/order, since 24h",
+  );
   assert.equal(filters.inWords(filters.filterOf({})), "all executions");
 });

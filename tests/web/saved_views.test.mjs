@@ -16,7 +16,10 @@ test("who never kept a view is offered some", () => {
 });
 
 test("a view of the same name is replaced", () => {
-  assert.deepEqual(saved.withView([A, B], { name: " a ", search: "q=7" }), [B, { name: "a", search: "q=7" }]);
+  assert.deepEqual(saved.withView([A, B], { name: " a ", search: "q=7" }), [
+    B,
+    { name: "a", search: "q=7" },
+  ]);
 });
 
 test("a view without a name is not kept", () => {

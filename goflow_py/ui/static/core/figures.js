@@ -70,13 +70,17 @@ export function caveats({ looked, exact }, unknown) {
   const newest = `the newest ${count(looked.executions)} executions`;
   const found = [];
   if (!exact.started && looked.oldest !== null) {
-    found.push(`Only ${newest} were looked at: starts are counted since ${dateTime(looked.oldest)}.`);
+    found.push(
+      `Only ${newest} were looked at: starts are counted since ${dateTime(looked.oldest)}.`,
+    );
   }
   if (!exact.ended) {
     found.push(`Some that ended may have begun before ${newest}, and are missing here.`);
   }
   if (unknown.length > 0) {
-    found.push(`The figures are of the whole project or activity; they do not know: ${unknown.join(", ")}.`);
+    found.push(
+      `The figures are of the whole project or activity; they do not know: ${unknown.join(", ")}.`,
+    );
   }
   return found;
 }

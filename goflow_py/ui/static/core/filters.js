@@ -41,7 +41,9 @@ export function filterOf(query) {
   return {
     project: text("project"),
     activity: text("activity"),
-    status: text("status").split(",").filter((one) => STATUSES.includes(one)),
+    status: text("status")
+      .split(",")
+      .filter((one) => STATUSES.includes(one)),
     state: text("state"),
     key: text("key"),
     labels: Object.fromEntries(labels),
@@ -210,7 +212,9 @@ export function labelsOf(text) {
 export function sinceTime(since, now) {
   const [, number, unit] = /^(\d+)([mhd])$/.exec(since) ?? [];
   if (number === undefined) return since;
-  return new Date(now - Number(number) * UNITS_MS[/** @type {"m" | "h" | "d"} */ (unit)]).toISOString();
+  return new Date(
+    now - Number(number) * UNITS_MS[/** @type {"m" | "h" | "d"} */ (unit)],
+  ).toISOString();
 }
 
 /** @param {string} text */

@@ -54,7 +54,11 @@ export function stretched(selection, id, rows) {
   const to = rows.findIndex((row) => row.id === id);
   if (from < 0 || to < 0 || selection.isAll) return toggled(selection, id, rows);
   const range = rows.slice(Math.min(from, to), Math.max(from, to) + 1).map((row) => row.id);
-  return { ids: bounded(new Set([...selection.ids, ...range])), isAll: false, anchor: selection.anchor };
+  return {
+    ids: bounded(new Set([...selection.ids, ...range])),
+    isAll: false,
+    anchor: selection.anchor,
+  };
 }
 
 /**

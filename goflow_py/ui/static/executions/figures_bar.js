@@ -2,8 +2,8 @@
 
 import { get } from "../core/api.js";
 import { serverNow } from "../core/clock.js";
-import { queryOf, statsQuery, unknownToStats } from "../core/filters.js";
 import { barsOf, caveats, stretch, success, summary } from "../core/figures.js";
+import { queryOf, statsQuery, unknownToStats } from "../core/filters.js";
 import { count, dateTime, percent, seconds } from "../core/format.js";
 import { useLoad } from "../core/load.js";
 import { Dialog } from "../parts/dialog.js";
@@ -19,7 +19,11 @@ const PAUSE_MS = 5_000;
 export function FiguresBar({ filter, rounds }) {
   const [isTable, setTable] = useState(false);
   const { project, activity, since } = queryOf(filter);
-  const { value: stats, error, reload } = useLoad(
+  const {
+    value: stats,
+    error,
+    reload,
+  } = useLoad(
     (signal) => get("/v1/stats", statsQuery(filter, serverNow()), signal),
     [project, activity, since],
   );
@@ -59,7 +63,9 @@ function Twin({ stats, notes, onClose }) {
       <td class="number">${seconds(slot.p95)}</td>
     </tr>
   `;
-  const slots = stats.series.filter((/** @type {any} */ slot) => slot.started + slot.completed + slot.failed + slot.cancelled > 0);
+  const slots = stats.series.filter(
+    (/** @type {any} */ slot) => slot.started + slot.completed + slot.failed + slot.cancelled > 0,
+  );
   return html`
     <${Dialog} title="Figures" onClose=${onClose} isWide>
       <p class="muted">

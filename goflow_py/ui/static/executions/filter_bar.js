@@ -1,6 +1,6 @@
 /** What is looked at: project, activity, state, status, key, labels, time and text. */
 
-import { SPANS, STATUSES, labelsOf } from "../core/filters.js";
+import { labelsOf, SPANS, STATUSES } from "../core/filters.js";
 import { count } from "../core/format.js";
 import { Status } from "../parts/status.js";
 import { html, useEffect, useState } from "../vendor/preact.js";
@@ -15,9 +15,13 @@ const PAUSE_MS = 250;
 export function FilterBar({ filter, onChange, blueprints }) {
   const { project, activity, state, key, labels, since, q } = filter;
   const [isMore, setMore] = useState(key !== "" || state !== "" || Object.keys(labels).length > 0);
-  const projects = [...new Set([...blueprints.map((one) => one.project), project])].filter(Boolean).sort();
+  const projects = [...new Set([...blueprints.map((one) => one.project), project])]
+    .filter(Boolean)
+    .sort();
   const mine = blueprints.filter((one) => project === "" || one.project === project);
-  const states = mine.filter((one) => activity === "" || one.activity === activity).flatMap(statesOf);
+  const states = mine
+    .filter((one) => activity === "" || one.activity === activity)
+    .flatMap(statesOf);
   const pickActivity = (/** @type {string} */ text) => {
     const [first = "", second] = text.split("/");
     onChange(second === undefined ? { activity: first } : { project: first, activity: second });
@@ -30,13 +34,15 @@ export function FilterBar({ filter, onChange, blueprints }) {
       <${Choice} label="Activity" value=${activity} none="all activities" onPick=${pickActivity} options=${activities(mine, filter)} />
       <${Choice} label="Since" value=${since} none="any time" onPick=${(text) => onChange({ since: text })} options=${spans(since)} />
       <button type="button" class="quiet" aria-expanded=${isMore} onClick=${() => setMore(!isMore)}>${isMore ? "less" : "more"}</button>
-      ${isMore &&
-      html`
+      ${
+        isMore &&
+        html`
         <${Typed} label="State" value=${state} list="filter-states" onInput=${(text) => onChange({ state: text })} />
         <datalist id="filter-states">${[...new Set(states)].sort().map((name) => html`<option key=${name} value=${name} />`)}</datalist>
         <${Typed} label="Business key" value=${key} onInput=${(text) => onChange({ key: text })} />
         <${Labels} labels=${labels} onChange=${(found) => onChange({ labels: found })} />
-      `}
+      `
+      }
     </form>
   `;
 }
@@ -47,7 +53,9 @@ export function FilterBar({ filter, onChange, blueprints }) {
 export function StatusChips({ filter, counts, onChange }) {
   const { status } = filter;
   const flip = (/** @type {string} */ one) =>
-    onChange({ status: status.includes(one) ? status.filter((other) => other !== one) : [...status, one] });
+    onChange({
+      status: status.includes(one) ? status.filter((other) => other !== one) : [...status, one],
+    });
   const chip = (/** @type {string} */ one) => {
     const { number, isLeast } = counts[one] ?? {};
     const says = isLeast ? "at least as many: counted among the rows that were read" : null;
@@ -99,7 +107,9 @@ function Typed({ label, value, onInput, type = "text", list, isWrong }) {
 /** @param {{labels: Record<string, string>, onChange: (labels: Record<string, string>) => void}} props */
 function Labels({ labels, onChange }) {
   const [isWrong, setWrong] = useState(false);
-  const text = Object.entries(labels).map(([name, value]) => `${name}=${value}`).join(" ");
+  const text = Object.entries(labels)
+    .map(([name, value]) => `${name}=${value}`)
+    .join(" ");
   const input = (/** @type {string} */ typed) => {
     const found = labelsOf(typed);
     setWrong(found === null);
@@ -111,9 +121,13 @@ function Labels({ labels, onChange }) {
 /** @param {any[]} blueprints @param {Filter} filter */
 function activities(blueprints, { project, activity }) {
   const known = blueprints.map((one) =>
-    project === "" && one.activity !== activity ? [`${one.project}/${one.activity}`, `${one.project}/${one.activity}`] : [one.activity, one.activity],
+    project === "" && one.activity !== activity
+      ? [`${one.project}/${one.activity}`, `${one.project}/${one.activity}`]
+      : [one.activity, one.activity],
   );
-  return known.some(([name]) => name === activity) || activity === "" ? known : [...known, [activity, activity]];
+  return known.some(([name]) => name === activity) || activity === ""
+    ? known
+    : [...known, [activity, activity]];
 }
 
 /** @param {string} since */
@@ -124,5 +138,7 @@ function spans(since) {
 
 /** @param {any} one */
 function statesOf({ blueprint }) {
-  return (blueprint?.states ?? []).map((/** @type {any} */ state) => state.name).filter((/** @type {any} */ name) => typeof name === "string");
+  return (blueprint?.states ?? [])
+    .map((/** @type {any} */ state) => state.name)
+    .filter((/** @type {any} */ name) => typeof name === "string");
 }

@@ -90,7 +90,8 @@ export function refreshed(listing, items) {
     if (place !== undefined) {
       if (row.revision >= rows[place].revision) rows[place] = row;
     } else if (rows.length === 0 || row.startedAt >= rows[0].startedAt) fresh.set(row.id, row);
-    else if (listing.next === null || row.startedAt >= rows[rows.length - 1].startedAt) found.push(row);
+    else if (listing.next === null || row.startedAt >= rows[rows.length - 1].startedAt)
+      found.push(row);
   }
   const ordered = [...fresh.values()].sort(newestFirst);
   return {
@@ -119,7 +120,11 @@ export function unveiled(listing, belongs) {
  */
 export function without(listing, id) {
   const others = (/** @type {Row} */ row) => row.id !== id;
-  return { ...listing, ...placed(listing.rows.filter(others)), fresh: listing.fresh.filter(others) };
+  return {
+    ...listing,
+    ...placed(listing.rows.filter(others)),
+    fresh: listing.fresh.filter(others),
+  };
 }
 
 /** @param {readonly Row[]} rows */

@@ -6,7 +6,7 @@ import { serverNow } from "../core/clock.js";
 import { fits, listQuery, streamQuery } from "../core/filters.js";
 import { follow } from "../core/streams.js";
 import { signal } from "../vendor/preact.js";
-import { EMPTY, appended, opened, refreshed, told, unveiled, without } from "./listing.js";
+import { appended, EMPTY, opened, refreshed, told, unveiled, without } from "./listing.js";
 import { reasonOf, withLocalTimes } from "./rows.js";
 
 const PAGE = 100;
@@ -96,7 +96,8 @@ export class LiveList {
     try {
       const page = await this.#get("/v1/executions", { ...this.#query, limit: PAGE, cursor: next });
       // The list may have been read again meanwhile: then this page is not behind its rows.
-      if (this.listing.peek().next === next) this.listing.value = appended(this.listing.peek(), page);
+      if (this.listing.peek().next === next)
+        this.listing.value = appended(this.listing.peek(), page);
     } catch (error) {
       if (!this.#stop.signal.aborted) this.error.value = /** @type {Error} */ (error);
     } finally {
@@ -108,7 +109,10 @@ export class LiveList {
   unveil() {
     if (this.listing.peek().isBehind) return void this.reload();
     const now = serverNow();
-    this.listing.value = unveiled(this.listing.peek(), (row) => row.isStale || fits(this.#filter, row, now));
+    this.listing.value = unveiled(
+      this.listing.peek(),
+      (row) => row.isStale || fits(this.#filter, row, now),
+    );
   }
 
   /**
@@ -162,7 +166,8 @@ export class LiveList {
     const { listing, unknown } = told(this.listing.peek(), messages);
     if (messages.length > 0) this.listing.value = listing;
     const stale = this.#stale();
-    const isTop = [...unknown.values()].some(({ isStart }) => isStart) || stale.length > SINGLES_MAX;
+    const isTop =
+      [...unknown.values()].some(({ isStart }) => isStart) || stale.length > SINGLES_MAX;
     if (isTop) await this.#readTop();
     this.#want(unknown);
     const left = isTop ? this.#stale() : stale;
@@ -175,7 +180,10 @@ export class LiveList {
   /** The ids of rows that are seen, and not known as they are now. */
   #stale() {
     const { rows } = this.listing.peek();
-    return rows.slice(this.#seen.from, this.#seen.to).filter((row) => row.isStale).map((row) => row.id);
+    return rows
+      .slice(this.#seen.from, this.#seen.to)
+      .filter((row) => row.isStale)
+      .map((row) => row.id);
   }
 
   /**
@@ -198,7 +206,9 @@ export class LiveList {
   async #readTop() {
     const page = await this.#get("/v1/executions", { ...this.#query, limit: PAGE });
     const before = this.listing.peek();
-    const isApart = page.next !== null && before.rows.length > 0 &&
+    const isApart =
+      page.next !== null &&
+      before.rows.length > 0 &&
       !page.items.some((/** @type {any} */ item) => before.places.has(item.id));
     const after = refreshed(before, page.items);
     this.listing.value = isApart ? { ...after, isBehind: true } : after;

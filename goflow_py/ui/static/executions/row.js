@@ -24,7 +24,19 @@ export const COLUMNS = ["Status", "Execution", "Activity", "State now", "Started
 
 /** @param {RowProps} props */
 export function ExecutionRow({ row, index, isAt, isChosen, isPast, why, onBox, onOpen }) {
-  const { id, project, activity, version, key, status, state, visit, businessStatus, machine, labels } = row;
+  const {
+    id,
+    project,
+    activity,
+    version,
+    key,
+    status,
+    state,
+    visit,
+    businessStatus,
+    machine,
+    labels,
+  } = row;
   const names = Object.entries(labels).map(([name, value]) => `${name}=${value}`);
   const name = `x-row ${isAt ? "is-at" : ""} ${isPast ? "is-past" : ""}`;
   return html`

@@ -43,8 +43,13 @@ export function rowOf(one) {
     businessStatus: one.businessStatus,
     revision: one.revision,
     error: errorOf(one.error),
-    awaiting: [...new Set(one.awaiting.map((/** @type {any} */ item) => item.event))].slice(0, TASKS_MAX),
-    tasks: one.tasks.filter((/** @type {any} */ task) => task.status !== "ended").slice(0, TASKS_MAX),
+    awaiting: [...new Set(one.awaiting.map((/** @type {any} */ item) => item.event))].slice(
+      0,
+      TASKS_MAX,
+    ),
+    tasks: one.tasks
+      .filter((/** @type {any} */ task) => task.status !== "ended")
+      .slice(0, TASKS_MAX),
     machine: one.machine,
     startedAt: one.startedAt,
     finishedAt: one.finishedAt,
@@ -55,7 +60,10 @@ export function rowOf(one) {
 /** @param {any} error */
 export function errorOf(error) {
   if (!error) return null;
-  return { code: String(error.code), message: String(error.message ?? "").slice(0, MESSAGE_CHARACTERS_MAX) };
+  return {
+    code: String(error.code),
+    message: String(error.message ?? "").slice(0, MESSAGE_CHARACTERS_MAX),
+  };
 }
 
 /**
@@ -74,7 +82,9 @@ export function reasonOf(row) {
   const [first, ...others] = row.tasks;
   if (first === undefined) return row.awaiting.length > 0 ? awaited(row.awaiting) : null;
   const reason = ofTask(first, row.awaiting);
-  return others.length === 0 ? reason : { ...reason, text: `${reason.text}, and ${others.length} more` };
+  return others.length === 0
+    ? reason
+    : { ...reason, text: `${reason.text}, and ${others.length} more` };
 }
 
 /** @param {string[]} events @returns {Reason} */
@@ -92,17 +102,24 @@ function ofTask(task, events) {
   const until = timers.timeout;
   if (status === "parked") return { text: `${action} is parked until its queue is free` };
   if (status === "queued") {
-    const who = type === "human" ? task.assignedTo ?? "somebody" : "a worker";
+    const who = type === "human" ? (task.assignedTo ?? "somebody") : "a worker";
     return { text: `waits for ${who} to take ${action}`, until };
   }
-  if (status === "accepted") return { text: `${worker} works on ${action}`, until: timers.callback ?? until };
+  if (status === "accepted")
+    return { text: `${worker} works on ${action}`, until: timers.callback ?? until };
   if (status === "running") {
     const tries = attempts > 1 ? `, attempt ${attempts}` : "";
-    return { text: worker ? `${worker} does ${action}${tries}` : `${action} is being done${tries}`, until };
+    return {
+      text: worker ? `${worker} does ${action}${tries}` : `${action} is being done${tries}`,
+      until,
+    };
   }
   if (status === "due") {
     return attempts > 0
-      ? { text: `tries ${action} again after ${attempts} ${attempts === 1 ? "attempt" : "attempts"}`, by: timers.retry }
+      ? {
+          text: `tries ${action} again after ${attempts} ${attempts === 1 ? "attempt" : "attempts"}`,
+          by: timers.retry,
+        }
       : { text: `${action} is due`, by: timers.retry };
   }
   if (events.length > 0) return { ...awaited(events), until };

@@ -11,7 +11,7 @@ import { FIRST_VERBS, VERBS } from "../parts/batch_verbs.js";
 import { Menu } from "../parts/menu.js";
 import { ProblemBox } from "../parts/problem.js";
 import { VirtualList } from "../parts/virtual_list.js";
-import { html, signal, useCallback, useEffect, useRef, useState } from "../vendor/preact.js";
+import { html, signal, useCallback, useRef, useState } from "../vendor/preact.js";
 import { whyKey } from "./live.js";
 import { COLUMNS, ExecutionRow } from "./row.js";
 
@@ -62,7 +62,7 @@ export function Table({ list, filter, onBatch, onAll, allOf }) {
     />
   `;
   return html`
-    <${Chosen} selection=${selection} rows=${rows} onPick=${setSelection} onVerb=${ask} />
+    <${Chosen} selection=${selection} onPick=${setSelection} onVerb=${ask} />
     ${(fresh.length > 0 || isBehind) && html`<button type="button" class="fresh" onClick=${unveil}><span role="status">${newText(fresh.length, isBehind)}</span></button>`}
     <${ProblemBox} error=${list.error.value} onRetry=${() => list.reload()} />
     <div ref=${element} class="card x-table" role="grid" aria-label="executions" aria-multiselectable="true" tabindex="0"
@@ -72,8 +72,10 @@ export function Table({ list, filter, onBatch, onAll, allOf }) {
         onEnd=${() => next !== null && list.more()} onSeen=${(from, to) => list.see(from, to)} />
     </div>
     <${Foot} list=${list} filter=${filter} onAll=${onAll} />
-    ${asked !== null &&
-    html`<${BatchDialog} verb=${asked.verb} target=${asked.target} statusOf=${(id) => rows[places.get(id) ?? -1]?.status ?? null} onDone=${done} onClose=${() => setAsked(null)} />`}
+    ${
+      asked !== null &&
+      html`<${BatchDialog} verb=${asked.verb} target=${asked.target} statusOf=${(id) => rows[places.get(id) ?? -1]?.status ?? null} onDone=${done} onClose=${() => setAsked(null)} />`
+    }
   `;
 }
 
@@ -89,8 +91,8 @@ function Heads({ selection, rows, onPick }) {
   `;
 }
 
-/** @param {{selection: choice.Selection, rows: readonly any[], onPick: (selection: choice.Selection) => void, onVerb: (verb: string) => void}} props */
-function Chosen({ selection, rows, onPick, onVerb }) {
+/** @param {{selection: choice.Selection, onPick: (selection: choice.Selection) => void, onVerb: (verb: string) => void}} props */
+function Chosen({ selection, onPick, onVerb }) {
   if (choice.isNothing(selection)) return null;
   const others = Object.keys(VERBS).filter((verb) => !FIRST_VERBS.includes(verb));
   return html`
@@ -109,9 +111,22 @@ function Chosen({ selection, rows, onPick, onVerb }) {
 function Foot({ list, filter, onAll }) {
   const { rows, next } = list.listing.value;
   if (list.isLoading.value) return html`<p class="x-foot">…</p>`;
-  if (rows.length > 0) return html`<p class="x-foot">${next === null ? `${count(rows.length)} in all` : `${count(rows.length)} read`}</p>`;
+  if (rows.length > 0)
+    return html`<p class="x-foot">${next === null ? `${count(rows.length)} in all` : `${count(rows.length)} read`}</p>`;
   if (list.error.value) return null;
-  const isFiltered = JSON.stringify(filter) !== JSON.stringify({ ...filter, project: "", activity: "", status: [], state: "", key: "", labels: {}, since: "", q: "" });
+  const isFiltered =
+    JSON.stringify(filter) !==
+    JSON.stringify({
+      ...filter,
+      project: "",
+      activity: "",
+      status: [],
+      state: "",
+      key: "",
+      labels: {},
+      since: "",
+      q: "",
+    });
   return isFiltered
     ? html`<div class="empty"><p>No execution fits these filters.</p><button type="button" onClick=${onAll}>Show all</button></div>`
     : html`<div class="empty"><p>Nothing has run yet.</p><p><a class="button primary" href="#/start">Start an execution</a> <a class="button" href="#/blueprints">See the blueprints</a></p></div>`;
@@ -126,7 +141,8 @@ function useKeys({ list, rows, at, cursor, setCursor, selection, setSelection, a
     const next = rows[Math.min(Math.max(at + step, 0), rows.length - 1)];
     if (next) setCursor(next.id);
   }, []);
-  const withCursor = (/** @type {(id: string) => void} */ run) => () => now.current.cursor !== null && run(now.current.cursor);
+  const withCursor = (/** @type {(id: string) => void} */ run) => () =>
+    now.current.cursor !== null && run(now.current.cursor);
   const chosen = (/** @type {typeof choice.toggled} */ change) =>
     withCursor((id) => setSelection(change(now.current.selection, id, now.current.rows)));
   useShortcuts(

@@ -2,7 +2,13 @@
 
 import { searchOf } from "../core/addresses.js";
 import { filterOf, inWords, queryOf } from "../core/filters.js";
-import { NAME_CHARACTERS_MAX, readViews, renamed, withView, withoutView } from "../core/filters_saved.js";
+import {
+  NAME_CHARACTERS_MAX,
+  readViews,
+  renamed,
+  withoutView,
+  withView,
+} from "../core/filters_saved.js";
 import { Dialog } from "../parts/dialog.js";
 import { Menu } from "../parts/menu.js";
 import { say } from "../parts/toast.js";
@@ -33,19 +39,26 @@ export function ViewsBar({ filter }) {
     <nav class="views" aria-label="saved views">
       <a class="view" href="#/executions" aria-current=${search === "" ? "page" : null}>All</a>
       ${views.value.map(link)}
-      ${current &&
-      html`<${Menu}
+      ${
+        current &&
+        html`<${Menu}
         label="⋯" name=${`what to do with the view ${current.name}`}
         items=${[
           { label: "Rename…", run: () => setAsked("rename") },
           { label: "Remove", run: () => remove(current.name), isDangerous: true },
         ]}
-      />`}
+      />`
+      }
       ${!current && search !== "" && html`<button type="button" class="quiet" onClick=${() => setAsked("save")}>+ keep this view</button>`}
-      ${asked === "save" &&
-      html`<${Name} title="Keep this view" name=${inWords(filter)} onClose=${() => setAsked(null)} onName=${(name) => keep(withView(views.peek(), { name, search }))} />`}
-      ${asked === "rename" && current &&
-      html`<${Name} title="Rename the view" name=${current.name} onClose=${() => setAsked(null)} onName=${(name) => keep(renamed(views.peek(), current.name, name))} />`}
+      ${
+        asked === "save" &&
+        html`<${Name} title="Keep this view" name=${inWords(filter)} onClose=${() => setAsked(null)} onName=${(name) => keep(withView(views.peek(), { name, search }))} />`
+      }
+      ${
+        asked === "rename" &&
+        current &&
+        html`<${Name} title="Rename the view" name=${current.name} onClose=${() => setAsked(null)} onName=${(name) => keep(renamed(views.peek(), current.name, name))} />`
+      }
     </nav>
   `;
 }

@@ -1,10 +1,18 @@
 /** All executions: which ones, how they fare, and what to do with many of them. */
 
 import { apiKey, get } from "../core/api.js";
-import { serverNow } from "../core/clock.js";
-import { STATUSES, batchFilter, filterOf, fits, isCounted, patchOf, queryOf } from "../core/filters.js";
-import { countsOf } from "../core/figures.js";
 import { path } from "../core/calls.js";
+import { serverNow } from "../core/clock.js";
+import { countsOf } from "../core/figures.js";
+import {
+  batchFilter,
+  filterOf,
+  fits,
+  isCounted,
+  patchOf,
+  queryOf,
+  STATUSES,
+} from "../core/filters.js";
 import { useLoad } from "../core/load.js";
 import { href, route, setQuery } from "../core/router.js";
 import { FiguresBar, useSometimes } from "../executions/figures_bar.js";
@@ -29,10 +37,14 @@ export default function Page() {
     list.start();
     return () => list.stop();
   }, [list]);
-  const { value: blueprints } = useLoad((signal) => get("/v1/blueprints", { limit: 500 }, signal), ["blueprints"]);
+  const { value: blueprints } = useLoad(
+    (signal) => get("/v1/blueprints", { limit: 500 }, signal),
+    ["blueprints"],
+  );
   const items = blueprints?.items ?? [];
   const counts = useCounts(filter, items, list);
-  const change = (/** @type {Partial<Filter>} */ patch) => setQuery(patchOf(filter, { ...filter, ...patch }));
+  const change = (/** @type {Partial<Filter>} */ patch) =>
+    setQuery(patchOf(filter, { ...filter, ...patch }));
   const showBatches = (/** @type {string} */ batches) => setQuery({ batches });
   return html`
     <div class="executions">
@@ -78,17 +90,28 @@ function Live({ isLive }) {
 function useCounts(filter, blueprints, list) {
   const { project, activity } = filter;
   const asked = blueprints.filter(
-    (one) => (project === "" || one.project === project) && (activity === "" || one.activity === activity),
+    (one) =>
+      (project === "" || one.project === project) && (activity === "" || one.activity === activity),
   );
   const isKept = isCounted(filter) && asked.length <= COUNTED_MAX;
   const names = isKept ? asked.map((one) => `${one.project}/${one.activity}`) : [];
   const { value: lists, reload } = useLoad(
-    (signal) => Promise.all(asked.slice(0, names.length).map((one) => get(path`/v1/blueprints/${one.project}/${one.activity}/versions`, {}, signal))),
+    (signal) =>
+      Promise.all(
+        asked
+          .slice(0, names.length)
+          .map((one) =>
+            get(path`/v1/blueprints/${one.project}/${one.activity}/versions`, {}, signal),
+          ),
+      ),
     ["counts", ...names],
   );
   useSometimes(reload, list.rounds.value);
   const { rows, next } = list.listing.value;
-  return useMemo(() => (isKept && lists !== null ? kept(lists) : ofRows(filter, rows, next !== null)), [lists, rows, isKept]);
+  return useMemo(
+    () => (isKept && lists !== null ? kept(lists) : ofRows(filter, rows, next !== null)),
+    [lists, rows, isKept],
+  );
 }
 
 /** @param {any[]} lists */
@@ -115,5 +138,7 @@ function ofRows(filter, rows, isLeast) {
  * @param {boolean} isLeast
  */
 function withNumbers(counts, statuses, isLeast) {
-  return Object.fromEntries(statuses.map((status) => [status, { number: counts[status], isLeast }]));
+  return Object.fromEntries(
+    statuses.map((status) => [status, { number: counts[status], isLeast }]),
+  );
 }

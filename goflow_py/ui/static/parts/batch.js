@@ -3,10 +3,11 @@
 import { send } from "../core/api.js";
 import { count, shortId } from "../core/format.js";
 import { href } from "../core/router.js";
-import { html, useEffect, useState } from "../vendor/preact.js";
+import { html, useEffect, useId, useState } from "../vendor/preact.js";
 import { Act } from "./act.js";
+import { ARGUMENTS, argumentsOf, VERBS } from "./batch_verbs.js";
+import { JsonField } from "./json.js";
 import { ProblemBox } from "./problem.js";
-import { ARGUMENTS, VERBS, argumentsOf } from "./batch_verbs.js";
 
 /**
  * @typedef {{ids: string[]} | {filter: Record<string, unknown>}} Target whom a batch is for
@@ -24,14 +25,28 @@ const PAUSE_MS = 300;
  */
 export function BatchDialog({ verb, target, statusOf, onDone, onClose }) {
   const { word, says, isDangerous, fits } = VERBS[verb];
-  const [fields, setFields] = useState(/** @type {Record<string, string>} */ ({}));
+  const [fields, setFields] = useState(/** @type {Record<string, unknown>} */ ({}));
   const [reason, setReason] = useState("");
-  const given = argumentsOf(verb, fields);
-  const body = { action: verb, ...target, ...(given === null ? {} : { arguments: given }), ...(reason.trim() && { reason: reason.trim() }) };
-  const { preview, error } = usePreview(given === null ? null : { action: verb, ...target, arguments: given });
+  const [wrong, setWrong] = useState("");
+  const given = wrong === "" ? argumentsOf(verb, fields) : null;
+  const body = {
+    action: verb,
+    ...target,
+    ...(given === null ? {} : { arguments: given }),
+    ...(reason.trim() && { reason: reason.trim() }),
+  };
+  const { preview, error } = usePreview(
+    given === null ? null : { action: verb, ...target, arguments: given },
+  );
   const isReady = given !== null && preview !== null && preview.total > 0;
+  const set =
+    (/** @type {string} */ name) =>
+    (/** @type {unknown} */ value, isValid = true) => {
+      setFields((old) => ({ ...old, [name]: value }));
+      setWrong((old) => (isValid ? (old === name ? "" : old) : name));
+    };
   const field = (/** @type {any} */ one) => html`
-    <${Field} key=${one.name} field=${one} value=${fields[one.name] ?? ""} onInput=${(text) => setFields({ ...fields, [one.name]: text })} />
+    <${Field} key=${one.name} field=${one} value=${fields[one.name]} onInput=${set(one.name)} />
   `;
   return html`
     <${Act}
@@ -48,19 +63,17 @@ export function BatchDialog({ verb, target, statusOf, onDone, onClose }) {
   `;
 }
 
-/** @param {{field: any, value: string, onInput: (text: string) => void}} props */
+/** @param {{field: any, value: any, onInput: (value: any, isValid?: boolean) => void}} props */
 function Field({ field, value, onInput }) {
   const { label, hint, isJson, isFlag } = field;
-  const input = (/** @type {any} */ event) => onInput(event.target.value);
-  if (isFlag) {
-    return html`<p><input id="flag" type="checkbox" checked=${value === "yes"} onChange=${(event) => onInput(event.target.checked ? "yes" : "")} />
-      <label for="flag" class="inline"> ${label}</label></p>`;
+  const id = useId();
+  if (isJson)
+    return html`<${JsonField} label=${label} hint=${hint} value=${value} onChange=${onInput} />`;
+  if (!isFlag) {
+    return html`<label>${label} <input placeholder=${hint} value=${value ?? ""} onInput=${(/** @type {any} */ event) => onInput(event.target.value)} /></label>`;
   }
-  return html`<label>${label} ${
-    isJson
-      ? html`<textarea rows="4" spellcheck=${false} placeholder=${hint} value=${value} onInput=${input}></textarea>`
-      : html`<input placeholder=${hint} value=${value} onInput=${input} />`
-  }</label>`;
+  const flip = (/** @type {any} */ event) => onInput(event.target.checked || undefined);
+  return html`<p><input id=${id} type="checkbox" checked=${value === true} onChange=${flip} /> <label for=${id} class="inline">${label}</label></p>`;
 }
 
 /**
@@ -69,10 +82,13 @@ function Field({ field, value, onInput }) {
  * @param {{preview: Preview | null, isAsked: boolean, fits: readonly string[], statusOf: (id: string) => string | null}} props
  */
 function Touched({ preview, isAsked, fits, statusOf }) {
-  if (!isAsked) return html`<p class="touched muted">Fill in the fields to see whom this is for.</p>`;
-  if (preview === null) return html`<p class="touched muted" role="status">counting whom this would touch…</p>`;
+  if (!isAsked)
+    return html`<p class="touched muted">Fill in the fields to see whom this is for.</p>`;
+  if (preview === null)
+    return html`<p class="touched muted" role="status">counting whom this would touch…</p>`;
   const { total, ids } = preview;
-  if (total === 0) return html`<p class="touched" role="status">This would touch no execution. Children are left to their parents, unless an activity is chosen.</p>`;
+  if (total === 0)
+    return html`<p class="touched" role="status">This would touch no execution. Children are left to their parents, unless an activity is chosen.</p>`;
   const misfits = ids.filter((id) => !fits.includes(statusOf(id) ?? fits[0])).length;
   return html`
     <div class="touched" role="status">
@@ -93,14 +109,20 @@ function Touched({ preview, isAsked, fits, statusOf }) {
  * @returns {{preview: Preview | null, error: Error | null}}
  */
 function usePreview(body) {
-  const [state, setState] = useState({ preview: /** @type {Preview | null} */ (null), error: /** @type {Error | null} */ (null) });
+  const [state, setState] = useState({
+    preview: /** @type {Preview | null} */ (null),
+    error: /** @type {Error | null} */ (null),
+  });
   const text = JSON.stringify(body);
   useEffect(() => {
     setState({ preview: null, error: null });
     if (body === null) return undefined;
     const stop = new AbortController();
     const timer = setTimeout(() => {
-      send({ method: "POST", path: "/v1/batches", body: { ...body, dryRun: true } }, stop.signal).then(
+      send(
+        { method: "POST", path: "/v1/batches", body: { ...body, dryRun: true } },
+        stop.signal,
+      ).then(
         (answer) => setState({ preview: answer.body, error: null }),
         (error) => !stop.signal.aborted && setState({ preview: null, error }),
       );

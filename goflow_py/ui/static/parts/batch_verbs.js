@@ -10,16 +10,59 @@ const ENDED = ["completed", "failed", "cancelled"];
 
 /** @type {Record<string, Verb>} */
 export const VERBS = {
-  retry: { word: "Retry", says: "Each does the work again that failed; what ended well does not run again.", fits: ["failed"] },
-  pause: { word: "Pause", says: "Nothing new is called or decided until they are resumed; what comes meanwhile is kept.", fits: ["running", "waiting"] },
+  retry: {
+    word: "Retry",
+    says: "Each does the work again that failed; what ended well does not run again.",
+    fits: ["failed"],
+  },
+  pause: {
+    word: "Pause",
+    says: "Nothing new is called or decided until they are resumed; what comes meanwhile is kept.",
+    fits: ["running", "waiting"],
+  },
   resume: { word: "Resume", says: "Each goes on where it was paused.", fits: ["paused"] },
-  cancel: { word: "Cancel", says: "Each ends as cancelled, and what it did is undone where its blueprint says how.", fits: OPEN, isDangerous: true },
-  terminate: { word: "Terminate", says: "Each ends at once, its children too; nothing is undone.", fits: OPEN, isDangerous: true },
-  skip: { word: "Skip", says: "The work of its state is closed, as if it had ended with that event.", fits: [...OPEN, "failed"], isDangerous: true },
-  goto: { word: "Go to state", says: "Each leaves its state and enters that one.", fits: [...OPEN, "failed"], isDangerous: true },
-  replay: { word: "Replay", says: "Each goes back to a state that it was in; outputs since then are forgotten.", fits: [...OPEN, ...ENDED], isDangerous: true },
-  data: { word: "Change data", says: "A JSON merge patch of the variables of each.", fits: OPEN, isDangerous: true },
-  delete: { word: "Delete", says: "Each is removed with its history, for good.", fits: ENDED, isDangerous: true },
+  cancel: {
+    word: "Cancel",
+    says: "Each ends as cancelled, and what it did is undone where its blueprint says how.",
+    fits: OPEN,
+    isDangerous: true,
+  },
+  terminate: {
+    word: "Terminate",
+    says: "Each ends at once, its children too; nothing is undone.",
+    fits: OPEN,
+    isDangerous: true,
+  },
+  skip: {
+    word: "Skip",
+    says: "The work of its state is closed, as if it had ended with that event.",
+    fits: [...OPEN, "failed"],
+    isDangerous: true,
+  },
+  goto: {
+    word: "Go to state",
+    says: "Each leaves its state and enters that one.",
+    fits: [...OPEN, "failed"],
+    isDangerous: true,
+  },
+  replay: {
+    word: "Replay",
+    says: "Each goes back to a state that it was in; outputs since then are forgotten.",
+    fits: [...OPEN, ...ENDED],
+    isDangerous: true,
+  },
+  data: {
+    word: "Change data",
+    says: "A JSON merge patch of the variables of each.",
+    fits: OPEN,
+    isDangerous: true,
+  },
+  delete: {
+    word: "Delete",
+    says: "Each is removed with its history, for good.",
+    fits: ENDED,
+    isDangerous: true,
+  },
 };
 
 /** Those that stand beside the selection; the others are in its menu. */
@@ -27,45 +70,45 @@ export const FIRST_VERBS = ["retry", "cancel"];
 
 /** @type {Record<string, Field[]>} */
 export const ARGUMENTS = {
-  retry: [{ name: "newVisit", label: "as a new visit of the state, with all its attempts", isFlag: true }],
+  retry: [
+    { name: "newVisit", label: "as a new visit of the state, with all its attempts", isFlag: true },
+  ],
   skip: [
     { name: "event", label: "Event", hint: "success" },
     { name: "output", label: "Output (JSON)", hint: "{}", isJson: true },
   ],
   goto: [{ name: "state", label: "State", isNeeded: true }],
   replay: [{ name: "from", label: "From state", isNeeded: true }],
-  data: [{ name: "patch", label: "Patch (JSON)", hint: '{"discount": null}', isJson: true, isNeeded: true }],
+  data: [
+    {
+      name: "patch",
+      label: "Patch (JSON)",
+      hint: '{"discount": null}',
+      isJson: true,
+      isNeeded: true,
+    },
+  ],
 };
 
 /**
- * What the fields say as the arguments of a batch; null while they cannot be read.
+ * What the fields say as the arguments of a batch; null while something is missing.
  *
  * @param {string} verb
- * @param {Record<string, string>} fields
+ * @param {Record<string, unknown>} fields texts, and the values of those that are JSON
  * @returns {Record<string, unknown> | null}
  */
 export function argumentsOf(verb, fields) {
   /** @type {Record<string, unknown>} */
   const found = {};
-  for (const { name, isJson, isFlag, isNeeded } of ARGUMENTS[verb] ?? []) {
-    const text = (fields[name] ?? "").trim();
-    if (text === "" && isNeeded) return null;
-    if (text === "") continue;
-    const value = isFlag ? true : isJson ? parsed(text) : text;
-    if (value === undefined) return null;
-    found[name] = value;
+  for (const { name, isNeeded } of ARGUMENTS[verb] ?? []) {
+    const given = fields[name];
+    const value = typeof given === "string" ? given.trim() : given;
+    if (value === undefined || value === "") {
+      if (isNeeded) return null;
+    } else found[name] = value;
   }
   if (verb !== "data") return found;
   return isObject(found.patch) ? /** @type {Record<string, unknown>} */ (found.patch) : null;
-}
-
-/** @param {string} text */
-function parsed(text) {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 /** @param {unknown} value */

@@ -3,23 +3,28 @@
 import { get } from "../core/api.js";
 import { path } from "../core/calls.js";
 import { count, shortId } from "../core/format.js";
-import { href } from "../core/router.js";
 import { useLoad } from "../core/load.js";
+import { href } from "../core/router.js";
 import { html, useEffect, useState } from "../vendor/preact.js";
 import { Act } from "./act.js";
+import { VERBS } from "./batch_verbs.js";
 import { ProblemBox } from "./problem.js";
 import { Status } from "./status.js";
 import { Ago } from "./time.js";
-import { VERBS } from "./batch_verbs.js";
 
 const LIMIT = 20;
 const PAUSE_MS = 700;
+/** @type {Record<string, string>} */
 const SIGNS = { running: "running", done: "completed", cancelled: "cancelled" };
 
 /** @param {{onClose: () => void, newest: string | null}} props `newest`: a batch that has just begun */
 export function Batches({ onClose, newest }) {
-  const { value, error, reload } = useLoad((signal) => get("/v1/batches", { limit: LIMIT }, signal), ["batches"]);
-  const isRunning = value?.items.some((/** @type {any} */ one) => one.status === "running") ?? false;
+  const { value, error, reload } = useLoad(
+    (signal) => get("/v1/batches", { limit: LIMIT }, signal),
+    ["batches"],
+  );
+  const isRunning =
+    value?.items.some((/** @type {any} */ one) => one.status === "running") ?? false;
   useEffect(() => {
     if (newest !== null) reload();
   }, [newest]);
@@ -47,7 +52,11 @@ export function Batches({ onClose, newest }) {
 function Progress({ batch, isOpen, onStopped }) {
   const { id, action, status, total, done, changed, skipped, failed, errors, reason } = batch;
   const [isStopping, setStopping] = useState(false);
-  const parts = [`${count(changed)} changed`, `${count(skipped)} skipped`, `${count(failed)} failed`];
+  const parts = [
+    `${count(changed)} changed`,
+    `${count(skipped)} skipped`,
+    `${count(failed)} failed`,
+  ];
   return html`
     <article class="batch">
       <div class="row">
@@ -59,8 +68,9 @@ function Progress({ batch, isOpen, onStopped }) {
         ${status === "running" && html`<button type="button" onClick=${() => setStopping(true)}>Stop</button>`}
       </div>
       ${errors.length > 0 && html`<${Errors} errors=${errors} isOpen=${isOpen} />`}
-      ${isStopping &&
-      html`<${Act}
+      ${
+        isStopping &&
+        html`<${Act}
         title="Stop the batch" says="What it has done stays done." verb="Stop" isRepeatable=${false}
         call=${{ method: "DELETE", path: path`/v1/batches/${id}` }}
         onClose=${() => setStopping(false)}
@@ -68,7 +78,8 @@ function Progress({ batch, isOpen, onStopped }) {
           setStopping(false);
           onStopped();
         }}
-      />`}
+      />`
+      }
     </article>
   `;
 }

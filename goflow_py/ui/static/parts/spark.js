@@ -17,8 +17,13 @@ export function Spark({ values, label, tone = "busy", height = 32 }) {
   const bars = values.map((value) => (typeof value === "number" ? { value } : value));
   const most = Math.max(1, ...bars.map(({ value }) => value));
   const width = bars.length * BAR;
-  const tall = (/** @type {number} */ value) => (value === 0 ? 0 : Math.max(LEAST, (value / most) * height));
-  const rect = (/** @type {number} */ at, /** @type {number} */ value, /** @type {string} */ name) => html`
+  const tall = (/** @type {number} */ value) =>
+    value === 0 ? 0 : Math.max(LEAST, (value / most) * height);
+  const rect = (
+    /** @type {number} */ at,
+    /** @type {number} */ value,
+    /** @type {string} */ name,
+  ) => html`
     <rect class=${name} x=${at * BAR} y=${height - tall(value)} width=${BAR - GAP} height=${tall(value)} />
   `;
   const bar = (/** @type {Bar} */ { value, part = 0, says }, /** @type {number} */ at) => html`

@@ -88,5 +88,6 @@ function rangeOf(element, length, rowHeight) {
 function show(element, at, from, rowHeight) {
   const row = element?.children[at - from];
   if (row !== undefined) row.scrollIntoView({ block: "nearest" });
-  else if (element) scrollBy(0, element.getBoundingClientRect().top + at * rowHeight - innerHeight / 2);
+  else if (element)
+    scrollBy(0, element.getBoundingClientRect().top + at * rowHeight - innerHeight / 2);
 }
