@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { argumentsOf } from "../../goflow_py/ui/static/parts/batch_verbs.js";
+import { argumentsOf, narrowed } from "../../goflow_py/ui/static/parts/batch_verbs.js";
 
 for (const [
   name,
@@ -19,3 +19,16 @@ for (const [
 ])) {
   test(name, () => assert.deepEqual(argumentsOf(verb, fields), expected));
 }
+
+test("a filter is narrowed to those for whom the verb makes sense", () => {
+  assert.deepEqual(narrowed({ project: "shop" }, ["failed"]), {
+    project: "shop",
+    status: ["failed"],
+  });
+  assert.deepEqual(narrowed({ status: ["failed", "running"] }, ["failed"]), { status: ["failed"] });
+});
+
+test("a filter that has no others stays as it is", () => {
+  assert.equal(narrowed({ status: ["failed"] }, ["failed", "paused"]), null);
+  assert.equal(narrowed({ status: ["running"] }, ["failed"]), null);
+});

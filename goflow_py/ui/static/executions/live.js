@@ -48,9 +48,13 @@ export class LiveList {
   #stop = new AbortController();
   #unfollow = () => {};
 
-  /** @param {Filter} filter */
-  constructor(filter) {
+  /**
+   * @param {Filter} filter
+   * @param {import("./listing.js").Listing} [before] what was read of it once: shown until it is anew
+   */
+  constructor(filter, before = EMPTY) {
     this.#filter = filter;
+    this.listing.value = before;
     this.#query = listQuery(filter, serverNow());
   }
 

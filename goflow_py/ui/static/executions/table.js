@@ -11,7 +11,8 @@ import { FIRST_VERBS, VERBS } from "../parts/batch_verbs.js";
 import { Menu } from "../parts/menu.js";
 import { ProblemBox } from "../parts/problem.js";
 import { VirtualList } from "../parts/virtual_list.js";
-import { html, signal, useCallback, useRef, useState } from "../vendor/preact.js";
+import { html, signal, useCallback, useLayoutEffect, useRef, useState } from "../vendor/preact.js";
+import { leave, left } from "./left.js";
 import { whyKey } from "./live.js";
 import { COLUMNS, ExecutionRow } from "./row.js";
 
@@ -26,12 +27,12 @@ phone.addEventListener("change", () => {
 /**
  * @typedef {{verb: string, target: import("../parts/batch.js").Target}} Asked
  *
- * @param {{list: import("./live.js").LiveList, filter: import("../core/filters.js").Filter, onBatch: (batch: any) => void, onAll: () => void, allOf: () => Record<string, unknown>}} props
+ * @param {{list: import("./live.js").LiveList, search: string, filter: import("../core/filters.js").Filter, onBatch: (batch: any) => void, onAll: () => void, allOf: () => Record<string, unknown>}} props
  */
-export function Table({ list, filter, onBatch, onAll, allOf }) {
+export function Table({ list, search, filter, onBatch, onAll, allOf }) {
   const { rows, places, fresh, isBehind, next } = list.listing.value;
   const [selection, setSelection] = useState(choice.NOTHING);
-  const [cursor, setCursor] = useState(/** @type {string | null} */ (null));
+  const [cursor, setCursor] = useState(left(search).cursor);
   const [asked, setAsked] = useState(/** @type {Asked | null} */ (null));
   const element = useRef(/** @type {HTMLElement | null} */ (null));
   const at = cursor === null ? -1 : (places.get(cursor) ?? -1);
@@ -42,7 +43,14 @@ export function Table({ list, filter, onBatch, onAll, allOf }) {
     if (selection.isAll) setAsked({ verb, target: { filter: allOf() } });
     else if (ids.length > 0) setAsked({ verb, target: { ids } });
   };
-  useKeys({ list, rows, at, cursor, setCursor, selection, setSelection, ask });
+  useLayoutEffect(() => {
+    scrollTo(0, left(search).scrolled);
+  }, []);
+  const open = (/** @type {string} */ id) => {
+    leave(search, { cursor: id, scrolled: scrollY });
+    go("execution", [id]);
+  };
+  useKeys({ list, rows, at, cursor, setCursor, selection, setSelection, ask, open });
   const done = (/** @type {any} */ batch) => {
     setAsked(null);
     setSelection(choice.NOTHING);
@@ -58,7 +66,12 @@ export function Table({ list, filter, onBatch, onAll, allOf }) {
       key=${row.id} row=${row} index=${index} isAt=${row.id === cursor} isChosen=${choice.isChosen(selection, row.id)}
       isPast=${!fits(filter, row, now)} why=${list.whys.value.get(whyKey(row))}
       onBox=${(event) => setSelection((event.shiftKey ? choice.stretched : choice.toggled)(selection, row.id, rows))}
-      onOpen=${(event) => open(event, row.id, () => setSelection(choice.stretched(selection, row.id, rows)))}
+      onOpen=${(event) =>
+        pressed(
+          event,
+          () => open(row.id),
+          () => setSelection(choice.stretched(selection, row.id, rows)),
+        )}
     />
   `;
   return html`
@@ -133,9 +146,9 @@ function Foot({ list, filter, onAll }) {
 }
 
 /** @param {any} given */
-function useKeys({ list, rows, at, cursor, setCursor, selection, setSelection, ask }) {
+function useKeys({ list, rows, at, cursor, setCursor, selection, setSelection, ask, open }) {
   const now = useRef(/** @type {any} */ (null));
-  now.current = { rows, at, cursor, selection, ask };
+  now.current = { rows, at, cursor, selection, ask, open };
   const move = useCallback((/** @type {number} */ step) => {
     const { rows, at } = now.current;
     const next = rows[Math.min(Math.max(at + step, 0), rows.length - 1)];
@@ -149,7 +162,7 @@ function useKeys({ list, rows, at, cursor, setCursor, selection, setSelection, a
     [
       { keys: "j", does: "next execution", run: () => move(1) },
       { keys: "k", does: "previous execution", run: () => move(-1) },
-      { keys: "Enter", does: "open the execution", run: withCursor((id) => go("execution", [id])) },
+      { keys: "Enter", does: "open the execution", run: withCursor((id) => now.current.open(id)) },
       { keys: "x", does: "choose the execution", run: chosen(choice.toggled) },
       { keys: "X", does: "choose up to here", run: chosen(choice.stretched) },
       { keys: "a", does: "choose all of the filter", run: () => setSelection(choice.ALL) },
@@ -165,16 +178,16 @@ function useKeys({ list, rows, at, cursor, setCursor, selection, setSelection, a
  * A click on a row opens it; with Shift it chooses up to there. Text may be marked, links are links.
  *
  * @param {any} event
- * @param {string} id
+ * @param {() => void} open
  * @param {() => void} stretch
  */
-function open(event, id, stretch) {
+function pressed(event, open, stretch) {
   if (event.target.closest("a, button, input")) return;
   if (event.shiftKey) {
     getSelection()?.removeAllRanges();
     return stretch();
   }
-  if (getSelection()?.toString() === "") go("execution", [id]);
+  if (getSelection()?.toString() === "") open();
 }
 
 /** @param {HTMLElement | null} element */

@@ -17,6 +17,7 @@ import { useLoad } from "../core/load.js";
 import { href, route, setQuery } from "../core/router.js";
 import { FiguresBar, useSometimes } from "../executions/figures_bar.js";
 import { FilterBar, StatusChips } from "../executions/filter_bar.js";
+import { leave, left } from "../executions/left.js";
 import { LiveList } from "../executions/live.js";
 import { Table } from "../executions/table.js";
 import { ViewsBar } from "../executions/views_bar.js";
@@ -32,10 +33,13 @@ export default function Page() {
   const { query } = route.value;
   const search = JSON.stringify(queryOf(filterOf(query)));
   const filter = useMemo(() => filterOf(query), [search]);
-  const list = useMemo(() => new LiveList(filter), [search, apiKey.value]);
+  const list = useMemo(() => new LiveList(filter, left(search).listing), [search, apiKey.value]);
   useEffect(() => {
     list.start();
-    return () => list.stop();
+    return () => {
+      list.stop();
+      leave(search, { listing: list.listing.peek() });
+    };
   }, [list]);
   const { value: blueprints } = useLoad(
     (signal) => get("/v1/blueprints", { limit: 500 }, signal),
@@ -43,8 +47,6 @@ export default function Page() {
   );
   const items = blueprints?.items ?? [];
   const counts = useCounts(filter, items, list);
-  const change = (/** @type {Partial<Filter>} */ patch) =>
-    setQuery(patchOf(filter, { ...filter, ...patch }));
   const showBatches = (/** @type {string} */ batches) => setQuery({ batches });
   return html`
     <div class="executions">
@@ -64,11 +66,21 @@ export default function Page() {
         <${FiguresBar} filter=${filter} rounds=${list.rounds.value} />
       </div>
       <${Table}
-        key=${search} list=${list} filter=${filter} onBatch=${(batch) => showBatches(batch.id)}
+        key=${search} search=${search} list=${list} filter=${filter} onBatch=${(batch) => showBatches(batch.id)}
         onAll=${() => change(filterOf({}))} allOf=${() => batchFilter(filter, serverNow())}
       />
     </div>
   `;
+}
+
+/**
+ * Ask for something else. The URL says what is asked for now: a field may tell late what was typed.
+ *
+ * @param {Partial<Filter>} patch
+ */
+function change(patch) {
+  const filter = filterOf(route.peek().query);
+  setQuery(patchOf(filter, { ...filter, ...patch }));
 }
 
 /** @param {{isLive: boolean}} props */

@@ -5,7 +5,7 @@ import { count, shortId } from "../core/format.js";
 import { href } from "../core/router.js";
 import { html, useEffect, useId, useState } from "../vendor/preact.js";
 import { Act } from "./act.js";
-import { ARGUMENTS, argumentsOf, VERBS } from "./batch_verbs.js";
+import { ARGUMENTS, argumentsOf, narrowed, VERBS } from "./batch_verbs.js";
 import { JsonField } from "./json.js";
 import { ProblemBox } from "./problem.js";
 
@@ -29,14 +29,17 @@ export function BatchDialog({ verb, target, statusOf, onDone, onClose }) {
   const [reason, setReason] = useState("");
   const [wrong, setWrong] = useState("");
   const given = wrong === "" ? argumentsOf(verb, fields) : null;
+  const less = "filter" in target ? narrowed(target.filter, fits) : null;
+  const [isLess, setLess] = useState(true);
+  const whom = less !== null && isLess ? { filter: less } : target;
   const body = {
     action: verb,
-    ...target,
+    ...whom,
     ...(given === null ? {} : { arguments: given }),
     ...(reason.trim() && { reason: reason.trim() }),
   };
   const { preview, error } = usePreview(
-    given === null ? null : { action: verb, ...target, arguments: given },
+    given === null ? null : { action: verb, ...whom, arguments: given },
   );
   const isReady = given !== null && preview !== null && preview.total > 0;
   const set =
@@ -46,7 +49,7 @@ export function BatchDialog({ verb, target, statusOf, onDone, onClose }) {
       setWrong((old) => (isValid ? (old === name ? "" : old) : name));
     };
   const field = (/** @type {any} */ one) => html`
-    <${Field} key=${one.name} field=${one} value=${fields[one.name]} onInput=${set(one.name)} />
+    <${Field} key=${one.name} field=${one} value=${/** @type {any} */ (fields[one.name])} onInput=${set(one.name)} />
   `;
   return html`
     <${Act}
@@ -55,6 +58,7 @@ export function BatchDialog({ verb, target, statusOf, onDone, onClose }) {
       call=${isReady ? { method: "POST", path: "/v1/batches", body } : null}
       onDone=${({ body: batch }) => onDone(batch)}
     >
+      ${less !== null && html`<${Flag} label=${`only those that are ${fits.join(" or ")}`} value=${isLess} onInput=${setLess} />`}
       ${(ARGUMENTS[verb] ?? []).map(field)}
       <label>Reason <input maxlength="500" placeholder="stands in each history" value=${reason} onInput=${(event) => setReason(event.target.value)} /></label>
       <${ProblemBox} error=${error} />
@@ -66,14 +70,19 @@ export function BatchDialog({ verb, target, statusOf, onDone, onClose }) {
 /** @param {{field: any, value: any, onInput: (value: any, isValid?: boolean) => void}} props */
 function Field({ field, value, onInput }) {
   const { label, hint, isJson, isFlag } = field;
-  const id = useId();
   if (isJson)
     return html`<${JsonField} label=${label} hint=${hint} value=${value} onChange=${onInput} />`;
   if (!isFlag) {
     return html`<label>${label} <input placeholder=${hint} value=${value ?? ""} onInput=${(/** @type {any} */ event) => onInput(event.target.value)} /></label>`;
   }
-  const flip = (/** @type {any} */ event) => onInput(event.target.checked || undefined);
-  return html`<p><input id=${id} type="checkbox" checked=${value === true} onChange=${flip} /> <label for=${id} class="inline">${label}</label></p>`;
+  return html`<${Flag} label=${label} value=${value === true} onInput=${(/** @type {boolean} */ isSet) => onInput(isSet || undefined)} />`;
+}
+
+/** @param {{label: string, value: boolean, onInput: (isSet: boolean) => void}} props */
+function Flag({ label, value, onInput }) {
+  const id = useId();
+  const flip = (/** @type {any} */ event) => onInput(event.target.checked);
+  return html`<p><input id=${id} type="checkbox" checked=${value} onChange=${flip} /> <label for=${id} class="inline">${label}</label></p>`;
 }
 
 /**

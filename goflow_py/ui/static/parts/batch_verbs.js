@@ -6,6 +6,7 @@
  */
 
 const OPEN = ["running", "waiting", "paused"];
+const STATUSES_ALL = 6;
 const ENDED = ["completed", "failed", "cancelled"];
 
 /** @type {Record<string, Verb>} */
@@ -109,6 +110,22 @@ export function argumentsOf(verb, fields) {
   }
   if (verb !== "data") return found;
   return isObject(found.patch) ? /** @type {Record<string, unknown>} */ (found.patch) : null;
+}
+
+/**
+ * The filter of a batch with those statuses alone for which the verb makes sense; null: it has no
+ * others.
+ *
+ * @param {Record<string, any>} filter
+ * @param {readonly string[]} fits
+ */
+export function narrowed(filter, fits) {
+  const asked = filter.status ?? [];
+  const status =
+    asked.length === 0 ? fits : asked.filter((/** @type {string} */ one) => fits.includes(one));
+  const isSame =
+    status.length === asked.length || status.length === 0 || fits.length === STATUSES_ALL;
+  return isSame ? null : { ...filter, status: [...status] };
 }
 
 /** @param {unknown} value */

@@ -7,6 +7,10 @@ export function Dialog({ title, onClose, children, isWide = false }) {
   const element = useRef(/** @type {HTMLDialogElement | null} */ (null));
   useEffect(() => {
     element.current?.showModal();
+    // Not the button that closes it, which comes first: a space that is typed would press it.
+    /** @type {HTMLElement | null | undefined} */
+    const field = element.current?.querySelector(".dialog-body :is(input, select, textarea)");
+    field?.focus();
   }, []);
   /** @param {Event} event */
   const onClick = (event) => {
