@@ -50,3 +50,10 @@ test("the stretch of the figures is in its largest unit", () => {
     "24 h",
   );
 });
+
+test("figures are young when all that was looked at began within the hour", () => {
+  const now = Date.parse("2026-03-01T12:30:00.000Z");
+  assert.equal(figures.isYoung(WHOLE, now), true);
+  assert.equal(figures.isYoung(WHOLE, now + 3_600_000), false);
+  assert.equal(figures.isYoung({ ...WHOLE, looked: { ...WHOLE.looked, oldest: null } }, now), false);
+});

@@ -6,6 +6,8 @@
 
 import { count, dateTime, percent, rough, seconds } from "./format.js";
 
+const YOUNG_MS = 3_500_000;
+
 /**
  * Add up the lists of versions of some activities, by status.
  *
@@ -92,4 +94,14 @@ export function caveats({ looked, exact }, unknown) {
  */
 export function stretch({ since, until }) {
   return rough(Date.parse(until) - Date.parse(since) + 1);
+}
+
+/**
+ * Whether everything that was ever counted began within the last hour.
+ *
+ * @param {any} stats
+ * @param {number} now
+ */
+export function isYoung({ looked, exact }, now) {
+  return exact.ended && looked.oldest !== null && Date.parse(looked.oldest) > now - YOUNG_MS;
 }

@@ -2,7 +2,7 @@
 
 import { get } from "../core/api.js";
 import { serverNow } from "../core/clock.js";
-import { barsOf, caveats, stretch, success, summary } from "../core/figures.js";
+import { barsOf, caveats, isYoung, stretch, success, summary } from "../core/figures.js";
 import { queryOf, statsQuery, unknownToStats } from "../core/filters.js";
 import { count, dateTime, percent, seconds } from "../core/format.js";
 import { useLoad } from "../core/load.js";
@@ -24,14 +24,14 @@ export function FiguresBar({ filter, rounds }) {
     error,
     reload,
   } = useLoad(
-    (signal) => get("/v1/stats", statsQuery(filter, serverNow()), signal),
+    (signal) => read(filter, signal),
     [project, activity, since],
   );
   useSometimes(reload, rounds);
   if (stats === null) return html`<div class="figures muted">${error ? error.message : "…"}</div>`;
   const notes = caveats(stats, unknownToStats(filter));
   return html`
-    <div class="figures">
+    <div class="x-figures">
       <${Spark} values=${barsOf(stats)} label=${summary(stats)} height=${36} />
       <dl>
         <${Figure} name=${`started in ${stretch(stats)}`} value=${`${exactly(stats.exact.started)}${count(stats.started)}`} />
@@ -46,6 +46,19 @@ export function FiguresBar({ filter, rounds }) {
       ${isTable && html`<${Twin} stats=${stats} notes=${notes} onClose=${() => setTable(false)} />`}
     </div>
   `;
+}
+
+/**
+ * Where nobody said since when, those of a day; of an hour where all began within that.
+ *
+ * @param {import("../core/filters.js").Filter} filter
+ * @param {AbortSignal} signal
+ */
+async function read(filter, signal) {
+  const now = serverNow();
+  const stats = await get("/v1/stats", statsQuery(filter, now), signal);
+  if (filter.since !== "" || !isYoung(stats, now)) return stats;
+  return get("/v1/stats", statsQuery({ ...filter, since: "1h" }, now), signal);
 }
 
 /** @param {{name: string, value: string, tone?: string}} props */

@@ -27,7 +27,7 @@ export function FilterBar({ filter, onChange, blueprints }) {
     onChange(second === undefined ? { activity: first } : { project: first, activity: second });
   };
   return html`
-    <form class="filters" role="search" aria-label="filters" onSubmit=${(event) => event.preventDefault()}>
+    <form class="x-filters" role="search" aria-label="filters" onSubmit=${(event) => event.preventDefault()}>
       <${Typed} type="search" label="Id or key has" value=${q} onInput=${(text) => onChange({ q: text })} />
       <${Choice} label="Project" value=${project} none="all projects" onPick=${(text) => onChange({ project: text, activity: "" })}
         options=${projects.map((name) => [name, name])} />
@@ -60,12 +60,12 @@ export function StatusChips({ filter, counts, onChange }) {
     const { number, isLeast } = counts[one] ?? {};
     const says = isLeast ? "at least as many: counted among the rows that were read" : null;
     return html`
-      <button key=${one} type="button" class="chip" aria-pressed=${status.includes(one)} title=${says} onClick=${() => flip(one)}>
+      <button key=${one} type="button" class="x-chip" aria-pressed=${status.includes(one)} title=${says} onClick=${() => flip(one)}>
         <${Status} status=${one} />${number !== undefined && html`<b class="number">${count(number)}${isLeast && "+"}</b>`}
       </button>
     `;
   };
-  return html`<div class="chips" role="group" aria-label="status">
+  return html`<div class="x-chips" role="group" aria-label="status">
     ${STATUSES.map(chip)}
     ${status.length > 0 && html`<button type="button" class="quiet" onClick=${() => onChange({ status: [] })}>any status</button>`}
   </div>`;

@@ -76,7 +76,9 @@ export function Table({ list, search, filter, onBatch, onAll, allOf }) {
   `;
   return html`
     <${Chosen} selection=${selection} onPick=${setSelection} onVerb=${ask} />
-    ${(fresh.length > 0 || isBehind) && html`<button type="button" class="fresh" onClick=${unveil}><span role="status">${newText(fresh.length, isBehind)}</span></button>`}
+    <div class="x-fresh" role="status">
+      ${(fresh.length > 0 || isBehind) && html`<button type="button" onClick=${unveil}>${newText(fresh.length, isBehind)}</button>`}
+    </div>
     <${ProblemBox} error=${list.error.value} onRetry=${() => list.reload()} />
     <div ref=${element} class="card x-table" role="grid" aria-label="executions" aria-multiselectable="true" tabindex="0"
       aria-rowcount=${next === null ? rows.length + 1 : -1} aria-activedescendant=${at < 0 ? null : `row-${cursor}`}>
@@ -109,7 +111,7 @@ function Chosen({ selection, onPick, onVerb }) {
   if (choice.isNothing(selection)) return null;
   const others = Object.keys(VERBS).filter((verb) => !FIRST_VERBS.includes(verb));
   return html`
-    <div class="chosen" role="region" aria-label="what is chosen">
+    <div class="x-chosen" role="region" aria-label="what is chosen">
       <strong>${selection.isAll ? "All that the filter finds" : `${count(selection.ids.size)} chosen`}</strong>
       ${!selection.isAll && html`<button type="button" class="quiet" onClick=${() => onPick(choice.ALL)}>all of the filter</button>`}
       <span class="grow"></span>

@@ -33,11 +33,11 @@ export function ViewsBar({ filter }) {
     say(`The view ${name} was removed`);
   };
   const link = (/** @type {import("../core/filters_saved.js").View} */ view) => html`
-    <a key=${view.name} class="view" href=${address(view.search)} aria-current=${view === current ? "page" : null}>${view.name}</a>
+    <a key=${view.name} class="x-view" href=${address(view.search)} aria-current=${view === current ? "page" : null}>${view.name}</a>
   `;
   return html`
-    <nav class="views" aria-label="saved views">
-      <a class="view" href="#/executions" aria-current=${search === "" ? "page" : null}>All</a>
+    <nav class="x-views" aria-label="saved views">
+      <a class="x-view" href="#/executions" aria-current=${search === "" ? "page" : null}>All</a>
       ${views.value.map(link)}
       ${
         current &&

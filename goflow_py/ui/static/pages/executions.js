@@ -85,7 +85,7 @@ function change(patch) {
 
 /** @param {{isLive: boolean}} props */
 function Live({ isLive }) {
-  return html`<span class=${`live ${isLive ? "is-live" : ""}`} role="status">
+  return html`<span class=${`x-live ${isLive ? "is-live" : ""}`} role="status">
     <i aria-hidden="true">${isLive ? "●" : "○"}</i> ${isLive ? "live" : "connecting…"}
   </span>`;
 }
