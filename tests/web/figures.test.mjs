@@ -55,5 +55,8 @@ test("figures are young when all that was looked at began within the hour", () =
   const now = Date.parse("2026-03-01T12:30:00.000Z");
   assert.equal(figures.isYoung(WHOLE, now), true);
   assert.equal(figures.isYoung(WHOLE, now + 3_600_000), false);
-  assert.equal(figures.isYoung({ ...WHOLE, looked: { ...WHOLE.looked, oldest: null } }, now), false);
+  assert.equal(
+    figures.isYoung({ ...WHOLE, looked: { ...WHOLE.looked, oldest: null } }, now),
+    false,
+  );
 });

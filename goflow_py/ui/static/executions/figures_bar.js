@@ -23,10 +23,7 @@ export function FiguresBar({ filter, rounds }) {
     value: stats,
     error,
     reload,
-  } = useLoad(
-    (signal) => read(filter, signal),
-    [project, activity, since],
-  );
+  } = useLoad((signal) => read(filter, signal), [project, activity, since]);
   useSometimes(reload, rounds);
   if (stats === null) return html`<div class="figures muted">${error ? error.message : "…"}</div>`;
   const notes = caveats(stats, unknownToStats(filter));
@@ -58,7 +55,8 @@ async function read(filter, signal) {
   const now = serverNow();
   const stats = await get("/v1/stats", statsQuery(filter, now), signal);
   if (filter.since !== "" || !isYoung(stats, now)) return stats;
-  return get("/v1/stats", statsQuery({ ...filter, since: "1h" }, now), signal);
+  const hour = statsQuery({ ...filter, since: "1h" }, now);
+  return get("/v1/stats", { ...hour, bucket: "1m" }, signal);
 }
 
 /** @param {{name: string, value: string, tone?: string}} props */

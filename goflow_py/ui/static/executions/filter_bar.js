@@ -3,7 +3,7 @@
 import { labelsOf, SPANS, STATUSES } from "../core/filters.js";
 import { count } from "../core/format.js";
 import { Status } from "../parts/status.js";
-import { html, useEffect, useState } from "../vendor/preact.js";
+import { html, useEffect, useRef, useState } from "../vendor/preact.js";
 
 const PAUSE_MS = 250;
 
@@ -90,10 +90,18 @@ function Choice({ label, value, none, options, onPick }) {
  */
 function Typed({ label, value, onInput, type = "text", list, isWrong }) {
   const [text, setText] = useState(value);
-  useEffect(() => setText(value), [value]);
+  // What this field told last: another value comes from elsewhere, and is shown.
+  const told = useRef(value);
+  useEffect(() => {
+    if (value !== told.current) setText(value);
+    told.current = value;
+  }, [value]);
   useEffect(() => {
     if (text.trim() === value) return undefined;
-    const timer = setTimeout(() => onInput(text.trim()), PAUSE_MS);
+    const timer = setTimeout(() => {
+      told.current = text.trim();
+      onInput(told.current);
+    }, PAUSE_MS);
     return () => clearTimeout(timer);
   }, [text]);
   return html`

@@ -53,7 +53,7 @@ export function BatchDialog({ verb, target, statusOf, onDone, onClose }) {
   `;
   return html`
     <${Act}
-      title=${`${word} many executions`} says=${says} isDangerous=${isDangerous} onClose=${onClose} isWide
+      title=${`${word}: many executions`} says=${says} isDangerous=${isDangerous} onClose=${onClose} isWide
       verb=${preview === null ? word : `${word} ${count(preview.total)}`}
       call=${isReady ? { method: "POST", path: "/v1/batches", body } : null}
       onDone=${({ body: batch }) => onDone(batch)}

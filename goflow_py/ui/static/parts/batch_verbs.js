@@ -76,7 +76,12 @@ export const ARGUMENTS = {
   ],
   skip: [
     { name: "event", label: "Event", hint: "success" },
-    { name: "output", label: "Output (JSON)", hint: "{}", isJson: true },
+    {
+      name: "output",
+      label: "Output (JSON)",
+      hint: "what the work is taken to have said",
+      isJson: true,
+    },
   ],
   goto: [{ name: "state", label: "State", isNeeded: true }],
   replay: [{ name: "from", label: "From state", isNeeded: true }],
@@ -84,7 +89,7 @@ export const ARGUMENTS = {
     {
       name: "patch",
       label: "Patch (JSON)",
-      hint: '{"discount": null}',
+      hint: 'such as {"discount": null}; null takes a variable out',
       isJson: true,
       isNeeded: true,
     },
