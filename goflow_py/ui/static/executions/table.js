@@ -76,15 +76,17 @@ export function Table({ list, search, filter, onBatch, onAll, allOf }) {
   `;
   return html`
     <${Chosen} selection=${selection} onPick=${setSelection} onVerb=${ask} />
+    <${ProblemBox} error=${list.error.value} onRetry=${() => list.reload()} />
+    <div class="x-list">
     <div class="x-fresh" role="status">
       ${(fresh.length > 0 || isBehind) && html`<button type="button" onClick=${unveil}>${newText(fresh.length, isBehind)}</button>`}
     </div>
-    <${ProblemBox} error=${list.error.value} onRetry=${() => list.reload()} />
     <div ref=${element} class="card x-table" role="grid" aria-label="executions" aria-multiselectable="true" tabindex="0"
       aria-rowcount=${next === null ? rows.length + 1 : -1} aria-activedescendant=${at < 0 ? null : `row-${cursor}`}>
       <${Heads} selection=${selection} rows=${rows} onPick=${setSelection} />
       <${VirtualList} role="rowgroup" label="executions" rows=${rows} rowHeight=${isPhone.value ? CARD_PX : ROW_PX} render=${render} at=${at}
         onEnd=${() => next !== null && list.more()} onSeen=${(from, to) => list.see(from, to)} />
+    </div>
     </div>
     <${Foot} list=${list} filter=${filter} onAll=${onAll} />
     ${

@@ -107,10 +107,19 @@ function Touched({ preview, isAsked, fits, statusOf }) {
         ${total > SHOWN && html`<li>…</li>`}
       </ul>
       <p class="muted">
-        It is for those that are ${fits.join(" or ")}${misfits > 0 ? `; of the first ${ids.length}, at least ${misfits} are not` : ""}. The others are skipped, and counted so.
+        It is for those that are ${fits.join(" or ")}${misfitText(misfits, ids.length)}. The others are skipped, and counted so.
       </p>
     </div>
   `;
+}
+
+/**
+ * @param {number} misfits
+ * @param {number} looked
+ */
+function misfitText(misfits, looked) {
+  if (misfits === 0) return "";
+  return looked === 1 ? "; this one is not" : `; of the first ${looked}, ${misfits} are not`;
 }
 
 /**
