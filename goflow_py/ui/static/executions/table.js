@@ -58,7 +58,7 @@ export function Table({ list, search, filter, onBatch, onAll, allOf }) {
   };
   const unveil = () => {
     list.unveil();
-    element.current?.scrollIntoView({ block: "start" });
+    scrollTo(0, 0);
   };
   const now = serverNow();
   const render = (/** @type {import("./rows.js").Row} */ row, /** @type {number} */ index) => html`

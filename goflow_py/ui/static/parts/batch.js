@@ -62,7 +62,7 @@ export function BatchDialog({ verb, target, statusOf, onDone, onClose }) {
       ${(ARGUMENTS[verb] ?? []).map(field)}
       <label>Reason <input maxlength="500" placeholder="stands in each history" value=${reason} onInput=${(event) => setReason(event.target.value)} /></label>
       <${ProblemBox} error=${error} />
-      <${Touched} preview=${preview} isAsked=${given !== null && error === null} fits=${fits} statusOf=${statusOf} />
+      ${error === null && html`<${Touched} preview=${preview} isAsked=${given !== null} fits=${fits} statusOf=${statusOf} />`}
     <//>
   `;
 }
