@@ -85,6 +85,8 @@ export function count(value) {
 export function percent(share) {
   if (share === null || share === undefined) return "–";
   const value = share * 100;
+  // What is not whole never reads as if it were.
+  if (value > 99 && value < 100) return `${Math.floor(value * 10) / 10} %`;
   return `${value === 0 || value === 100 ? value : value.toFixed(value < 10 ? 1 : 0)} %`;
 }
 

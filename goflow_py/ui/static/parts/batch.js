@@ -48,8 +48,8 @@ export function BatchDialog({ verb, target, statusOf, onDone, onClose }) {
       setFields((old) => ({ ...old, [name]: value }));
       setWrong((old) => (isValid ? (old === name ? "" : old) : name));
     };
-  const field = (/** @type {any} */ one) => html`
-    <${Field} key=${one.name} field=${one} value=${/** @type {any} */ (fields[one.name])} onInput=${set(one.name)} />
+  const field = (/** @type {[string, any]} */ [name, one]) => html`
+    <${Field} key=${name} field=${one} value=${/** @type {any} */ (fields[name])} onInput=${set(name)} />
   `;
   return html`
     <${Act}
@@ -59,7 +59,7 @@ export function BatchDialog({ verb, target, statusOf, onDone, onClose }) {
       onDone=${({ body: batch }) => onDone(batch)}
     >
       ${less !== null && html`<${Flag} label=${`only those that are ${fits.join(" or ")}`} value=${isLess} onInput=${setLess} />`}
-      ${(ARGUMENTS[verb] ?? []).map(field)}
+      ${Object.entries(ARGUMENTS[verb] ?? {}).map(field)}
       <label>Reason <input maxlength="500" placeholder="stands in each history" value=${reason} onInput=${(event) => setReason(event.target.value)} /></label>
       <${ProblemBox} error=${error} />
       ${error === null && html`<${Touched} preview=${preview} isAsked=${given !== null} fits=${fits} statusOf=${statusOf} />`}

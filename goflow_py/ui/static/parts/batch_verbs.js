@@ -2,7 +2,7 @@
  * The verbs of batches: their words, whom they are for, and what they take. Pure.
  *
  * @typedef {{word: string, says: string, fits: readonly string[], isDangerous?: boolean}} Verb
- * @typedef {{name: string, label: string, hint?: string, isJson?: boolean, isFlag?: boolean, isNeeded?: boolean}} Field
+ * @typedef {{label: string, hint?: string, isJson?: boolean, isFlag?: boolean, isNeeded?: boolean}} Field
  */
 
 const OPEN = ["running", "waiting", "paused"];
@@ -69,31 +69,29 @@ export const VERBS = {
 /** Those that stand beside the selection; the others are in its menu. */
 export const FIRST_VERBS = ["retry", "cancel"];
 
-/** @type {Record<string, Field[]>} */
+/**
+ * What verbs take besides a reason, by the names of the arguments.
+ *
+ * @type {Record<string, Record<string, Field>>}
+ */
 export const ARGUMENTS = {
-  retry: [
-    { name: "newVisit", label: "as a new visit of the state, with all its attempts", isFlag: true },
-  ],
-  skip: [
-    { name: "event", label: "Event", hint: "success" },
-    {
-      name: "output",
-      label: "Output (JSON)",
-      hint: "what the work is taken to have said",
-      isJson: true,
-    },
-  ],
-  goto: [{ name: "state", label: "State", isNeeded: true }],
-  replay: [{ name: "from", label: "From state", isNeeded: true }],
-  data: [
-    {
-      name: "patch",
+  retry: {
+    newVisit: { label: "as a new visit of the state, with all its attempts", isFlag: true },
+  },
+  skip: {
+    event: { label: "Event", hint: "success" },
+    output: { label: "Output (JSON)", hint: "what the work is taken to have said", isJson: true },
+  },
+  goto: { state: { label: "State", isNeeded: true } },
+  replay: { from: { label: "From state", isNeeded: true } },
+  data: {
+    patch: {
       label: "Patch (JSON)",
       hint: 'such as {"discount": null}; null takes a variable out',
       isJson: true,
       isNeeded: true,
     },
-  ],
+  },
 };
 
 /**
@@ -106,7 +104,7 @@ export const ARGUMENTS = {
 export function argumentsOf(verb, fields) {
   /** @type {Record<string, unknown>} */
   const found = {};
-  for (const { name, isNeeded } of ARGUMENTS[verb] ?? []) {
+  for (const [name, { isNeeded }] of Object.entries(ARGUMENTS[verb] ?? {})) {
     const given = fields[name];
     const value = typeof given === "string" ? given.trim() : given;
     if (value === undefined || value === "") {
