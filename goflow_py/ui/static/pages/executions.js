@@ -145,12 +145,13 @@ function ofRows(filter, rows, isLeast) {
 }
 
 /**
+ * "None at least" says nothing, and is left out.
+ *
  * @param {Record<string, number>} counts
  * @param {readonly string[]} statuses
  * @param {boolean} isLeast
  */
 function withNumbers(counts, statuses, isLeast) {
-  return Object.fromEntries(
-    statuses.map((status) => [status, { number: counts[status], isLeast }]),
-  );
+  const told = statuses.filter((status) => !isLeast || counts[status] > 0);
+  return Object.fromEntries(told.map((status) => [status, { number: counts[status], isLeast }]));
 }
