@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import re
+import subprocess
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from goflow_py import ui
 from goflow_py.bootstrap import Server, running
 from goflow_py.config import Settings
 from goflow_py.ui import Site
-from goflow_py.ui.site import CSP, MEDIA_TYPES
+from goflow_py.ui.site import CSP, MEDIA_TYPES, sent
 from tests.e2e.conftest import Api
 
 STATIC = Path(ui.__file__).parent / "static"
@@ -22,16 +23,11 @@ SITE = Site()
 OURS = sorted([*SITE.pages, *(path for path in SITE.files if not path.startswith("vendor/"))])
 
 PACKED_BYTES_MAX = 100 * 1024
-APART = (
-    "editor/",
-    "pages/editor.js",
-    "css/editor.css",
-    "vendor/codemirror.js",
-    "reference/",
-    "css/reference.css",
-    "docs.html",
-)
-"""What is loaded only by those who edit a blueprint, or read the documents."""
+"""Of all that one page loads, the first time that a browser comes."""
+APART = ("editor/", "pages/editor.js", "css/editor.css", "vendor/codemirror.js")
+"""What is loaded only by those who edit a blueprint."""
+SHOWN = sorted(path for path in SITE.files if path.startswith("pages/") and path not in APART)
+ESBUILD = Path(ui.__file__).parents[2] / "tools/web/node_modules/.bin/esbuild"
 LINES_MAX = 400
 SVG = "http://www.w3.org/2000/svg"
 
@@ -83,7 +79,7 @@ async def test_every_file_is_served_as_it_is_and_kept_for_good(api: Api) -> None
     for path, file in SITE.files.items():
         answer = await api("GET", at(path), Accept_Encoding="identity")
         assert answer.status == 200, path
-        assert answer.raw == (STATIC / path).read_bytes(), path
+        assert answer.raw == sent(path, (STATIC / path).read_bytes()), path
         assert "Content-Encoding" not in answer.headers
         assert answer.headers["Content-Type"] == file.media_type
         assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
@@ -93,7 +89,7 @@ async def test_every_file_is_served_as_it_is_and_kept_for_good(api: Api) -> None
 async def test_who_reads_gzip_gets_gzip(api: Api) -> None:
     answer = await api("GET", at("app.js"), Accept_Encoding="br, gzip")
     assert answer.headers["Content-Encoding"] == "gzip"
-    assert gzip.decompress(answer.raw) == (STATIC / "app.js").read_bytes()
+    assert gzip.decompress(answer.raw) == SITE.files["app.js"].body
     assert len(answer.raw) == int(answer.headers["Content-Length"])
 
 
@@ -222,14 +218,45 @@ def test_a_file_stands_at_most_one_folder_deep() -> None:
     assert [path for path in SITE.files if path.count("/") > 1] == []
 
 
-def test_the_pages_are_small() -> None:
-    """The editor and the API's documents are loaded by those who open them."""
-    sizes = {
-        path: len(file.packed)
-        for path, file in SITE.files.items()
-        if not path.startswith(APART) and not path.endswith(".txt")
-    }
-    assert sum(sizes.values()) <= PACKED_BYTES_MAX, sorted(sizes.items(), key=lambda item: -item[1])
+def _loaded(path: str) -> set[str]:
+    """Return the modules that a module makes a browser load before it runs."""
+    found, todo = {path}, [path]
+    for one in todo:
+        code = re.sub(r"\bimport\(", "later(", TYPES.sub("", (STATIC / one).read_text("utf-8")))
+        for first, second in NAMED.findall(code):
+            target = (STATIC / one).parent.joinpath(first or second).resolve()
+            name = target.relative_to(STATIC).as_posix()
+            if name not in found:
+                found.add(name)
+                todo.append(name)
+    return found
+
+
+@pytest.mark.parametrize("page", SHOWN)
+def test_a_page_loads_a_hundred_kib_at_most(page: str) -> None:
+    styles = {path for path in SITE.files if path.endswith(".css") and path not in APART}
+    needed = _loaded("app.js") | _loaded(page) | styles
+    sizes = {path: len(SITE.files[path].packed) for path in needed}
+    sizes["index.html"] = len(SITE.pages["index.html"].packed)
+    largest = sorted(sizes.items(), key=lambda item: -item[1])
+    assert sum(sizes.values()) <= PACKED_BYTES_MAX, (sum(sizes.values()), largest)
+
+
+@pytest.mark.skipif(not ESBUILD.exists(), reason="esbuild is not there; make check-ui installs it")
+def test_what_is_sent_runs_like_what_was_written(tmp_path: Path) -> None:
+    ours = [path for path in SITE.files if path.endswith(".js") and not path.startswith("vendor/")]
+    for name in ("written", "sent"):
+        for path in ours:
+            body = (STATIC / path).read_bytes()
+            target = tmp_path / name / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(body if name == "written" else sent(path, body))
+        files = [str(tmp_path / name / path) for path in ours]
+        options = ["--minify-whitespace", "--log-level=error", f"--outdir={tmp_path / name}-out"]
+        subprocess.run([ESBUILD, *files, *options, f"--outbase={tmp_path / name}"], check=True)
+    for path in ours:
+        written, same = (tmp_path / f"{name}-out" / path for name in ("written", "sent"))
+        assert written.read_bytes() == same.read_bytes(), path
 
 
 def test_only_the_editor_loads_its_large_module() -> None:
