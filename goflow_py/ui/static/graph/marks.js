@@ -1,0 +1,66 @@
+/**
+ * What is shown upon a graph that is drawn: where an execution went, or what many did. Pure.
+ *
+ * @typedef {"good" | "bad" | "busy" | "warn"} Tone
+ * @typedef {{status: string, figure?: string}} TaskMark
+ *
+ * @typedef {object} StateMark
+ * @property {number} [visits]
+ * @property {boolean} [isCurrent]
+ * @property {Tone} [tone]
+ * @property {string} [note] what the tooltip says
+ * @property {number} [heat] 0 to 1
+ * @property {string} [figure] a few characters that stand at the state
+ * @property {Map<string, TaskMark>} [tasks] by name
+ *
+ * @typedef {object} EdgeMark
+ * @property {number} [count] 0: never taken
+ * @property {Tone} [tone]
+ * @property {number} [width] 0 to 1
+ * @property {string} [note]
+ *
+ * @typedef {object} Marks
+ * @property {Map<string, StateMark>} states
+ * @property {Map<string, EdgeMark>} edges
+ * @property {Map<string, Marks>} [machines] the same of private machines, by name
+ */
+
+import { idOf } from "./drawing.js";
+
+const COMPACT = new Intl.NumberFormat("en", { notation: "compact" });
+
+/** @type {Marks} */
+export const NO_MARKS = { states: new Map(), edges: new Map() };
+
+/** @param {Marks} marks @param {string} key @returns {StateMark} */
+export function stateMark(marks, key) {
+  return find(marks, "states", key) ?? {};
+}
+
+/** @param {Marks} marks @param {string} key @returns {EdgeMark} */
+export function edgeMark(marks, key) {
+  return find(marks, "edges", key) ?? {};
+}
+
+/** The key of the state where it is now, if that is marked. @param {Marks} marks */
+export function currentOf(marks) {
+  for (const [id, { isCurrent }] of marks.states) if (isCurrent) return id;
+  return null;
+}
+
+/** Whether anything is marked: then what is not was not taken. @param {Marks} marks */
+export function hasMarks(marks) {
+  return marks.states.size > 0 || marks.edges.size > 0;
+}
+
+/** "×3", short where it is large. @param {number} count */
+export function times(count) {
+  return `×${COMPACT.format(count)}`;
+}
+
+/** @param {Marks} marks @param {"states" | "edges"} what @param {string} key */
+function find(marks, what, key) {
+  const { machine, id } = idOf(key);
+  const of = machine === null ? marks : marks.machines?.get(machine);
+  return of?.[what]?.get(id);
+}

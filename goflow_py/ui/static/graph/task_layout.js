@@ -1,0 +1,50 @@
+/**
+ * The tasks within a state: a small graph of its own, beside each other what runs at once. Pure.
+ *
+ * @typedef {import("./drawing.js").DrawnNode} DrawnNode
+ * @typedef {import("./layout.js").Box} Box
+ * @typedef {import("./curves.js").Point} Point
+ * @typedef {object} Sized
+ * @property {string} key
+ * @property {number} width
+ * @property {number} height
+ * @property {Record<string, Box>} tasks from the middle of the state
+ * @property {Point[][]} taskLines
+ */
+
+import { layout, Graph } from "../vendor/dagre.js";
+
+/** The room of the title above the tasks. */
+export const HEAD = 46;
+const PAD = 12;
+
+/**
+ * A node with the size that it needs for its tasks and its loops.
+ *
+ * @param {DrawnNode} node
+ * @param {number} loops
+ * @param {number} loopHeight
+ * @returns {Sized}
+ */
+export function withTasks(node, loops, loopHeight) {
+  const height = Math.max(node.height, loops * loopHeight);
+  if (node.tasks.length === 0) return { key: node.key, width: node.width, height, tasks: {}, taskLines: [] };
+  const graph = new Graph();
+  graph.setGraph({ rankdir: "TB", ranksep: 22, nodesep: 12, edgesep: 8 });
+  graph.setDefaultEdgeLabel(() => ({}));
+  for (const task of node.tasks) graph.setNode(task.name, { width: task.width, height: task.height });
+  for (const task of node.tasks) {
+    for (const need of task.needs) if (graph.hasNode(need)) graph.setEdge(need, task.name);
+  }
+  layout(graph);
+  const inner = graph.graph();
+  const width = Math.max(node.width, inner.width + 2 * PAD);
+  const high = Math.max(height, inner.height + HEAD + PAD);
+  const shift = { x: -inner.width / 2, y: HEAD - high / 2 };
+  const tasks = node.tasks.map(({ name }) => {
+    const { x, y, width: wide, height: tall } = graph.node(name);
+    return [name, { x: x + shift.x, y: y + shift.y, width: wide, height: tall }];
+  });
+  const taskLines = graph.edges().map((edge) => graph.edge(edge).points.map(({ x, y }) => ({ x: x + shift.x, y: y + shift.y })));
+  return { key: node.key, width, height: high, tasks: Object.fromEntries(tasks), taskLines };
+}

@@ -1,0 +1,63 @@
+/** What of a graph is shown, and its layout as soon as there is one. */
+
+import { useEffect, useMemo, useRef, useState } from "../vendor/preact.js";
+import { drawingOf } from "./drawing.js";
+import { sceneOf } from "./layout_cache.js";
+import { measure } from "./measure.js";
+import { isLarge, neighbourhood } from "./neighbourhood.js";
+
+/**
+ * @typedef {object} Shown
+ * @property {any} graph what is shown of it
+ * @property {import("./drawing.js").Drawing} drawing
+ * @property {import("./layout.js").Scene | null} scene null: it is being made
+ * @property {Error | null} error
+ * @property {string} centre of the neighbourhood
+ * @property {boolean} isPart
+ */
+
+/**
+ * @param {any} graph
+ * @param {string | null} wanted the state that has to be seen
+ * @param {boolean} isWhole
+ * @returns {Shown}
+ */
+export function useScene(graph, wanted, isWhole) {
+  const isPart = isLarge(graph) && !isWhole;
+  const centre = useCentre(graph, wanted);
+  const part = useMemo(() => (isPart ? neighbourhood(graph, centre) : graph), [graph, centre, isPart]);
+  const made = drawingOf(part, measure);
+  const text = JSON.stringify(made);
+  const drawing = useMemo(() => made, [text]);
+  return { graph: part, drawing, centre, isPart, ...useLayout(drawing) };
+}
+
+/** The state around which a part is shown: another one only when that is not to be seen. */
+function useCentre(graph, wanted) {
+  const centre = useRef(wanted ?? graph.initial);
+  const states = useMemo(() => new Set(neighbourhood(graph, centre.current).nodes.map(({ id }) => id)), [
+    graph,
+    centre.current,
+  ]);
+  if (wanted !== null && !states.has(wanted)) centre.current = wanted;
+  return centre.current;
+}
+
+/** @param {import("./drawing.js").Drawing} drawing */
+function useLayout(drawing) {
+  const [later, setLater] = useState({ drawing, scene: null, error: null });
+  const found = useMemo(() => sceneOf(drawing), [drawing]);
+  useEffect(() => {
+    if (!(found instanceof Promise)) return undefined;
+    let isWanted = true;
+    found.then(
+      (scene) => isWanted && setLater({ drawing, scene, error: null }),
+      (error) => isWanted && setLater({ drawing, scene: null, error }),
+    );
+    return () => {
+      isWanted = false;
+    };
+  }, [found]);
+  if (!(found instanceof Promise)) return { scene: found, error: null };
+  return later.drawing === drawing ? { scene: later.scene, error: later.error } : { scene: null, error: null };
+}
