@@ -1,18 +1,45 @@
-/** Graphs as the API gives them, built by hand. */
+/**
+ * Graphs as the API gives them, built by hand.
+ *
+ * @typedef {import("../../goflow_py/ui/static/graph/api_graph.js").Node} Node
+ * @typedef {import("../../goflow_py/ui/static/graph/api_graph.js").Edge} Edge
+ * @typedef {import("../../goflow_py/ui/static/graph/api_graph.js").Part} Part
+ * @typedef {import("../../goflow_py/ui/static/graph/api_graph.js").ApiGraph} ApiGraph
+ */
 
-/** @param {string} id @param {object} [more] */
+/** @param {string} id @param {Partial<Node>} [more] @returns {Node} */
 export function state(id, more = {}) {
-  return { id, kind: "work", work: [], own: null, final: null, timers: [], accepts: [], defers: [], ...more };
+  return {
+    id,
+    kind: "work",
+    work: [],
+    final: null,
+    timers: [],
+    accepts: [],
+    defers: [],
+    ...more,
+  };
 }
 
-/** @param {string} from @param {string} event @param {string} to @param {object} [more] */
+/**
+ * @param {string} from
+ * @param {string} event
+ * @param {string} to
+ * @param {Partial<Edge>} [more]
+ * @returns {Edge}
+ */
 export function edge(from, event, to, more = {}) {
   return { id: `${from}/${event}/0`, from, to, event, action: "continue", enters: true, ...more };
 }
 
-/** @param {any[]} nodes @param {any[]} edges @param {object} [machines] */
+/**
+ * @param {Node[]} nodes
+ * @param {Edge[]} edges
+ * @param {Record<string, Part>} [machines]
+ * @returns {ApiGraph}
+ */
 export function graph(nodes, edges, machines = {}) {
-  return { project: "p", activity: "a", version: 1, initial: "init", nodes, edges, machines };
+  return { initial: "init", nodes, edges, machines };
 }
 
 const init = state("init", { kind: "initial" });
@@ -52,15 +79,32 @@ export const pizza = graph(
     done,
     failed,
   ],
-  [edge("init", "start", "fulfil"), edge("fulfil", "success", "done"), edge("fulfil", "error", "failed")],
+  [
+    edge("init", "start", "fulfil"),
+    edge("fulfil", "success", "done"),
+    edge("fulfil", "error", "failed"),
+  ],
   {
     payment: graph(
-      [init, state("unpaid", { kind: "wait", timers: [{ event: "after 0", delay: 3600 }] }), done, failed],
-      [edge("init", "start", "unpaid"), edge("unpaid", "paid", "done"), edge("unpaid", "after 0", "failed")],
+      [
+        init,
+        state("unpaid", { kind: "wait", timers: [{ event: "after 0", delay: 3600 }] }),
+        done,
+        failed,
+      ],
+      [
+        edge("init", "start", "unpaid"),
+        edge("unpaid", "paid", "done"),
+        edge("unpaid", "after 0", "failed"),
+      ],
     ),
     kitchen: graph(
       [init, state("bake"), done],
-      [edge("init", "start", "bake"), edge("bake", "burnt", "bake"), edge("bake", "success", "done")],
+      [
+        edge("init", "start", "bake"),
+        edge("bake", "burnt", "bake"),
+        edge("bake", "success", "done"),
+      ],
     ),
   },
 );
@@ -68,6 +112,7 @@ export const pizza = graph(
 /** As many states as wanted, with branches, ways back, loops, and one end that many lead to. @param {number} count */
 export function generated(count) {
   let seed = 7;
+  /** @param {number} max */
   const below = (max) => {
     seed = (seed * 1_103_515_245 + 12_345) % 2_147_483_648;
     return Math.floor((seed / 2_147_483_648) * max);

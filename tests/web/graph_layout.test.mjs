@@ -2,12 +2,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { drawingOf } from "../../goflow_py/ui/static/graph/drawing.js";
 import { estimate } from "../../goflow_py/ui/static/graph/estimate.js";
-import { execution, fixtures, moved } from "./graph_cases.mjs";
 import { layoutOf } from "../../goflow_py/ui/static/graph/layout.js";
 import { made, sceneOf } from "../../goflow_py/ui/static/graph/layout_cache.js";
+import { execution, fixtures, moved } from "./graph_cases.mjs";
 import { generated, pizza, polling } from "./graph_fixtures.mjs";
 
+/** @param {import("./graph_fixtures.mjs").ApiGraph} graph */
 const drawn = (graph) => drawingOf(graph, estimate);
+/** @param {import("./graph_fixtures.mjs").ApiGraph} graph */
 const laidOut = (graph) => layoutOf(drawn(graph));
 
 /** @param {any} one @param {any} other */
@@ -17,8 +19,9 @@ function overlap(one, other) {
   return x > 0.5 && y > 0.5;
 }
 
-/** @param {[string, any][]} boxes */
+/** @param {any[][]} boxes a name and a box each */
 function overlaps(boxes) {
+  /** @type {string[]} */
   const found = [];
   boxes.forEach(([name, box], at) => {
     for (const [other, otherBox] of boxes.slice(at + 1)) {
@@ -26,6 +29,12 @@ function overlaps(boxes) {
     }
   });
   return found;
+}
+
+/** At most the length of an arrow's tip away. @param {number[]} point @param {any} box @param {string} edge */
+function assertNear([x, y], box, edge) {
+  assert.ok(Math.abs(x - box.x) <= box.width / 2 + 8, `${edge} is beside its state`);
+  assert.ok(Math.abs(y - box.y) <= box.height / 2 + 8, `${edge} is above or below its state`);
 }
 
 /** Where a path begins and ends. @param {string} path */
@@ -47,9 +56,19 @@ for (const [name, graph] of Object.entries(fixtures)) {
 
   test(`all of ${name} is within the picture`, () => {
     const { nodes, edges, frames, width, height } = laidOut(graph);
-    for (const box of [...Object.values(nodes), ...Object.values(edges).map(({ label }) => label), ...frames]) {
-      assert.ok(box.x - box.width / 2 >= 0 && box.x + box.width / 2 <= width + 0.5, JSON.stringify(box));
-      assert.ok(box.y - box.height / 2 >= 0 && box.y + box.height / 2 <= height + 0.5, JSON.stringify(box));
+    for (const box of [
+      ...Object.values(nodes),
+      ...Object.values(edges).map(({ label }) => label),
+      ...frames,
+    ]) {
+      assert.ok(
+        box.x - box.width / 2 >= 0 && box.x + box.width / 2 <= width + 0.5,
+        JSON.stringify(box),
+      );
+      assert.ok(
+        box.y - box.height / 2 >= 0 && box.y + box.height / 2 <= height + 0.5,
+        JSON.stringify(box),
+      );
     }
   });
 
@@ -57,10 +76,8 @@ for (const [name, graph] of Object.entries(fixtures)) {
     const { nodes, edges } = laidOut(graph);
     for (const { key, from, to } of drawn(graph).parts.flatMap((part) => part.edges)) {
       const { from: start, to: end } = ends(edges[key].path);
-      for (const [[x, y], { x: midX, y: midY, width, height }] of [[start, nodes[from]], [end, nodes[to]]]) {
-        assert.ok(Math.abs(x - midX) <= width / 2 + 8, `${key} is beside its state`);
-        assert.ok(Math.abs(y - midY) <= height / 2 + 8, `${key} is above or below its state`);
-      }
+      assertNear(start, nodes[from], key);
+      assertNear(end, nodes[to], key);
     }
   });
 }
@@ -95,7 +112,8 @@ test("an edge that leads back says so, and leads upwards", () => {
 
 test("the first state stands above all others", () => {
   const { nodes } = laidOut(generated(30));
-  for (const [key, { y }] of Object.entries(nodes)) if (key !== "init") assert.ok(y > nodes.init.y, key);
+  for (const [key, { y }] of Object.entries(nodes))
+    if (key !== "init") assert.ok(y > nodes.init.y, key);
 });
 
 test("tasks stand within their state, below what they need", () => {
@@ -110,7 +128,10 @@ test("tasks stand within their state, below what they need", () => {
 
 test("a machine stands in a frame of its own, with all its states", () => {
   const scene = laidOut(pizza);
-  assert.deepEqual(scene.frames.map(({ machine }) => machine), ["payment", "kitchen"]);
+  assert.deepEqual(
+    scene.frames.map(({ machine }) => machine),
+    ["payment", "kitchen"],
+  );
   assert.deepEqual(overlaps(scene.frames.map((frame) => [frame.machine, frame])), []);
   const frame = scene.frames[1];
   const bake = scene.nodes["/kitchen/bake"];
@@ -137,13 +158,18 @@ test("another version of a blueprint is laid out anew", () => {
 });
 
 test("a large graph is laid out elsewhere, and once for all who ask", async () => {
+  /** @type {string[]} */
   const asked = [];
+  /** @param {string} text */
   const elsewhere = async (text) => {
     asked.push(text);
     return layoutOf(JSON.parse(text));
   };
   const large = generated(160);
-  const scenes = await Promise.all([sceneOf(drawn(large), elsewhere), sceneOf(drawn(large), elsewhere)]);
+  const scenes = await Promise.all([
+    sceneOf(drawn(large), elsewhere),
+    sceneOf(drawn(large), elsewhere),
+  ]);
   assert.equal(asked.length, 1);
   assert.equal(scenes[0], scenes[1]);
   assert.equal(sceneOf(drawn(large), elsewhere), scenes[0]);
@@ -151,7 +177,9 @@ test("a large graph is laid out elsewhere, and once for all who ask", async () =
 
 test("a layout that failed is tried again", async () => {
   const large = generated(161);
-  await assert.rejects(() => Promise.resolve(sceneOf(drawn(large), () => Promise.reject(new Error("no worker")))));
+  await assert.rejects(() =>
+    Promise.resolve(sceneOf(drawn(large), () => Promise.reject(new Error("no worker")))),
+  );
   const scene = await sceneOf(drawn(large), async (text) => layoutOf(JSON.parse(text)));
   assert.equal(Object.keys(scene.nodes).length, 161);
 });

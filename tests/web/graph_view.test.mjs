@@ -1,11 +1,25 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { line, loop, tipOf } from "../../goflow_py/ui/static/graph/curves.js";
-import { first, fit, fitBox, READABLE, SCALE_MAX, SCALE_MIN, shown, zoomed } from "../../goflow_py/ui/static/graph/view.js";
+import {
+  first,
+  fit,
+  fitBox,
+  READABLE,
+  SCALE_MAX,
+  SCALE_MIN,
+  shown,
+  zoomed,
+} from "../../goflow_py/ui/static/graph/view.js";
 
 const window = { width: 400, height: 300 };
 
-/** Where a point of the picture is seen. */
+/**
+ * Where a point of the picture is seen.
+ *
+ * @param {import("../../goflow_py/ui/static/graph/view.js").View} view
+ * @param {{x: number, y: number}} point
+ */
 const seen = (view, { x, y }) => ({ x: view.x + x * view.scale, y: view.y + y * view.scale });
 
 test("a small picture stands in the middle, as large as it is", () => {
@@ -25,7 +39,12 @@ test("what could not be read is shown larger, around what matters", () => {
 });
 
 test("no empty room is shown above the first state of a large picture", () => {
-  const view = first({ width: 300, height: 3_000 }, window, { x: 150, y: 30, width: 80, height: 36 });
+  const view = first({ width: 300, height: 3_000 }, window, {
+    x: 150,
+    y: 30,
+    width: 80,
+    height: 36,
+  });
   assert.equal(seen(view, { x: 0, y: 0 }).y, 0);
 });
 
@@ -57,23 +76,49 @@ test("a picture without a size can be fitted", () => {
 });
 
 test("a straight line is straight", () => {
-  assert.equal(line([{ x: 5, y: 0 }, { x: 5, y: 10 }, { x: 5, y: 30 }]), "M5 0L5 10L5 30");
+  assert.equal(
+    line([
+      { x: 5, y: 0 },
+      { x: 5, y: 10 },
+      { x: 5, y: 30 },
+    ]),
+    "M5 0L5 10L5 30",
+  );
 });
 
 test("a line leaves and arrives straight down, and stays between its points", () => {
-  const path = line([{ x: 0, y: 0 }, { x: 40, y: 30 }, { x: 60, y: 80 }]);
+  const path = line([
+    { x: 0, y: 0 },
+    { x: 40, y: 30 },
+    { x: 60, y: 80 },
+  ]);
   const numbers = (path.match(/-?[\d.]+/g) ?? []).map(Number);
   const xs = numbers.filter((_, at) => at % 2 === 0);
   const ys = numbers.filter((_, at) => at % 2 === 1);
   assert.equal(xs[1], xs[0]);
   assert.equal(xs.at(-2), xs.at(-1));
   assert.ok(Math.min(...xs) >= 0 && Math.max(...xs) <= 60);
-  assert.deepEqual(ys, [...ys].sort((one, other) => one - other));
+  assert.deepEqual(
+    ys,
+    [...ys].sort((one, other) => one - other),
+  );
 });
 
 test("an arrow points the way that its line goes", () => {
-  assert.match(tipOf([{ x: 0, y: 0 }, { x: 0, y: 20 }]), /^M0 27L/);
-  assert.match(tipOf([{ x: 0, y: 40 }, { x: 0, y: 20 }]), /^M0 13L/);
+  assert.match(
+    tipOf([
+      { x: 0, y: 0 },
+      { x: 0, y: 20 },
+    ]),
+    /^M0 27L/,
+  );
+  assert.match(
+    tipOf([
+      { x: 0, y: 40 },
+      { x: 0, y: 20 },
+    ]),
+    /^M0 13L/,
+  );
 });
 
 test("a loop begins and ends at the same side", () => {

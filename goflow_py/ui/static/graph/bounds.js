@@ -11,7 +11,12 @@ const MARGIN = 16;
  * @returns {import("./view.js").Box}
  */
 export function boundsOf(drawing, scene, marks) {
-  const whole = { x: scene.width / 2, y: scene.height / 2, width: scene.width, height: scene.height };
+  const whole = {
+    x: scene.width / 2,
+    y: scene.height / 2,
+    width: scene.width,
+    height: scene.height,
+  };
   if (marks === null) return whole;
   const boxes = [];
   for (const { nodes, edges } of drawing.parts) {
@@ -23,5 +28,10 @@ export function boundsOf(drawing, scene, marks) {
   const right = Math.max(...boxes.map(({ x, width }) => x + width / 2)) + MARGIN;
   const top = Math.min(...boxes.map(({ y, height }) => y - height / 2)) - MARGIN;
   const bottom = Math.max(...boxes.map(({ y, height }) => y + height / 2)) + MARGIN;
-  return { x: (left + right) / 2, y: (top + bottom) / 2, width: right - left, height: bottom - top };
+  return {
+    x: (left + right) / 2,
+    y: (top + bottom) / 2,
+    width: right - left,
+    height: bottom - top,
+  };
 }

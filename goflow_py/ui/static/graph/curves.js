@@ -33,7 +33,9 @@ export function line(points) {
 
 /** How much x changes with y at each point. @param {Point[]} points */
 function slopesOf(points) {
-  const secants = points.slice(1).map((point, i) => (point.x - points[i].x) / (point.y - points[i].y || 1));
+  const secants = points
+    .slice(1)
+    .map((point, i) => (point.x - points[i].x) / (point.y - points[i].y || 1));
   return points.map((_, i) => {
     const [before, after] = [secants[i - 1], secants[i]];
     if (before === undefined || after === undefined || before * after <= 0) return 0;

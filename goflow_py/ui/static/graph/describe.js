@@ -5,7 +5,9 @@
  */
 
 import { count, span } from "../core/format.js";
-import { eventOf } from "./drawing.js";
+import { partsOf } from "./api_graph.js";
+import { eventOf, keyOf } from "./drawing.js";
+import { edgeMark, stateMark } from "./marks.js";
 
 /** @type {Record<string, string>} */
 const KINDS = {
@@ -18,7 +20,7 @@ const KINDS = {
 };
 
 /**
- * @param {any} node of the API
+ * @param {import("./api_graph.js").Node} node
  * @param {import("./marks.js").StateMark} mark
  * @returns {Description}
  */
@@ -42,8 +44,8 @@ export function describeState(node, mark) {
 }
 
 /**
- * @param {any} edge of the API
- * @param {any} source its node
+ * @param {import("./api_graph.js").Edge} edge
+ * @param {import("./api_graph.js").Node | undefined} source its node
  * @param {import("./marks.js").EdgeMark} mark
  * @returns {Description}
  */
@@ -62,20 +64,46 @@ export function describeEdge(edge, source, mark) {
   return { title: eventOf(edge, source), kind: way, facts: given(facts) };
 }
 
+/**
+ * Finds the words for a place of a graph.
+ *
+ * @param {import("./api_graph.js").ApiGraph} graph
+ * @returns {(place: import("./walk.js").Place, marks: import("./marks.js").Marks) => Description}
+ */
+export function wordsOf(graph) {
+  /** @type {Map<string, import("./api_graph.js").Node>} */
+  const nodes = new Map();
+  /** @type {Map<string, {edge: import("./api_graph.js").Edge, from: string}>} */
+  const edges = new Map();
+  for (const [machine, part] of partsOf(graph)) {
+    for (const node of part.nodes) nodes.set(keyOf(machine, node.id), node);
+    for (const edge of part.edges) {
+      edges.set(keyOf(machine, edge.id), { edge, from: keyOf(machine, edge.from) });
+    }
+  }
+  return ({ kind, key }, marks) => {
+    const node = nodes.get(key);
+    const found = edges.get(key);
+    if (kind === "state" && node) return describeState(node, stateMark(marks, key));
+    if (!found) return { title: key, kind: "", facts: [] };
+    return describeEdge(found.edge, nodes.get(found.from), edgeMark(marks, key));
+  };
+}
+
 /** One line of it. @param {Description} description */
 export function inWords({ title, kind, facts }) {
   const said = facts.map(([name, value]) => (name === "" ? value : `${name} ${value}`));
   return [`${title}: ${kind}`, ...said].join("; ");
 }
 
-/** @param {any} work */
+/** @param {import("./api_graph.js").Work | import("./api_graph.js").Task} work */
 function workOf({ action, type, activity, machine }) {
   const runs = activity ?? machine;
   return `${action}${type === null ? "" : ` (${type})`}${runs ? ` runs ${runs}` : ""}`;
 }
 
 /**
- * @param {any} task
+ * @param {import("./api_graph.js").Task} task
  * @param {import("./marks.js").TaskMark | undefined} mark
  * @returns {[string, string]}
  */

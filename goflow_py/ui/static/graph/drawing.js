@@ -37,11 +37,12 @@
  * @property {number} height
  *
  * @typedef {{machine: string | null, initial: string, nodes: DrawnNode[], edges: DrawnEdge[]}} DrawnPart
- * @typedef {{from: string, task: string | null, machine: string}} Link from a state to a machine
+ * @typedef {{from: string, machine: string}} Link from a state to a machine
  * @typedef {{parts: DrawnPart[], links: Link[]}} Drawing
  */
 
 import { span } from "../core/format.js";
+import { partsOf } from "./api_graph.js";
 
 export const ICON = 16;
 export const LINE = 14;
@@ -56,18 +57,21 @@ const TASK_HEIGHT = 26;
 /** A count is written behind a label later, without another layout. */
 export const COUNT_ROOM = 26;
 const ELLIPSIS = "…";
+/** @type {Record<string, Shape>} */
+const ENDS = { failed: "failed", cancelled: "cancelled" };
+/** @type {Record<string, Shape>} */
+const KINDS = { initial: "initial", wait: "wait", branch: "choice", pass: "pass" };
 const QUIET = new Set(["error", "timeout", "cancel", "terminate"]);
 
 /**
- * @param {any} graph the answer of `GET .../graph`
+ * @param {import("./api_graph.js").ApiGraph} graph
  * @param {Measure} measure
  * @returns {Drawing}
  */
 export function drawingOf(graph, measure) {
-  const machines = Object.entries(graph.machines ?? {});
-  const parts = [partOf(graph, null, measure)];
-  for (const [name, machine] of machines) parts.push(partOf(machine, name, measure));
-  return { parts, links: linksOf(graph, new Set(machines.map(([name]) => name))) };
+  const machines = Object.keys(graph.machines ?? {});
+  const parts = partsOf(graph).map(([name, part]) => partOf(part, name, measure));
+  return { parts, links: linksOf(graph, new Set(machines)) };
 }
 
 /**
@@ -93,7 +97,7 @@ export function idOf(key) {
 }
 
 /**
- * @param {any} graph
+ * @param {import("./api_graph.js").Part} graph
  * @param {string | null} machine
  * @param {Measure} measure
  * @returns {DrawnPart}
@@ -110,7 +114,7 @@ function partOf(graph, machine, measure) {
 }
 
 /**
- * @param {any} node
+ * @param {import("./api_graph.js").Node} node
  * @param {string | null} machine
  * @param {Measure} measure
  * @returns {DrawnNode}
@@ -138,34 +142,34 @@ function nodeOf(node, machine, measure) {
   };
 }
 
-/** @param {any} node @returns {Shape} */
+/** @param {import("./api_graph.js").Node} node @returns {Shape} */
 function shapeOf(node) {
-  if (node.final) return node.final === "completed" ? "final" : node.final;
-  return node.kind === "branch" ? "choice" : node.kind;
+  if (node.final) return ENDS[node.final] ?? "final";
+  return KINDS[node.kind] ?? "work";
 }
 
-/** @param {any} node @param {Shape} shape */
+/** @param {import("./api_graph.js").Node} node @param {Shape} shape */
 function iconOf(node, shape) {
   if (["initial", "final", "failed", "cancelled", "wait", "pass"].includes(shape)) return shape;
   if (node.tasks) return "tasks";
   return node.work[0]?.type ?? "sync";
 }
 
-/** What a state does, where its name does not say it. @param {any} node */
+/** What a state does, where its name does not say it. @param {import("./api_graph.js").Node} node */
 function doneIn(node) {
   const actions = node.work.map(({ action }) => action).filter((action) => action !== node.id);
   return actions.join(", ");
 }
 
-/** @param {any} node */
-function joinOf(node) {
-  const all = node.tasks.length;
+/** @param {import("./api_graph.js").Node} node */
+function joinOf({ tasks = [], join }) {
+  const all = tasks.length;
   if (all === 1) return "one task";
-  return node.join === "all" ? `all ${all} tasks` : `${node.join} of ${all} tasks`;
+  return join === "all" ? `all ${all} tasks` : `${join} of ${all} tasks`;
 }
 
 /**
- * @param {any} task
+ * @param {import("./api_graph.js").Task} task
  * @param {Measure} measure
  * @returns {DrawnTask}
  */
@@ -174,12 +178,19 @@ function taskOf(task, measure) {
   const each = "each" in task ? COUNT_ROOM : 0;
   const width = Math.ceil(measure(title, "small")) + ICON + GAP + 2 * GAP + each;
   const { name, needs } = task;
-  return { name, title, icon: each ? "each" : task.type ?? "sync", width, height: TASK_HEIGHT, needs };
+  return {
+    name,
+    title,
+    icon: each ? "each" : (task.type ?? "sync"),
+    width,
+    height: TASK_HEIGHT,
+    needs,
+  };
 }
 
 /**
- * @param {any} edge
- * @param {any} source its node
+ * @param {import("./api_graph.js").Edge} edge
+ * @param {import("./api_graph.js").Node | undefined} source its node
  * @param {string | null} machine
  * @param {Measure} measure
  * @returns {DrawnEdge}
@@ -207,8 +218,8 @@ function edgeOf(edge, source, machine, measure) {
 /**
  * The event as a person says it: a timer has a number for a name, and is told by its time.
  *
- * @param {any} edge
- * @param {any} source its node
+ * @param {{event: string}} edge
+ * @param {{timers?: import("./api_graph.js").Timer[]} | undefined} source its node
  */
 export function eventOf(edge, source) {
   const timer = source?.timers?.find(({ event }) => event === edge.event);
@@ -224,21 +235,18 @@ function bare(template) {
 }
 
 /**
- * @param {any} graph
+ * @param {import("./api_graph.js").ApiGraph} graph
  * @param {Set<string>} machines
  * @returns {Link[]}
  */
 function linksOf(graph, machines) {
   /** @type {Map<string, Link>} */
   const found = new Map();
-  const parts = [[null, graph], ...Object.entries(graph.machines ?? {})];
-  for (const [name, part] of parts) {
+  for (const [name, part] of partsOf(graph)) {
     for (const node of part.nodes) {
-      const starts = [...(node.tasks ?? []), ...node.work];
-      for (const { name: task = null, machine } of starts) {
-        const link = { from: keyOf(name, node.id), task, machine };
-        const id = `${link.from} ${machine}`;
-        if (machines.has(machine) && !found.has(id)) found.set(id, link);
+      const from = keyOf(name, node.id);
+      for (const { machine = "" } of [...(node.tasks ?? []), ...node.work]) {
+        if (machines.has(machine)) found.set(`${from} ${machine}`, { from, machine });
       }
     }
   }

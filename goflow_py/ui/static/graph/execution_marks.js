@@ -6,39 +6,55 @@
  */
 
 /** @type {Record<string, Tone>} */
-const TONES = { running: "busy", waiting: "warn", paused: "warn", completed: "good", failed: "bad", cancelled: "warn" };
+const TONES = {
+  running: "busy",
+  waiting: "warn",
+  paused: "warn",
+  completed: "good",
+  failed: "bad",
+  cancelled: "warn",
+};
 
 /**
- * @param {any} answer of `GET /v1/executions/{id}/graph`
+ * @param {import("./api_graph.js").ApiGraph} answer of `GET /v1/executions/{id}/graph`
  * @returns {Marks}
  */
 export function marksOfExecution(answer) {
-  const states = answer.nodes.filter(({ visits, current }) => visits > 0 || current);
-  const edges = answer.edges.filter(({ taken }) => taken > 0);
+  const states = answer.nodes.filter(({ visits = 0, current }) => visits > 0 || current);
+  const edges = answer.edges.filter(({ taken = 0 }) => taken > 0);
   return {
-    states: new Map(states.map((node) => [node.id, stateOf(node, answer.status)])),
-    edges: new Map(edges.map(({ id, taken }) => [id, { count: taken, tone: "busy", note: said(taken, "taken") }])),
+    states: new Map(states.map((node) => [node.id, stateOf(node, answer.status ?? "")])),
+    edges: new Map(edges.map(({ id, taken = 0 }) => [id, edgeOf(taken)])),
   };
 }
 
+/** @param {number} count @returns {import("./marks.js").EdgeMark} */
+function edgeOf(count) {
+  return { count, tone: "busy", note: said(count, "taken") };
+}
+
 /**
- * @param {any} node
+ * @param {import("./api_graph.js").Node} node
  * @param {string} status
  * @returns {import("./marks.js").StateMark}
  */
 function stateOf(node, status) {
-  const tasks = (node.tasks ?? []).filter((task) => "status" in task);
-  const note = said(node.visits, "visited");
+  /** @type {NonNullable<import("./marks.js").StateMark["tasks"]>} */
+  const tasks = new Map();
+  for (const { name, status: of, items } of node.tasks ?? []) {
+    if (of !== undefined) tasks.set(name, { status: of, figure: itemsOf(items) });
+  }
+  const note = said(node.visits ?? 0, "visited");
   return {
     visits: node.visits,
     isCurrent: node.current,
     tone: node.current ? TONES[status] : undefined,
     note: node.current ? `${status} here; ${note}` : note,
-    tasks: new Map(tasks.map((task) => [task.name, { status: task.status, figure: itemsOf(task.items) }])),
+    tasks,
   };
 }
 
-/** How many items of a list have ended, of all. @param {any} items */
+/** How many items of a list have ended, of all. @param {Record<string, number> | undefined} items */
 function itemsOf(items) {
   if (items === undefined) return undefined;
   const { all, ended = 0, failed = 0, skipped = 0, cancelled = 0 } = items;

@@ -5,7 +5,8 @@ export const ICONS = {
   initial: "M5 8a3 3 0 1 0 6 0a3 3 0 1 0-6 0z",
   sync: "M2.5 8h9M8 4l4 4-4 4M14 3v10",
   async: "M13.5 5h-9M7.5 2l-3 3 3 3M2.5 11h9M8.5 8l3 3-3 3",
-  delay: "M3 2.5h10M3 13.5h10M4.5 2.5c0 3.5 3.5 3.5 3.5 5.5s-3.5 2-3.5 5.5M11.5 2.5c0 3.5-3.5 3.5-3.5 5.5s3.5 2 3.5 5.5",
+  delay:
+    "M3 2.5h10M3 13.5h10M4.5 2.5c0 3.5 3.5 3.5 3.5 5.5s-3.5 2-3.5 5.5M11.5 2.5c0 3.5-3.5 3.5-3.5 5.5s3.5 2 3.5 5.5",
   wait: "M2 8a6 6 0 1 0 12 0a6 6 0 1 0-12 0zM8 4.5V8l2.5 2",
   switch: "M8 2v3M8 5l-4.5 4v5M8 5l4.5 4v5M1.8 12l1.7 2 1.7-2M10.8 12l1.7 2 1.7-2",
   map: "M6 2.5c-3.5 0-.5 5-3.5 5.5c3 .5 0 5.5 3.5 5.5M10 2.5c3.5 0 .5 5 3.5 5.5c-3 .5 0 5.5-3.5 5.5",
@@ -27,5 +28,13 @@ export const ICONS = {
 
 /** The sign of a task's status. @param {string} status */
 export function iconOfStatus(status) {
-  return { ended: ICONS.final, failed: ICONS.failed, cancelled: ICONS.cancelled, skipped: ICONS.skipped, open: ICONS.wait }[status] ?? ICONS.pending;
+  return (
+    {
+      ended: ICONS.final,
+      failed: ICONS.failed,
+      cancelled: ICONS.cancelled,
+      skipped: ICONS.skipped,
+      open: ICONS.wait,
+    }[status] ?? ICONS.pending
+  );
 }

@@ -2,12 +2,16 @@
  * The marks of many executions: how often and how slowly, from a version's insights. Pure.
  *
  * @typedef {import("./marks.js").Marks} Marks
+ * @typedef {{state: string, visits: number, p50: number | null, p95: number | null}} State
+ * @typedef {{id: string, count: number, p95: number | null, countedAs?: string}} Row
+ * @typedef {{states: State[], rows: Row[]}} Part
+ * @typedef {Part & {machines?: Record<string, Part>}} Insights
  */
 
 import { count, seconds } from "../core/format.js";
 
 /**
- * @param {any} insights of `GET /v1/blueprints/{project}/{activity}/insights`
+ * @param {Insights} insights of `GET /v1/blueprints/{project}/{activity}/insights`
  * @returns {Marks}
  */
 export function marksOfInsights(insights) {
@@ -19,7 +23,7 @@ export function marksOfInsights(insights) {
 }
 
 /**
- * @param {any} part
+ * @param {Part} part
  * @returns {Marks}
  */
 function marksOfPart({ states, rows }) {
@@ -32,7 +36,7 @@ function marksOfPart({ states, rows }) {
 }
 
 /**
- * @param {any} one
+ * @param {State} one
  * @param {number} slowest
  * @returns {import("./marks.js").StateMark}
  */
@@ -45,12 +49,13 @@ function stateOf({ visits, p50, p95 }, slowest) {
 }
 
 /**
- * @param {any} row
+ * @param {Row} row
  * @param {number} most
  * @returns {import("./marks.js").EdgeMark}
  */
 function edgeOf(row, most) {
-  if (row.countedAs) return { note: `looks like ${row.countedAs} in a history, and is counted there` };
+  if (row.countedAs)
+    return { note: `looks like ${row.countedAs} in a history, and is counted there` };
   if (row.count === 0) return { count: 0, note: "never taken" };
   const times = row.count === 1 ? "taken once" : `taken ${count(row.count)} times`;
   const note = row.p95 ? `${times}; 95 % within ${seconds(row.p95)} of entering the state` : times;

@@ -23,8 +23,8 @@
  */
 
 import { layout as dagre, Graph } from "../vendor/dagre.js";
-import { COUNT_ROOM } from "./drawing.js";
 import { line, loop, tipOf } from "./curves.js";
+import { COUNT_ROOM } from "./drawing.js";
 import { ports } from "./ports.js";
 import { withTasks } from "./task_layout.js";
 
@@ -67,7 +67,9 @@ export function layoutOf(drawing) {
     scene.height = Math.max(scene.height, y + height);
     y += height + PART_GAP / 2;
   });
-  scene.links = drawing.links.map((link) => linkLine(link, scene, gutter)).filter((path) => path !== "");
+  scene.links = drawing.links
+    .map((link) => linkLine(link, scene, gutter))
+    .filter((path) => path !== "");
   return scene;
 }
 
@@ -77,7 +79,9 @@ export function layoutOf(drawing) {
  */
 function layoutPart(part) {
   const loops = loopsOf(part.edges);
-  const sized = part.nodes.map((node) => withTasks(node, loops.get(node.key)?.length ?? 0, LOOP_HEIGHT));
+  const sized = part.nodes.map((node) =>
+    withTasks(node, loops.get(node.key)?.length ?? 0, LOOP_HEIGHT),
+  );
   const graph = new Graph({ multigraph: true });
   graph.setGraph({
     rankdir: "TB",
@@ -117,14 +121,26 @@ function sceneOf(part, sized, graph, loops) {
     const { x, y, width: wide, height: high } = graph.node(key);
     const inner = Object.entries(tasks).map(([name, box]) => [name, moved(box, x, y)]);
     const lines = taskLines.map((points) => line(points.map((point) => moved(point, x, y))));
-    scene.nodes[key] = { x, y, width: wide, height: high, tasks: Object.fromEntries(inner), taskLines: lines };
+    scene.nodes[key] = {
+      x,
+      y,
+      width: wide,
+      height: high,
+      tasks: Object.fromEntries(inner),
+      taskLines: lines,
+    };
   }
   const straight = part.edges.filter(({ from, to }) => from !== to);
   const routes = straight.map((edge) => routeOf(edge, graph, scene));
   const shapes = new Map(part.nodes.map(({ key, shape }) => [key, shape]));
   ports(routes, (key) => ({ box: scene.nodes[key], shape: shapes.get(key) }));
   for (const { edge, points, label, isBack } of routes) {
-    scene.edges[edge.key] = { path: line(points), tip: tipOf(points), label, kind: isBack ? "back" : "on" };
+    scene.edges[edge.key] = {
+      path: line(points),
+      tip: tipOf(points),
+      label,
+      kind: isBack ? "back" : "on",
+    };
   }
   for (const [key, mine] of loops) addLoops(mine, scene.nodes[key], scene);
   return scene;
@@ -140,7 +156,12 @@ function routeOf(edge, graph, scene) {
   const found = graph.edge(edge.from, edge.to, edge.key);
   const isBack = scene.nodes[edge.to].y < scene.nodes[edge.from].y;
   const label = { x: found.x, y: found.y, width: edge.width, height: edge.height };
-  return { edge, points: found.points.map(({ x, y }) => ({ x, y })), label, isBack };
+  return { edge, points: found.points.map(pointOf), label, isBack };
+}
+
+/** @param {Point} point @returns {Point} */
+function pointOf({ x, y }) {
+  return { x, y };
 }
 
 /**
@@ -180,11 +201,14 @@ function loopsOf(edges) {
 function inOrder(part, nodes) {
   /** @type {Map<string, string[]>} */
   const next = new Map();
-  const loudFirst = [...part.edges].sort((one, other) => Number(one.isQuiet) - Number(other.isQuiet));
+  const loudFirst = [...part.edges].sort(
+    (one, other) => Number(one.isQuiet) - Number(other.isQuiet),
+  );
   for (const { from, to } of loudFirst) next.set(from, [...(next.get(from) ?? []), to]);
   const seen = new Set([part.initial]);
   for (const key of seen) for (const to of next.get(key) ?? []) seen.add(to);
   const place = new Map([...seen].map((key, at) => [key, at]));
+  /** @param {T} node */
   const placeOf = ({ key }) => place.get(key) ?? seen.size;
   return [...nodes].sort((one, other) => placeOf(one) - placeOf(other));
 }
@@ -221,7 +245,10 @@ function moved(box, dx, dy) {
 
 /** Paths are pairs of numbers behind letters. @param {string} path @param {Point} by */
 function movedPath(path, by) {
-  return path.replace(/(-?[\d.]+) (-?[\d.]+)/g, (_, x, y) => `${round(Number(x) + by.x)} ${round(Number(y) + by.y)}`);
+  return path.replace(
+    /(-?[\d.]+) (-?[\d.]+)/g,
+    (_, x, y) => `${round(Number(x) + by.x)} ${round(Number(y) + by.y)}`,
+  );
 }
 
 /** @param {number} value */
@@ -243,6 +270,7 @@ function linkLine({ from, machine }, scene, gutter) {
   const [x, y] = [node.x + node.width / 2, node.y];
   const [left, top] = [frame.x - frame.width / 2, frame.y - frame.height / 2];
   const title = top + FRAME_HEAD / 2;
+  /** @param {number} dx @param {number} dy @param {number} toX @param {number} toY */
   const goes = (dx, dy, toX, toY) => `Q${pair(dx, dy)} ${pair(toX, toY)}`;
   const start = `M${pair(x, y)}L${pair(gutter - BEND, y)}`;
   const isBeside = left - gutter <= PART_GAP;

@@ -4,7 +4,7 @@
 export const STATES_MAX = 150;
 const NEAR_MAX = 40;
 
-/** @param {any} graph */
+/** @param {import("./api_graph.js").ApiGraph} graph */
 export function isLarge(graph) {
   return graph.nodes.length > STATES_MAX;
 }
@@ -12,8 +12,9 @@ export function isLarge(graph) {
 /**
  * The states nearest to *centre*, along edges in either direction, and the edges among them.
  *
- * @param {any} graph
+ * @param {import("./api_graph.js").ApiGraph} graph
  * @param {string} centre
+ * @returns {import("./api_graph.js").ApiGraph}
  */
 export function neighbourhood(graph, centre) {
   /** @type {Map<string, string[]>} */
@@ -24,7 +25,9 @@ export function neighbourhood(graph, centre) {
   }
   const kept = new Set([near.has(centre) ? centre : graph.initial]);
   // Nearly everything leads to an end: what also does is not near for that.
-  const ends = new Set(graph.nodes.filter(({ final, id }) => final && id !== centre).map(({ id }) => id));
+  const ends = new Set(
+    graph.nodes.filter(({ final, id }) => final && id !== centre).map(({ id }) => id),
+  );
   for (const id of kept) {
     if (ends.has(id)) continue;
     for (const other of near.get(id) ?? []) if (kept.size < NEAR_MAX) kept.add(other);

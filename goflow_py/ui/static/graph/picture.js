@@ -31,11 +31,16 @@ export function Picture({ drawing, scene, marks, picked, cursor, hovered }) {
   const near = hovered ?? cursor ?? picked;
   const nodes = drawing.parts.flatMap((part) => part.nodes);
   const edges = drawing.parts.flatMap((part) => part.edges);
+  /** @param {Place | null} place @param {Place["kind"]} kind @param {string} key */
   const is = (place, kind, key) => place?.kind === kind && place.key === key;
+  /** @param {Place["kind"]} kind @param {string} key */
   const look = (kind, key) =>
     `${is(picked, kind, key) ? " is-picked" : ""}${is(cursor, kind, key) ? " is-cursor" : ""}`;
+  /** @param {import("./drawing.js").DrawnEdge} edge */
   const touches = ({ key, from, to }) =>
-    near?.kind === "edge" ? near.key === key : near !== null && (near.key === from || near.key === to);
+    near?.kind === "edge"
+      ? near.key === key
+      : near !== null && (near.key === from || near.key === to);
   return html`
     ${scene.frames.map((frame) => html`<${FrameBox} key=${frame.machine} frame=${frame} />`)}
     ${scene.links.map((path) => html`<path class="link" d=${path} />`)}
@@ -70,20 +75,34 @@ function FrameBox({ frame: { machine, x, y, width, height } }) {
   </g>`;
 }
 
-/** What an edge looks like by its marks. */
+/**
+ * @typedef {object} EdgeProps
+ * @property {import("./drawing.js").DrawnEdge} edge
+ * @property {import("./layout.js").EdgeLine} line
+ * @property {import("./marks.js").EdgeMark} mark
+ * @property {string} look
+ * @property {boolean} isMarked
+ */
+
+/** What an edge looks like by its marks. @param {EdgeProps} props */
 function edgeLook({ edge, line, mark, look, isMarked }) {
   const isTaken = (mark.count ?? 0) > 0;
-  const words = [line.kind === "back" && "is-back", edge.isQuiet && "is-quiet", isTaken && "is-taken"];
+  const words = [
+    line.kind === "back" && "is-back",
+    edge.isQuiet && "is-quiet",
+    isTaken && "is-taken",
+  ];
   if (isMarked && !isTaken) words.push("is-not-taken");
   if (mark.count === 0) words.push("is-never");
   if (mark.tone) words.push(`tone-${mark.tone}`);
   return words.filter(Boolean).join(" ") + look;
 }
 
-/** @param {any} props */
+/** @param {EdgeProps} props */
 function EdgePath(props) {
   const { edge, line, mark } = props;
-  const width = mark.width === undefined ? null : { strokeWidth: 1.2 + mark.width * (WIDTH_MAX - 1.2) };
+  const width =
+    mark.width === undefined ? null : { strokeWidth: 1.2 + mark.width * (WIDTH_MAX - 1.2) };
   return html`<g class=${`edge ${edgeLook(props)}`} data-kind="edge" data-key=${edge.key}>
     <path class="hit" d=${line.path} />
     <path class="line" d=${line.path} style=${width} />
@@ -91,11 +110,12 @@ function EdgePath(props) {
   </g>`;
 }
 
-/** @param {any} props */
+/** @param {EdgeProps} props */
 function EdgeLabel(props) {
   const { edge, line, mark } = props;
   const { x, y, width, height } = line.label;
-  const counted = mark.count > 1 || (mark.count > 0 && mark.width !== undefined) ? times(mark.count) : "";
+  const { count = 0 } = mark;
+  const counted = count > 1 || (count > 0 && mark.width !== undefined) ? times(count) : "";
   const before = line.kind === "back" ? 9 : 0;
   const extra = before + (counted === "" ? 0 : 6.2 * counted.length + 4);
   const left = line.kind === "loop" ? x - width / 2 : x - (width + extra) / 2;
@@ -113,7 +133,16 @@ function EdgeLabel(props) {
   </g>`;
 }
 
-/** @param {any} props */
+/**
+ * @typedef {object} NodeProps
+ * @property {import("./drawing.js").DrawnNode} node
+ * @property {import("./layout.js").NodeBox} box
+ * @property {import("./marks.js").StateMark} mark
+ * @property {string} look
+ * @property {boolean} isMarked
+ */
+
+/** @param {NodeProps} props */
 function NodeShape({ node, box, mark, look, isMarked }) {
   const isSeen = (mark.visits ?? 0) > 0;
   const words = [`node shape-${node.shape}`, mark.isCurrent && "is-current", isSeen && "is-seen"];
@@ -131,10 +160,14 @@ function NodeShape({ node, box, mark, look, isMarked }) {
   >
     ${mark.isCurrent && html`<${Outline} name="halo" shape=${node.shape} width=${width} height=${height} by=${5} />`}
     <${Outline} name="body" shape=${node.shape} width=${width} height=${height} by=${0} />
-    ${mark.heat !== undefined &&
-    html`<${Outline} name="heat" shape=${node.shape} width=${width} height=${height} by=${0} opacity=${mark.heat * HEAT_MAX} />`}
-    ${["final", "failed", "cancelled"].includes(node.shape) &&
-    html`<${Outline} name="inner" shape=${node.shape} width=${width} height=${height} by=${-3} />`}
+    ${
+      mark.heat !== undefined &&
+      html`<${Outline} name="heat" shape=${node.shape} width=${width} height=${height} by=${0} opacity=${mark.heat * HEAT_MAX} />`
+    }
+    ${
+      ["final", "failed", "cancelled"].includes(node.shape) &&
+      html`<${Outline} name="inner" shape=${node.shape} width=${width} height=${height} by=${-3} />`
+    }
     <path class="icon" transform=${`translate(${inset} ${heads - ICON / 2})`} d=${ICONS[node.icon] ?? ICONS.sync} />
     <text class="title" x=${text} y=${heads + (isTwo ? -2 : 4.5)}>${node.title}</text>
     ${isTwo && html`<text class="subtitle" x=${text} y=${heads + 13}>${node.subtitle}</text>`}
@@ -172,7 +205,13 @@ function Badge({ mark, width, height }) {
   </g>`;
 }
 
-/** @param {any} props */
+/**
+ * @param {{
+ *   node: import("./drawing.js").DrawnNode,
+ *   box: import("./layout.js").NodeBox,
+ *   marks?: Map<string, import("./marks.js").TaskMark>,
+ * }} props
+ */
 function Tasks({ node, box, marks }) {
   return html`
     ${box.taskLines.map((path) => html`<path class="task-line" d=${path} transform=${`translate(${-box.x} ${-box.y})`} />`)}

@@ -29,7 +29,9 @@ const SLANT = 22;
 export function ports(routes, nodeOf) {
   /** @type {Map<string, Port[]>} */
   const sides = new Map();
-  const add = (key, side, port) => sides.set(`${side} ${key}`, [...(sides.get(`${side} ${key}`) ?? []), port]);
+  /** @param {string} key @param {string} side @param {Port} port */
+  const add = (key, side, port) =>
+    sides.set(`${side} ${key}`, [...(sides.get(`${side} ${key}`) ?? []), port]);
   for (const route of routes) {
     const { points, edge, isBack } = route;
     const last = points.length - 1;
@@ -61,7 +63,8 @@ function spread(all, box, corner) {
   // From the left each one keeps its distance; from the right what is too far is pushed back.
   for (let i = 1; i < wanted.length; i++) wanted[i] = Math.max(wanted[i], wanted[i - 1] + apart);
   wanted[wanted.length - 1] = Math.min(wanted[wanted.length - 1], box.x + half);
-  for (let i = wanted.length - 2; i >= 0; i--) wanted[i] = Math.min(wanted[i], wanted[i + 1] - apart);
+  for (let i = wanted.length - 2; i >= 0; i--)
+    wanted[i] = Math.min(wanted[i], wanted[i + 1] - apart);
   all.forEach(({ end }, i) => {
     end.x = wanted[i];
   });

@@ -12,7 +12,7 @@
  * @property {Point[][]} taskLines
  */
 
-import { layout, Graph } from "../vendor/dagre.js";
+import { Graph, layout } from "../vendor/dagre.js";
 
 /** The room of the title above the tasks. */
 export const HEAD = 46;
@@ -28,11 +28,13 @@ const PAD = 12;
  */
 export function withTasks(node, loops, loopHeight) {
   const height = Math.max(node.height, loops * loopHeight);
-  if (node.tasks.length === 0) return { key: node.key, width: node.width, height, tasks: {}, taskLines: [] };
+  if (node.tasks.length === 0)
+    return { key: node.key, width: node.width, height, tasks: {}, taskLines: [] };
   const graph = new Graph();
   graph.setGraph({ rankdir: "TB", ranksep: 22, nodesep: 12, edgesep: 8 });
   graph.setDefaultEdgeLabel(() => ({}));
-  for (const task of node.tasks) graph.setNode(task.name, { width: task.width, height: task.height });
+  for (const task of node.tasks)
+    graph.setNode(task.name, { width: task.width, height: task.height });
   for (const task of node.tasks) {
     for (const need of task.needs) if (graph.hasNode(need)) graph.setEdge(need, task.name);
   }
@@ -45,6 +47,8 @@ export function withTasks(node, loops, loopHeight) {
     const { x, y, width: wide, height: tall } = graph.node(name);
     return [name, { x: x + shift.x, y: y + shift.y, width: wide, height: tall }];
   });
-  const taskLines = graph.edges().map((edge) => graph.edge(edge).points.map(({ x, y }) => ({ x: x + shift.x, y: y + shift.y })));
+  /** @param {Point} point */
+  const moved = ({ x, y }) => ({ x: x + shift.x, y: y + shift.y });
+  const taskLines = graph.edges().map((edge) => graph.edge(edge).points.map(moved));
   return { key: node.key, width, height: high, tasks: Object.fromEntries(tasks), taskLines };
 }

@@ -18,7 +18,9 @@ export function Tooltip({ description, box, view, size }) {
     if (width !== own.width || height !== own.height) setOwn({ width, height });
   });
   const middle = view.x + box.x * view.scale;
-  const [above, below] = [-1, 1].map((side) => view.y + (box.y + (side * box.height) / 2) * view.scale + side * GAP);
+  const [above, below] = [-1, 1].map(
+    (side) => view.y + (box.y + (side * box.height) / 2) * view.scale + side * GAP,
+  );
   const left = Math.min(Math.max(GAP, middle - own.width / 2), size.width - own.width - GAP);
   const isAbove = below + own.height > size.height && above - own.height > 0;
   const { title, kind, facts } = description;

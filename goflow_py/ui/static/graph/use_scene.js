@@ -7,8 +7,9 @@ import { measure } from "./measure.js";
 import { isLarge, neighbourhood } from "./neighbourhood.js";
 
 /**
+ * @typedef {import("./api_graph.js").ApiGraph} ApiGraph
  * @typedef {object} Shown
- * @property {any} graph what is shown of it
+ * @property {ApiGraph} graph what is shown of it
  * @property {import("./drawing.js").Drawing} drawing
  * @property {import("./layout.js").Scene | null} scene null: it is being made
  * @property {Error | null} error
@@ -17,7 +18,7 @@ import { isLarge, neighbourhood } from "./neighbourhood.js";
  */
 
 /**
- * @param {any} graph
+ * @param {ApiGraph} graph
  * @param {string | null} wanted the state that has to be seen
  * @param {boolean} isWhole
  * @returns {Shown}
@@ -25,27 +26,39 @@ import { isLarge, neighbourhood } from "./neighbourhood.js";
 export function useScene(graph, wanted, isWhole) {
   const isPart = isLarge(graph) && !isWhole;
   const centre = useCentre(graph, wanted);
-  const part = useMemo(() => (isPart ? neighbourhood(graph, centre) : graph), [graph, centre, isPart]);
+  const part = useMemo(
+    () => (isPart ? neighbourhood(graph, centre) : graph),
+    [graph, centre, isPart],
+  );
   const made = drawingOf(part, measure);
   const text = JSON.stringify(made);
   const drawing = useMemo(() => made, [text]);
   return { graph: part, drawing, centre, isPart, ...useLayout(drawing) };
 }
 
-/** The state around which a part is shown: another one only when that is not to be seen. */
+/**
+ * The state around which a part is shown: another one only when that is not to be seen.
+ *
+ * @param {ApiGraph} graph
+ * @param {string | null} wanted
+ */
 function useCentre(graph, wanted) {
   const centre = useRef(wanted ?? graph.initial);
-  const states = useMemo(() => new Set(neighbourhood(graph, centre.current).nodes.map(({ id }) => id)), [
-    graph,
-    centre.current,
-  ]);
+  const states = useMemo(
+    () => new Set(neighbourhood(graph, centre.current).nodes.map(({ id }) => id)),
+    [graph, centre.current],
+  );
   if (wanted !== null && !states.has(wanted)) centre.current = wanted;
   return centre.current;
 }
 
-/** @param {import("./drawing.js").Drawing} drawing */
+/**
+ * @typedef {import("./drawing.js").Drawing} Drawing
+ * @typedef {{drawing: Drawing, scene: import("./layout.js").Scene | null, error: Error | null}} Later
+ * @param {Drawing} drawing
+ */
 function useLayout(drawing) {
-  const [later, setLater] = useState({ drawing, scene: null, error: null });
+  const [later, setLater] = useState(/** @type {Later} */ ({ drawing, scene: null, error: null }));
   const found = useMemo(() => sceneOf(drawing), [drawing]);
   useEffect(() => {
     if (!(found instanceof Promise)) return undefined;
@@ -59,5 +72,7 @@ function useLayout(drawing) {
     };
   }, [found]);
   if (!(found instanceof Promise)) return { scene: found, error: null };
-  return later.drawing === drawing ? { scene: later.scene, error: later.error } : { scene: null, error: null };
+  return later.drawing === drawing
+    ? { scene: later.scene, error: later.error }
+    : { scene: null, error: null };
 }

@@ -12,7 +12,7 @@ const WHEEL = 0.0022;
 const STEP = 1.25;
 
 /**
- * @param {{current: Element | null}} element the window upon the picture
+ * @param {{current: HTMLElement | null}} element the window upon the picture
  * @param {{width: number, height: number} | null} picture null: there is none yet
  * @param {{focus: Box | undefined, onTap: (target: Element) => void, onMove: () => void}} options
  */
@@ -20,6 +20,7 @@ export function useView(element, picture, { focus, onTap, onMove }) {
   const [view, setView] = useState(/** @type {View | null} */ (null));
   const [isGliding, setGliding] = useState(false);
   const size = useSize(element);
+  /** @param {View | Change} next */
   const glide = (next) => {
     setGliding(true);
     setView(next);
@@ -28,6 +29,7 @@ export function useView(element, picture, { focus, onTap, onMove }) {
     setGliding(false);
     setView(picture !== null && size.width > 0 ? first(picture, size, focus) : null);
   }, [picture, size.width > 0, size.height]);
+  /** @param {Change} next */
   const byHand = (next) => {
     setGliding(false);
     setView(next);
@@ -47,12 +49,14 @@ export function useView(element, picture, { focus, onTap, onMove }) {
   };
 }
 
-/** @param {{current: Element | null}} element */
+/** @param {{current: HTMLElement | null}} element */
 function useSize(element) {
   const [size, setSize] = useState({ width: 0, height: 0 });
   useEffect(() => {
     if (element.current === null) return undefined;
-    const watch = new ResizeObserver(([{ contentRect: { width, height } }]) => setSize({ width, height }));
+    const watch = new ResizeObserver(([{ contentRect }]) =>
+      setSize({ width: contentRect.width, height: contentRect.height }),
+    );
     watch.observe(element.current);
     return () => watch.disconnect();
   }, [element.current]);
@@ -60,8 +64,10 @@ function useSize(element) {
 }
 
 /**
- * @param {{current: any}} element
- * @param {{setView: (next: any) => void, onTap: (target: Element) => void, onMove: () => void}} does
+ * @typedef {(old: View | null) => View | null} Change
+ * @typedef {{setView: (next: Change) => void, onTap: (target: Element) => void, onMove: () => void}} Does
+ * @param {{current: HTMLElement | null}} element
+ * @param {Does} does
  */
 function useHands(element, does) {
   const latest = useRef(does);
@@ -87,7 +93,7 @@ class Hands {
   #points = new Map();
   #moved = 0;
 
-  /** @param {any} on @param {{current: any}} latest */
+  /** @param {HTMLElement} on @param {{current: Does}} latest */
   constructor(on, latest) {
     this.on = on;
     this.latest = latest;
@@ -104,6 +110,11 @@ class Hands {
   move(event) {
     const before = this.#points.get(event.pointerId);
     if (before === undefined) return;
+    if (event.buttons === 0) {
+      // It was let go outside, where nobody saw it.
+      this.#points.delete(event.pointerId);
+      return;
+    }
     const now = this.#at(event);
     this.#moved += Math.hypot(now.x - before.x, now.y - before.y);
     if (this.#moved < STILL) return;
@@ -112,16 +123,23 @@ class Hands {
     const other = [...this.#points].find(([id]) => id !== event.pointerId)?.[1];
     const { setView, onMove } = this.latest.current;
     onMove();
-    setView((view) => view && (other ? pinched(view, before, now, other) : dragged(view, before, now)));
+    setView(
+      (view) => view && (other ? pinched(view, before, now, other) : dragged(view, before, now)),
+    );
   }
 
   /** @param {PointerEvent} event @param {boolean} [isTap] */
   up(event, isTap = true) {
     if (!this.#points.delete(event.pointerId) || this.#points.size > 0) return;
-    if (isTap && this.#moved < STILL) this.latest.current.onTap(event.target);
+    if (isTap && this.#moved < STILL)
+      this.latest.current.onTap(/** @type {Element} */ (event.target));
   }
 
-  /** Without a key the wheel moves the page, as everywhere. A pinch on a pad comes with ctrl. @param {WheelEvent} event */
+  /**
+   * Without a key the wheel moves the page, as everywhere. A pinch on a pad comes with ctrl.
+   *
+   * @param {WheelEvent} event
+   */
   wheel(event) {
     if (!event.ctrlKey && !event.metaKey) return;
     event.preventDefault();
@@ -140,13 +158,19 @@ class Hands {
   }
 }
 
-/** @param {View} view */
+/**
+ * @typedef {{x: number, y: number}} Point
+ * @param {View} view
+ * @param {Point} before
+ * @param {Point} now
+ */
 function dragged(view, before, now) {
   return { ...view, x: view.x + now.x - before.x, y: view.y + now.y - before.y };
 }
 
-/** @param {View} view */
+/** @param {View} view @param {Point} before @param {Point} now @param {Point} other */
 function pinched(view, before, now, other) {
+  /** @param {Point} point */
   const far = (point) => Math.hypot(point.x - other.x, point.y - other.y) || 1;
   return zoomed(view, far(now) / far(before), other);
 }

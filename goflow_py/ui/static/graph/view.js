@@ -59,8 +59,12 @@ export function centred({ scale }, window, box) {
  * @returns {View}
  */
 export function shown(view, window, box) {
+  /** @param {number} at @param {number} middle @param {number} length @param {number} room */
   const move = (at, middle, length, room) => {
-    const [low, high] = [at + (middle - length / 2) * view.scale, at + (middle + length / 2) * view.scale];
+    const [low, high] = [
+      at + (middle - length / 2) * view.scale,
+      at + (middle + length / 2) * view.scale,
+    ];
     if (high - low > room - 2 * EDGE) return room / 2 - middle * view.scale;
     return at + Math.max(0, EDGE - low) - Math.max(0, high - (room - EDGE));
   };
@@ -94,11 +98,16 @@ export function zoomed(view, factor, at) {
  * @returns {View}
  */
 function kept({ scale, x, y }, picture, window) {
+  /** @param {number} at @param {number} length @param {number} room */
   const hold = (at, length, room) => {
     const whole = length * scale;
     return whole <= room ? (room - whole) / 2 : Math.min(0, Math.max(room - whole, at));
   };
-  return { scale, x: hold(x, picture.width, window.width), y: hold(y, picture.height, window.height) };
+  return {
+    scale,
+    x: hold(x, picture.width, window.width),
+    y: hold(y, picture.height, window.height),
+  };
 }
 
 /** @param {number} scale */

@@ -15,13 +15,16 @@
  */
 export function walk(place, arrow, parts, scene) {
   const edges = parts.flatMap((part) => part.edges);
-  return place.kind === "state" ? fromState(place, arrow, edges, scene) : fromEdge(place, arrow, edges, scene);
+  return place.kind === "state"
+    ? fromState(place, arrow, edges, scene)
+    : fromEdge(place, arrow, edges, scene);
 }
 
 /** @param {Place} place @param {Arrow} arrow @param {import("./drawing.js").DrawnEdge[]} edges @param {import("./layout.js").Scene} scene */
 function fromState(place, arrow, edges, scene) {
   if (arrow === "ArrowDown") return edgeAt(edges.filter(({ from }) => from === place.key)) ?? place;
-  if (arrow === "ArrowUp") return edgeAt(edges.filter(({ to, from }) => to === place.key && from !== to)) ?? place;
+  if (arrow === "ArrowUp")
+    return edgeAt(edges.filter(({ to, from }) => to === place.key && from !== to)) ?? place;
   const here = scene.nodes[place.key];
   const sign = arrow === "ArrowRight" ? 1 : -1;
   const beside = Object.entries(scene.nodes)
