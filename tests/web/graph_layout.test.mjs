@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { drawingOf } from "../../goflow_py/ui/static/graph/drawing.js";
-import { estimate } from "../../goflow_py/ui/static/graph/estimate.js";
 import { layoutOf } from "../../goflow_py/ui/static/graph/layout.js";
 import { made, sceneOf } from "../../goflow_py/ui/static/graph/layout_cache.js";
+import { estimate } from "../../goflow_py/ui/static/graph/measure.js";
 import { execution, fixtures, moved } from "./graph_cases.mjs";
 import { generated, pizza, polling } from "./graph_fixtures.mjs";
 
@@ -137,6 +137,14 @@ test("a machine stands in a frame of its own, with all its states", () => {
   const bake = scene.nodes["/kitchen/bake"];
   assert.ok(Math.abs(bake.x - frame.x) + bake.width / 2 <= frame.width / 2);
   assert.equal(scene.links.length, 2);
+});
+
+test("a machine's frame has room around it", () => {
+  const { frames, width, height } = laidOut(pizza);
+  for (const frame of frames) {
+    assert.ok(frame.x + frame.width / 2 < width);
+    assert.ok(frame.y + frame.height / 2 < height);
+  }
 });
 
 test("what an execution did lays nothing out again", () => {

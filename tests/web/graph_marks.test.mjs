@@ -1,15 +1,20 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { boundsOf } from "../../goflow_py/ui/static/graph/bounds.js";
 import { describeEdge, describeState, inWords } from "../../goflow_py/ui/static/graph/describe.js";
 import { cut, drawingOf, eventOf, idOf, keyOf } from "../../goflow_py/ui/static/graph/drawing.js";
-import { estimate } from "../../goflow_py/ui/static/graph/estimate.js";
 import { marksOfExecution } from "../../goflow_py/ui/static/graph/execution_marks.js";
 import { marksOfInsights } from "../../goflow_py/ui/static/graph/insight_marks.js";
 import { layoutOf } from "../../goflow_py/ui/static/graph/layout.js";
-import { currentOf, edgeMark, stateMark, times } from "../../goflow_py/ui/static/graph/marks.js";
+import {
+  boundsOf,
+  currentOf,
+  edgeMark,
+  stateMark,
+  times,
+} from "../../goflow_py/ui/static/graph/marks.js";
+import { estimate } from "../../goflow_py/ui/static/graph/measure.js";
 import { neighbourhood } from "../../goflow_py/ui/static/graph/neighbourhood.js";
-import { walk } from "../../goflow_py/ui/static/graph/walk.js";
+import { keyed, walk } from "../../goflow_py/ui/static/graph/walk.js";
 import { execution } from "./graph_cases.mjs";
 import { edge, generated, graph, pizza, polling, state } from "./graph_fixtures.mjs";
 
@@ -259,4 +264,47 @@ test("the bounds of what was taken hold it, and no more", () => {
 test("counts are short", () => {
   assert.equal(times(3), "×3");
   assert.equal(times(12_345), "×12K");
+});
+
+/** Press a key, and tell where the cursor is then and what was done. @param {string} key @param {any} [at] */
+function press(key, at) {
+  /** @type {string[]} */
+  const done = [];
+  const shown = { graph: polling, drawing, scene, error: null, centre: "init", isPart: false };
+  const event = /** @type {any} */ ({ key, ...at?.with });
+  const cursor = keyed(event, {
+    shown,
+    cursor: at?.cursor ?? null,
+    current: at?.current ?? null,
+    pick: (place) => done.push(`pick ${place?.key}`),
+    larger: () => done.push("larger"),
+    smaller: () => done.push("smaller"),
+    fit: () => done.push("fit"),
+  });
+  return { cursor, done };
+}
+
+test("the first arrow goes to where the execution is, or to the beginning", () => {
+  assert.deepEqual(press("ArrowLeft", { current: "pause" }).cursor, {
+    kind: "state",
+    key: "pause",
+  });
+  assert.deepEqual(press("ArrowDown").cursor, first);
+  assert.deepEqual(press("ArrowDown", { current: "not drawn" }).cursor, first);
+});
+
+test("enter picks what the cursor is at, escape leaves it", () => {
+  assert.deepEqual(press("Enter", { cursor: first }), { cursor: first, done: ["pick init"] });
+  assert.equal(press("Escape", { cursor: first }).cursor, null);
+});
+
+test("keys that mean nothing here are left to the page", () => {
+  for (const key of ["Enter", "Escape", "j", "Tab"]) assert.equal(press(key).cursor, undefined);
+  assert.equal(press("ArrowDown", { with: { ctrlKey: true } }).cursor, undefined);
+});
+
+test("plus, minus and zero zoom, and leave the cursor", () => {
+  const done = ["+", "-", "0"].flatMap((key) => press(key, { cursor: first }).done);
+  assert.deepEqual(done, ["larger", "smaller", "fit"]);
+  assert.equal(press("0", { cursor: first }).cursor, first);
 });

@@ -3,13 +3,13 @@
 import { ProblemBox } from "../parts/problem.js";
 import { html, useEffect, useMemo, useRef, useState } from "../vendor/preact.js";
 import { Bar } from "./bar.js";
-import { boundsOf } from "./bounds.js";
 import { inWords, wordsOf } from "./describe.js";
-import { keyed } from "./keys.js";
+import { boundsOf } from "./marks.js";
 import { Picture } from "./picture.js";
 import { Tooltip } from "./tooltip.js";
 import { useView } from "./use_view.js";
 import { READABLE } from "./view.js";
+import { keyed } from "./walk.js";
 
 const HEIGHT_MIN = 240;
 const HEIGHT_MAX = 720;

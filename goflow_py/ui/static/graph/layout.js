@@ -63,8 +63,8 @@ export function layoutOf(drawing) {
     const machine = String(drawing.parts[at + 1].machine);
     scene.frames.push({ machine, x: x + width / 2, y: y + height / 2, width, height });
     widest = Math.max(widest, width);
-    scene.width = Math.max(scene.width, x + width);
-    scene.height = Math.max(scene.height, y + height);
+    scene.width = Math.max(scene.width, x + width + MARGIN);
+    scene.height = Math.max(scene.height, y + height + MARGIN);
     y += height + PART_GAP / 2;
   });
   scene.links = drawing.links

@@ -1,10 +1,11 @@
 /** Layouts that were made, by what was laid out: a drawing is laid out once, however often it is shown. */
 
 import { layoutOf } from "./layout.js";
-import { STATES_MAX } from "./neighbourhood.js";
 
 /** @typedef {import("./layout.js").Scene} Scene */
 
+/** More states take longer than a page may stand still: a worker lays them out. */
+const HERE_MAX = 60;
 const KEPT_MAX = 24;
 
 /** @type {Map<string, Scene | Promise<Scene>>} */
@@ -26,7 +27,7 @@ export function sceneOf(drawing, elsewhere = inWorker) {
   if (found !== undefined) return found;
   made.count++;
   const states = drawing.parts.reduce((sum, { nodes }) => sum + nodes.length, 0);
-  if (states <= STATES_MAX) return keep(text, layoutOf(drawing));
+  if (states <= HERE_MAX) return keep(text, layoutOf(drawing));
   const coming = elsewhere(text).then(
     (scene) => keep(text, scene),
     (error) => {

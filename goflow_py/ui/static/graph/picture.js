@@ -13,6 +13,7 @@ const BADGE = 16;
 /** Text stands upon the heat. */
 const HEAT_MAX = 0.4;
 const WIDTH_MAX = 5.5;
+const LOOP_WIDTH_MAX = 2.6;
 
 /**
  * @typedef {import("./walk.js").Place} Place
@@ -101,8 +102,8 @@ function edgeLook({ edge, line, mark, look, isMarked }) {
 /** @param {EdgeProps} props */
 function EdgePath(props) {
   const { edge, line, mark } = props;
-  const width =
-    mark.width === undefined ? null : { strokeWidth: 1.2 + mark.width * (WIDTH_MAX - 1.2) };
+  const most = line.kind === "loop" ? LOOP_WIDTH_MAX : WIDTH_MAX;
+  const width = mark.width === undefined ? null : { strokeWidth: 1.2 + mark.width * (most - 1.2) };
   return html`<g class=${`edge ${edgeLook(props)}`} data-kind="edge" data-key=${edge.key}>
     <path class="hit" d=${line.path} />
     <path class="line" d=${line.path} style=${width} />
