@@ -43,12 +43,14 @@ export function useScene(graph, wanted, isWhole) {
  * @param {string | null} wanted
  */
 function useCentre(graph, wanted) {
-  const centre = useRef(wanted ?? graph.initial);
-  const states = useMemo(
+  const centre = useRef(graph.initial);
+  const all = useMemo(() => new Set(graph.nodes.map(({ id }) => id)), [graph]);
+  const near = useMemo(
     () => new Set(neighbourhood(graph, centre.current).nodes.map(({ id }) => id)),
     [graph, centre.current],
   );
-  if (wanted !== null && !states.has(wanted)) centre.current = wanted;
+  if (!all.has(centre.current)) centre.current = graph.initial;
+  if (wanted !== null && all.has(wanted) && !near.has(wanted)) centre.current = wanted;
   return centre.current;
 }
 

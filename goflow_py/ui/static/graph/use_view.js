@@ -28,7 +28,7 @@ export function useView(element, picture, { focus, onTap, onMove }) {
   useEffect(() => {
     setGliding(false);
     setView(picture !== null && size.width > 0 ? first(picture, size, focus) : null);
-  }, [picture, size.width > 0, size.height]);
+  }, [picture, size.width, size.height]);
   /** @param {Change} next */
   const byHand = (next) => {
     setGliding(false);
