@@ -22,11 +22,12 @@ export function Tooltip({ description, box, view, size }) {
     (side) => view.y + (box.y + (side * box.height) / 2) * view.scale + side * GAP,
   );
   const left = Math.min(Math.max(GAP, middle - own.width / 2), size.width - own.width - GAP);
-  const isAbove = below + own.height > size.height && above - own.height > 0;
+  const lowest = Math.max(0, size.height - own.height);
+  const top = below <= lowest || above < own.height ? Math.min(below, lowest) : above - own.height;
   const { title, kind, facts } = description;
   return html`<div
     ref=${element} class="graph-tip" role="tooltip"
-    style=${{ left: `${Math.max(0, left)}px`, top: `${isAbove ? above - own.height : below}px` }}
+    style=${{ left: `${Math.max(0, left)}px`, top: `${top}px` }}
   >
     <strong>${title}</strong> <small>${kind}</small>
     <dl>${facts.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>
