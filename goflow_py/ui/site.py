@@ -38,7 +38,9 @@ VERSION_CHARACTERS: Final = 12
 BASE: Final = b"{{base}}"
 """Stands in the page where the path of its files belongs."""
 VENDORED: Final = "vendor/"
-_COMMENTS: Final = re.compile(rb"^[ \t]*(?:/\*\*.*?\*/|//[^\n]*)[ \t]*\n", re.DOTALL | re.MULTILINE)
+_COMMENTS: Final = re.compile(
+    rb"^[ \t]*(?:/\*\*(?:(?!\*/).)*\*/|//[^\n]*)[ \t]*\n", re.DOTALL | re.MULTILINE
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
