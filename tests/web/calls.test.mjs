@@ -59,3 +59,15 @@ test("the key is named in a line, and not shown", () => {
   assert.match(line, /\$GOFLOW_KEY/);
   assert.deepEqual(wordsOf(line).slice(0, 2), ["-H", "Authorization: Bearer gf_1"]);
 });
+
+test("text that is sent as it is stands in the line as the file that it came from", () => {
+  const text = { file: "o'rder 1.yaml", mediaType: "application/yaml", content: "project: a\n" };
+  const call = { method: "POST", path: "/v1/blueprints", text };
+  assert.deepEqual(wordsOf(curlOf(call, SERVER)).slice(2), [
+    "-H",
+    "Content-Type: application/yaml",
+    "--data-binary",
+    "@o'rder 1.yaml",
+    "http://localhost:8080/v1/blueprints",
+  ]);
+});

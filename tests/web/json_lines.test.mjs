@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { brief, cut, linesOf } from "../../goflow_py/ui/static/core/json_lines.js";
 
+/** @type {(value: any, folds?: Record<string, boolean>, most?: number) => string[]} */
 const shown = (value, folds = {}, most = 100) =>
   linesOf(value, new Map(Object.entries(folds)), most).lines.map(
     ({ depth, name, text, hasComma }) =>

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fieldOf, initialValue } from "../../goflow_py/ui/static/core/schema_form.js";
 
+/** @type {(schema: any, root?: any) => string} */
 const kindOf = (schema, root = schema) => fieldOf(schema, root).kind;
 
 for (const [schema, kind] of [
@@ -19,7 +20,7 @@ for (const [schema, kind] of [
   [{}, "json"],
   [true, "json"],
   [undefined, "json"],
-  [{ type: "object", if: {}, then: { properties: { a: {} } } }, "json"],
+  [{ type: "object", if: {}, else: { properties: { a: {} } } }, "json"],
   [{ type: "array", prefixItems: [{}] }, "json"],
 ]) {
   test(`the field of ${JSON.stringify(schema)} is ${kind}`, () =>

@@ -63,7 +63,8 @@ export function authorization() {
  * @returns {Promise<Answer>}
  */
 export async function send(call, signal) {
-  const { method = "GET", body, headers = {} } = call;
+  const { method = "GET", headers = {} } = call;
+  const sent = sentBy(call);
   /** @type {Response} */
   let response;
   try {
@@ -71,10 +72,10 @@ export async function send(call, signal) {
       method,
       headers: {
         ...authorization(),
-        ...(body === undefined ? {} : { "Content-Type": "application/json" }),
+        ...(sent === null ? {} : { "Content-Type": sent.mediaType }),
         ...headers,
       },
-      body: body === undefined ? undefined : JSON.stringify(body),
+      body: sent?.content,
       cache: "no-store",
       signal,
     });
@@ -91,6 +92,14 @@ export async function send(call, signal) {
   }
   if (response.status === 401) keyWanted.value = true;
   throw new Problem(response.status, value ?? {});
+}
+
+/** What a call sends, if anything. @param {Call} call */
+function sentBy({ body, text }) {
+  if (text !== undefined) return text;
+  return body === undefined
+    ? null
+    : { mediaType: "application/json", content: JSON.stringify(body) };
 }
 
 /**

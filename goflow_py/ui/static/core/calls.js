@@ -2,7 +2,14 @@
  * A call of the API as a value: its URL, and the line of curl that makes the same one. Pure.
  *
  * @typedef {Record<string, string | number | boolean | null | undefined>} Query
- * @typedef {{method?: string, path: string, query?: Query, body?: unknown, headers?: Record<string, string>}} Call
+ * @typedef {object} Call
+ * @property {string} [method]
+ * @property {string} path
+ * @property {Query} [query]
+ * @property {unknown} [body] sent as JSON
+ * @property {{file: string, mediaType: string, content: string}} [text] sent as it is, instead of a body; `file`
+ *   is what a line of curl reads it from
+ * @property {Record<string, string>} [headers]
  */
 
 import { searchOf } from "./addresses.js";
@@ -34,7 +41,7 @@ export function path(strings, ...parts) {
  * @param {{origin: string, needsKey: boolean}} server
  */
 export function curlOf(call, { origin, needsKey }) {
-  const { method = "GET", body, headers = {} } = call;
+  const { method = "GET", body, text, headers = {} } = call;
   const words = ["curl"];
   if (method !== "GET") words.push("-X", method);
   if (needsKey) words.push("-H", '"Authorization: Bearer $GOFLOW_KEY"');
@@ -42,6 +49,14 @@ export function curlOf(call, { origin, needsKey }) {
     words.push("-H", quoted(`${name}: ${value}`));
   if (body !== undefined) {
     words.push("-H", quoted("Content-Type: application/json"), "-d", quoted(JSON.stringify(body)));
+  }
+  if (text !== undefined) {
+    words.push(
+      "-H",
+      quoted(`Content-Type: ${text.mediaType}`),
+      "--data-binary",
+      quoted(`@${text.file}`),
+    );
   }
   words.push(quoted(origin + urlOf(call)));
   return words.join(" ");

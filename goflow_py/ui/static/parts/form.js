@@ -192,7 +192,7 @@ function ObjectPart(props) {
  */
 function Rows({ object, names, schema, root, onChange, below, depth, isOpen }) {
   const row = (/** @type {string} */ name, /** @type {number} */ at) => html`
-    <div class="pair" key=${at}>
+    <div class="named" key=${at}>
       <input type="text" aria-label="name" value=${name} onChange=${(/** @type {any} */ event) => onChange(renamed(object, name, event.target.value))} />
       <${Part}
         schema=${schema} root=${root} value=${object[name]} errors=${below.get(name) ?? []} depth=${depth + 1} isRequired isItem name=${name}

@@ -128,7 +128,7 @@ function YesNo({ value, onChange, isRequired, attributes }) {
       ${word}
     </label>
   `;
-  return html`<div class="choices" role="radiogroup" aria-labelledby=${`${id}-name`} aria-describedby=${attributes["aria-describedby"]}>
+  return html`<div class="answers" role="radiogroup" aria-labelledby=${`${id}-name`} aria-describedby=${attributes["aria-describedby"]}>
     ${one(true, "yes")}${one(false, "no")}${!isRequired && one(undefined, "not given")}
   </div>`;
 }

@@ -11,7 +11,7 @@ export function ProblemBox({ error, onRetry }) {
   return html`
     <div class="problem" role="alert">
       <p><strong>${error.message}</strong> <code>${code}</code></p>
-      <${Details} errors=${body.errors} />
+      <${Details} errors=${body.errors ?? body.findings} />
       ${body.awaiting && html`<p>It accepts: ${body.awaiting.map(nameOf).join(", ")}</p>`}
       ${onRetry && html`<button type="button" onClick=${onRetry}>Try again</button>`}
     </div>
