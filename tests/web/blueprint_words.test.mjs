@@ -49,6 +49,10 @@ test("a bound is a sentence, and so is that there is none", () => {
   );
 });
 
+test("where nothing takes time, no figure is given", () => {
+  assert.match(boundText({ seconds: 0, path: [] }), /nothing in it takes time/);
+});
+
 test("words are joined as a sentence has them", () => {
   assert.deepEqual([[], ["a"], ["a", "b"], ["a", "b", "c"]].map(either), [
     "",

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { changes, isSame, pathText } from "../../goflow_py/ui/static/core/diff.js";
 
+/** @type {(before: any, after: any) => string[]} */
 const told = (before, after) =>
   changes(before, after).map(({ kind, path }) => `${kind} ${pathText(path)}`);
 
@@ -50,7 +51,8 @@ test("a name of every object is not taken for a field", () => {
 });
 
 test("deeply nested values do not exhaust the stack", () => {
-  const deep = (end) => JSON.parse(`${"[".repeat(5_000)}${end}${"]".repeat(5_000)}`);
+  const deep = (/** @type {number} */ end) =>
+    JSON.parse(`${"[".repeat(5_000)}${end}${"]".repeat(5_000)}`);
   assert.equal(isSame(deep(1), deep(1)), true);
   assert.equal(isSame(deep(1), deep(2)), false);
 });

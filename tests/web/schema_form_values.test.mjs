@@ -42,7 +42,7 @@ test("a value tells which of several schemas it was meant for", () => {
     { schema: { type: "integer" } },
     { schema: { enum: ["a"] } },
   ];
-  const meant = (value) => optionFor(options, value, {});
+  const meant = (/** @type {unknown} */ value) => optionFor(options, value, {});
   assert.deepEqual(
     [{ by: "card" }, { by: "cash" }, 3, "a", 3.5, undefined, null].map(meant),
     [0, 1, 2, 3, -1, -1, -1],
@@ -71,7 +71,8 @@ test("an error of a field with an empty name is its own", () => {
   assert.deepEqual([own, below.get("")], [[], [{ pointer: "", message: "wrong" }]]);
 });
 
-for (const [schema, value, says] of [
+/** @type {[any, unknown, RegExp | null][]} */
+const COMPLAINTS = [
   [{ type: "string", minLength: 1 }, "", /one character/],
   [{ type: "string", maxLength: 2 }, "abc", /at most 2/],
   [{ type: "string", maxLength: 1 }, "😀", null],
@@ -83,7 +84,8 @@ for (const [schema, value, says] of [
   [{ type: "number", maximum: 5 }, 5, null],
   [{ type: "string", minLength: 1 }, undefined, null],
   [{ type: "string", pattern: "(a+)+$" }, `${"a".repeat(60)}!`, null],
-]) {
+];
+for (const [schema, value, says] of COMPLAINTS) {
   test(`${JSON.stringify(value)} in ${JSON.stringify(schema)}: ${says ?? "nothing to say"}`, () => {
     const said = complaint(schema, value);
     if (says === null) assert.equal(said, null);

@@ -13,7 +13,7 @@ export const ALL = [...ALIVE, "completed", "cancelled"];
  */
 export function Counts({ version, project, activity, statuses = ALIVE }) {
   const some = statuses.filter((status) => version[status] > 0);
-  if (some.length === 0) return html`<span class="muted">none</span>`;
+  if (some.length === 0) return html`<span class="muted">nothing runs</span>`;
   return html`<span class="counts">
     ${some.map(
       (status) => html`

@@ -66,10 +66,10 @@ function Found({ found, one, other, project, activity }) {
         ${found.machines.changed.map((/** @type {any} */ machine) => html`<h3 key=${machine.name}>In machine ${machine.name}</h3><${Part} part=${machine} />`)}
       </div>
     </section>
-    <section class="card">
-      <header><h2>In the documents</h2></header>
+    <details class="card documents">
+      <summary>In the documents, field by field</summary>
       <div class="body"><${Diff} before=${one} after=${other} /></div>
-    </section>
+    </details>
   `;
 }
 

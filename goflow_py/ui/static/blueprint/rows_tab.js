@@ -41,9 +41,9 @@ function Table({ title, rows, graph, text, stateHref }) {
     <tr key=${row.id} class=${at > 0 && some[at - 1].current !== row.current ? "first" : ""}>
       <td>${state(row.current)}</td>
       <td><code>${eventText(row, timers)}</code></td>
-      <td>${row.when && html`<code>${row.when}</code>`}</td>
+      <td class="when">${row.when && html`<code>${row.when}</code>`}</td>
       <td>${row.action === "continue" ? html`<span class="muted">goes on</span>` : html`<code>${workOf(row)}</code>`}</td>
-      <td>${state(row.next)}</td>
+      <td class="next">${state(row.next)}</td>
       <td>
         ${effects(row).map((effect) => html`<code class="effect" key=${effect}>${effect}</code>`)}
         ${row.rule && html`<span class="rule" title=${RULES[row.rule]}>${row.rule}: ${RULES[row.rule] ?? "the language"}</span>`}
@@ -54,7 +54,7 @@ function Table({ title, rows, graph, text, stateHref }) {
     <section class="card rows">
       <header><h2>${title}</h2><small>${some.length === rows.length ? count(rows.length) : `${count(some.length)} of ${count(rows.length)}`} rows</small></header>
       <div class="scroll">
-        <table>
+        <table class="stacked">
           <thead><tr><th>state</th><th>event</th><th>when</th><th>does</th><th>next</th><th>and</th></tr></thead>
           <tbody>${some.slice(0, most).map(line)}</tbody>
         </table>

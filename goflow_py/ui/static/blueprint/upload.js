@@ -105,7 +105,7 @@ function Source({ draft, set }) {
       <input ref=${input} type="file" hidden accept=".json,.yaml,.yml,.asl" aria-label="file" onChange=${(/** @type {any} */ event) => take(event.target.files[0])} />
       <textarea
         aria-label="blueprint" rows="10" spellcheck=${false} value=${draft.content} placeholder='{"project": "…", "activity": "…", "states": […]}'
-        onInput=${(/** @type {any} */ event) => set({ content: event.target.value })}
+        onInput=${(/** @type {any} */ event) => set({ file: "", content: event.target.value })}
       ></textarea>
     </div>
   `;

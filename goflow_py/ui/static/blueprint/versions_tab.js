@@ -33,7 +33,7 @@ export function VersionsTab({ versions, shown, project, activity, onChange }) {
   return html`
     <section class="card">
       <div class="scroll">
-        <table class="version-rows">
+        <table class="version-rows stacked">
           <thead><tr><th>version</th><th>uploaded</th><th>executions</th><th>hash</th><th></th></tr></thead>
           <tbody>${versions.map(line)}</tbody>
         </table>

@@ -61,6 +61,7 @@ export function tally(findings) {
  */
 export function boundText({ seconds, because }) {
   const why = because === undefined ? "" : `: ${because}`;
+  if (seconds === 0) return "An execution ends as soon as it begins: nothing in it takes time.";
   if (seconds === null) return `Nothing bounds how long an execution takes${why}.`;
   return `An execution ends within ${span(seconds * SECOND_MS)} at the latest${why}.`;
 }

@@ -54,7 +54,7 @@ function Table({ groups, urls }) {
   return html`
     <section class="card">
       <div class="scroll">
-        <table class="worker-rows">
+        <table class="worker-rows stacked">
           <thead><tr><th>action</th><th class="number">priority</th><th>endpoint</th><th>how</th></tr></thead>
           <tbody>
             ${groups.map(([action, some]) =>
@@ -62,7 +62,7 @@ function Table({ groups, urls }) {
                 (worker, at) => html`
                   <tr key=${`${action} ${at}`} class=${at === 0 ? "first" : ""}>
                     <td>${at === 0 && html`<strong>${action}</strong>`}</td>
-                    <td class="number">${worker.priority ?? 1}</td>
+                    <td class="number priority">${worker.priority ?? 1}</td>
                     <td><code>${worker.workerEndpoint}</code>${urls.has(worker.workerEndpoint) && html` → <code>${urls.get(worker.workerEndpoint)}</code>`}</td>
                     <td>${manner(worker)}</td>
                   </tr>

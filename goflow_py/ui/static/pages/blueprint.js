@@ -6,7 +6,6 @@ import { FindingsTab } from "../blueprint/findings.js";
 import { GraphTab } from "../blueprint/graph_tab.js";
 import { RowsTab } from "../blueprint/rows_tab.js";
 import { VersionsTab } from "../blueprint/versions_tab.js";
-import { tally } from "../blueprint/words.js";
 import { WorkersTab } from "../blueprint/workers_tab.js";
 import { get } from "../core/api.js";
 import { path } from "../core/calls.js";
@@ -80,7 +79,6 @@ function Shown({ shown, versions, reload }) {
     <div class="tab-body" role="tabpanel" aria-label=${tab}>
       <${Tab} tab=${tab} shown=${shown} versions=${versions} reload=${reload} key=${`${project}/${activity}/${version}/${tab}`} />
     </div>
-    ${tab !== "findings" && grave.length > 0 && html`<p class="muted"><a href=${href("blueprint", [project, activity], { version, tab: "findings" })}>${tally(grave)}</a> were found.</p>`}
   `;
 }
 

@@ -63,7 +63,7 @@ function StartForm({ shown, versions, model }) {
   const isPinned = route.value.query.version !== undefined;
   const call = useMemo(() => callOf(shown, draft, isPinned), [shown, draft, isPinned]);
   const { submit, isBusy, error } = useSubmit(call);
-  const errors = error instanceof Problem ? (error.body.errors ?? []) : [];
+  const errors = error instanceof Problem && error.code === "schema" ? error.body.errors : [];
   const isLarge = JSON.stringify(draft.input)?.length > CURL_MAX;
   return html`
     <div class="head">
@@ -85,7 +85,7 @@ function StartForm({ shown, versions, model }) {
             }}
           />
           <${Further} draft=${draft} set=${set} blueprint=${blueprint} />
-          <${ProblemBox} error=${error} />
+          <${Refused} error=${error} errors=${errors} />
           <p class="row">
             <button type="submit" class="primary" disabled=${isBusy || !isValid}>${isBusy ? "…" : "Start"}</button>
             <small>${isPinned && `on version ${version}`}</small>
@@ -101,6 +101,22 @@ function StartForm({ shown, versions, model }) {
       }} />
     </div>
   `;
+}
+
+/**
+ * Why it was not started; what is wrong with the input stands beside its fields.
+ *
+ * @param {{error: Error | null, errors: {pointer: string}[]}} props
+ */
+function Refused({ error, errors }) {
+  useEffect(() => {
+    if (errors.length === 0) return;
+    const first = document.querySelector('.start [aria-invalid="true"]');
+    /** @type {HTMLElement | null} */ (first)?.focus();
+  }, [error]);
+  if (errors.length === 0) return html`<${ProblemBox} error=${error} />`;
+  const many = errors.length === 1 ? "One thing does" : `${errors.length} things do`;
+  return html`<p class="wrong" role="alert">It was not started. ${many} not fit: see the fields in red.</p>`;
 }
 
 /** @param {{draft: Draft, set: (patch: Partial<Draft>) => void, blueprint: any}} props */

@@ -6,6 +6,9 @@ import { JsonField } from "./json.js";
 
 /** Longer texts get several lines. */
 const LINE_MAX = 300;
+/** What is wrong is said a moment after a field is left: at once, it would move the button that is
+ * being clicked from under the pointer. */
+const LEFT_MS = 250;
 
 /**
  * @typedef {object} InputProps
@@ -25,7 +28,8 @@ export function Input(props) {
   const id = useId();
   const [isLeft, setLeft] = useState(false);
   const mine = isLeft ? complaint(field.schema, value) : null;
-  const messages = [...new Set([...(mine === null ? [] : [mine]), ...errors.map(messageOf)])];
+  // What is wrong now goes before what the server said of an earlier value.
+  const messages = mine === null ? [...new Set(errors.map(messageOf))] : [mine];
   const said = messages.length > 0 ? `${id}-error` : hint ? `${id}-hint` : null;
   const attributes = {
     id,
@@ -34,7 +38,7 @@ export function Input(props) {
     disabled: value === null && field.isNullable,
     "aria-invalid": messages.length > 0 ? "true" : null,
     "aria-describedby": said,
-    onBlur: () => setLeft(true),
+    onBlur: () => setTimeout(() => setLeft(true), LEFT_MS),
   };
   const View = VIEWS[field.kind];
   return html`

@@ -51,9 +51,15 @@ function JsonLine({ line, onFold }) {
   return html`
     <div class="json-line" style=${{ "--depth": Math.min(depth, 30) }}>
       ${typeof name === "string" && html`<span class="json-name">${JSON.stringify(name)}</span>: `}${body}${hasComma && ","}
-      ${kind === "folded" && html`<small> ${count(sizeOf(value))} ${Array.isArray(value) ? "items" : "fields"}</small>`}
+      ${kind === "folded" && html`<small> ${parts(value)}</small>`}
     </div>
   `;
+}
+
+/** How many parts a value has, in words. @param {unknown} value */
+function parts(value) {
+  const size = sizeOf(value);
+  return `${count(size)} ${Array.isArray(value) ? "item" : "field"}${size === 1 ? "" : "s"}`;
 }
 
 /** @param {{kind: string, text: string}} props */
