@@ -34,13 +34,17 @@ export function DiffTab({ project, activity, versions, from, to }) {
   );
   if (numbers.length < 2)
     return html`<p class="empty">There is one version alone. With the next upload, this says what differs and what runs on each.</p>`;
-  const choose = (/** @type {string} */ name, /** @type {number} */ chosen) => html`
-    <select aria-label=${name} value=${chosen} onChange=${(/** @type {any} */ event) => setQuery({ [name]: event.target.value })}>
+  const choose = (
+    /** @type {string} */ label,
+    /** @type {number} */ chosen,
+    /** @type {(version: string) => void} */ pick,
+  ) => html`
+    <select aria-label=${label} value=${chosen} onChange=${(/** @type {any} */ event) => pick(event.target.value)}>
       ${numbers.map((number) => html`<option key=${number} value=${number}>version ${number}</option>`)}
     </select>
   `;
   return html`
-    <div class="row tools">from ${choose("from", before)} to ${choose("to", after)}
+    <div class="row tools">from ${choose("before", before, (version) => setQuery({ from: version }))} to ${choose("after", after, (version) => setQuery({ to: version }))}
       <button type="button" class="quiet" aria-label="the other way round" title="the other way round" onClick=${() => setQuery({ from: after, to: before })}>⇄</button>
     </div>
     <${ProblemBox} error=${error} onRetry=${reload} />

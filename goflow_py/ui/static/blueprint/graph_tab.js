@@ -3,47 +3,56 @@
 import { setQuery } from "../core/router.js";
 import { Graph } from "../graph/graph.js";
 import { Json } from "../parts/json.js";
-import { html } from "../vendor/preact.js";
+import { html, useMemo } from "../vendor/preact.js";
 import { pointed, rowText } from "./words.js";
 
-/**
- * @param {{graph: any, blueprint: any, state: string | undefined, edge: string | undefined}} props
- */
-export function GraphTab({ graph, blueprint, state, edge }) {
-  const picked = state ? { kind: "state", id: state } : edge ? { kind: "edge", id: edge } : null;
-  const pick = (/** @type {{kind: "state" | "edge", id: string} | null} */ part) =>
+/** @typedef {{kind: "state" | "edge", id: string, machine?: string}} Pick */
+
+/** @param {{graph: any, blueprint: any, query: Record<string, string>}} props */
+export function GraphTab({ graph, blueprint, query }) {
+  const { state, edge, machine } = query;
+  const id = state ?? edge;
+  const picked = useMemo(
+    () =>
+      id === undefined
+        ? null
+        : /** @type {Pick} */ ({ kind: state ? "state" : "edge", id, machine }),
+    [state, edge, machine],
+  );
+  const pick = (/** @type {Pick | null} */ part) =>
     setQuery({
       state: part?.kind === "state" ? part.id : null,
       edge: part?.kind === "edge" ? part.id : null,
+      machine: part?.machine,
     });
   const found = picked === null ? null : partOf(graph, picked);
   return html`
     <div class=${found === null ? "graph-tab" : "graph-tab has-picked"}>
       <section class="card"><div class="body"><${Graph} graph=${graph} picked=${picked} onPick=${pick} label=${`states of ${blueprint.activity}`} /></div></section>
-      ${found && html`<${Picked} found=${found} graph=${graph} blueprint=${blueprint} onClose=${() => pick(null)} />`}
+      ${found && html`<${Picked} found=${found} blueprint=${blueprint} onClose=${() => pick(null)} />`}
     </div>
   `;
 }
 
 /**
- * A node or an edge; those of a machine are written \`/machine/id\`.
+ * A node or an edge of the activity, or of one of its machines.
  *
  * @param {any} graph
- * @param {{kind: string, id: string}} picked
+ * @param {Pick} picked
  */
-function partOf(graph, { kind, id }) {
-  const [, machine, inside] = /^\/([^/]*)\/(.*)$/.exec(id) ?? [];
+function partOf(graph, { kind, id, machine }) {
   const whole = machine === undefined ? graph : graph.machines?.[machine];
-  const name = inside ?? id;
   const list = kind === "state" ? whole?.nodes : whole?.edges;
-  const part = list?.find((/** @type {any} */ one) => one.id === name);
+  const part = list?.find((/** @type {any} */ one) => one.id === id);
   return part === undefined ? null : { kind, part, machine, whole };
 }
 
-/** @param {{found: any, graph: any, blueprint: any, onClose: () => void}} props */
+/** @param {{found: any, blueprint: any, onClose: () => void}} props */
 function Picked({ found, blueprint, onClose }) {
   const { kind, part, machine, whole } = found;
-  const source = pointed(blueprint, part.source ?? "");
+  // What a machine's parts come from is told from the machine on.
+  const pointer = machine ? `/machines/${machine}${part.source}` : part.source;
+  const source = pointed(blueprint, pointer ?? "");
   const isWhole = part.source === undefined || Array.isArray(source);
   return html`
     <section class="card picked" aria-label=${`about ${part.id}`}>
@@ -54,7 +63,7 @@ function Picked({ found, blueprint, onClose }) {
       </header>
       <div class="body">
         ${kind === "state" ? html`<${StateFacts} node=${part} edges=${whole.edges} />` : html`<p>${edgeText(part)}</p>`}
-        ${!isWhole && html`<h3>As it is written</h3><p class="muted"><code>${part.source}</code></p><${Json} value=${source} label="the source" />`}
+        ${!isWhole && html`<h3>As it is written</h3><p class="muted"><code>${pointer}</code></p><${Json} value=${source} label="the source" />`}
       </div>
     </section>
   `;

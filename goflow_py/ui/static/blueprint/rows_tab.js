@@ -12,8 +12,8 @@ const SHOWN_MAX = 300;
  */
 export function RowsTab({ rows, graph, project, activity, version }) {
   const { q = "" } = route.value.query;
-  const stateHref = (/** @type {string} */ state) =>
-    href("blueprint", [project, activity], { version, tab: "graph", state });
+  const stateHref = (/** @type {string} */ state, /** @type {string} */ machine = "") =>
+    href("blueprint", [project, activity], { version, tab: "graph", state, machine });
   return html`
     <div class="row tools">
       <input type="search" aria-label="search rows" placeholder="state, event, action" value=${q} onInput=${(/** @type {any} */ event) => setQuery({ q: event.target.value })} />
@@ -22,7 +22,7 @@ export function RowsTab({ rows, graph, project, activity, version }) {
     <${Table} title="The activity" rows=${rows.items} graph=${graph} text=${q} stateHref=${stateHref} />
     ${Object.entries(rows.machines).map(
       ([name, some]) => html`
-        <${Table} key=${name} title=${`Machine ${name}`} rows=${some} graph=${graph.machines?.[name]} text=${q} stateHref=${(/** @type {string} */ state) => stateHref(`/${name}/${state}`)} />
+        <${Table} key=${name} title=${`Machine ${name}`} rows=${some} graph=${graph.machines?.[name]} text=${q} stateHref=${(/** @type {string} */ state) => stateHref(state, name)} />
       `,
     )}
   `;

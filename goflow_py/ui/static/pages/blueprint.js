@@ -71,7 +71,10 @@ function Shown({ shown, versions, reload }) {
     { id: "diff", label: "Diff" },
   ];
   const pick = (/** @type {string} */ id) =>
-    setQuery({ tab: id, state: null, edge: null, q: null, from: null, to: null }, { push: true });
+    setQuery(
+      { tab: id, state: null, edge: null, machine: null, q: null, from: null, to: null },
+      { push: true },
+    );
   return html`
     <${Head} shown=${shown} versions=${versions} />
     ${shown.blueprint.description && html`<p class="about">${shown.blueprint.description}</p>`}
@@ -91,7 +94,7 @@ function Head({ shown, versions }) {
   return html`
     <div class="head">
       <h1><a href=${href("blueprints", [], { q: project })}>${project}</a> / ${activity}</h1>
-      <select aria-label="version" value=${version} onChange=${(/** @type {any} */ event) => setQuery({ version: event.target.value, state: null, edge: null }, { push: true })}>
+      <select aria-label="version" value=${version} onChange=${(/** @type {any} */ event) => setQuery({ version: event.target.value, state: null, edge: null, machine: null }, { push: true })}>
         ${versions.map((one) => html`<option key=${one.version} value=${one.version}>version ${one.version}${one.version === latest ? " (latest)" : ""}</option>`)}
       </select>
       <small><${Ago} at=${createdAt} /></small>
@@ -108,7 +111,7 @@ function Head({ shown, versions }) {
 /** @param {ShownProps & {tab: string}} props */
 function Tab({ tab, shown, versions, reload }) {
   const { project, activity, version, blueprint } = shown;
-  const { state, edge, from, to } = route.value.query;
+  const { query } = route.value;
   const place = { project, activity, version };
   const deleted = (/** @type {number} */ number) => {
     if (versions.length === 1) go("blueprints");
@@ -121,12 +124,12 @@ function Tab({ tab, shown, versions, reload }) {
   if (tab === "versions")
     return html`<${VersionsTab} versions=${versions} shown=${version} ...${place} onChange=${deleted} />`;
   if (tab === "diff")
-    return html`<${DiffTab} ...${place} versions=${versions} from=${from} to=${to} />`;
+    return html`<${DiffTab} ...${place} versions=${versions} from=${query.from} to=${query.to} />`;
   if (tab === "rows")
     return html`<${Read} parts=${["rows", "graph"]} ...${place} View=${RowsTab} />`;
   if (tab === "findings")
     return html`<${Read} parts=${["findings"]} ...${place} View=${FindingsView} />`;
-  return html`<${Read} parts=${["graph"]} ...${place} View=${GraphTab} blueprint=${blueprint} state=${state} edge=${edge} />`;
+  return html`<${Read} parts=${["graph"]} ...${place} View=${GraphTab} blueprint=${blueprint} query=${query} />`;
 }
 
 /** @param {any} props */
