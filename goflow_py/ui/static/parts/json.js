@@ -88,6 +88,9 @@ export function JsonField({ value, onChange, label, error, hint }) {
   // What this field said last: another value comes from elsewhere, and is shown.
   const told = useRef(value);
   const timer = useRef(/** @type {number | undefined} */ (undefined));
+  // What was typed is told later: to who listens then.
+  const latest = useRef(onChange);
+  latest.current = onChange;
   useEffect(() => {
     if (same(value, told.current)) return;
     told.current = value;
@@ -99,7 +102,7 @@ export function JsonField({ value, onChange, label, error, hint }) {
     const { parsed, complaint } = read(next);
     setWrong(complaint);
     if (complaint === "") told.current = parsed;
-    onChange(complaint === "" ? parsed : told.current, complaint === "");
+    latest.current(complaint === "" ? parsed : told.current, complaint === "");
   };
   const onInput = (/** @type {any} */ event) => {
     const next = event.target.value;
@@ -108,13 +111,18 @@ export function JsonField({ value, onChange, label, error, hint }) {
     if (next.length <= QUICK_MAX) tell(next);
     else timer.current = window.setTimeout(() => tell(next), PAUSE_MS);
   };
+  // Who leaves the field for a button means what stands in it now.
+  const onBlur = (/** @type {any} */ event) => {
+    clearTimeout(timer.current);
+    if (event.target.value.length > QUICK_MAX) tell(event.target.value);
+  };
   const said = wrong || error;
   const rows = Math.min(ROWS_MAX, Math.max(2, text.slice(0, QUICK_MAX).split("\n").length));
   return html`
     <div class="field">
       <label class="name" for=${id}>${label}</label>
       <textarea
-        id=${id} rows=${rows} spellcheck=${false} autocomplete="off" value=${text} onInput=${onInput}
+        id=${id} rows=${rows} spellcheck=${false} autocomplete="off" value=${text} onInput=${onInput} onBlur=${onBlur}
         aria-invalid=${said ? "true" : null} aria-describedby=${said ? `${id}-error` : null} placeholder="JSON"
       ></textarea>
       ${hint && html`<small>${hint}</small>`}
