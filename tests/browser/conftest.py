@@ -14,6 +14,10 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from tests.harness import Mock, Server, ended
 
 BLUEPRINTS = Path(__file__).resolve().parents[2] / "blueprints"
+ALIASES = (
+    *("worker_url", "worker_url_2", "w", "ledger", "event_bus", "accounts", "mail", "calendar"),
+    *("stock", "fraud", "payments", "payments_backup", "shipping", "encoder", "cdn"),
+)
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
 SHOTS = os.environ.get("GOFLOW_SHOTS")
@@ -92,11 +96,8 @@ def mock() -> Iterator[Mock]:
 
 @pytest.fixture
 def server(mock: Mock, tmp_path: Path) -> Iterator[Server]:
-    aliases = ("stock", "fraud", "payments", "payments_backup", "shipping", "ledger", "event_bus")
     endpoints = [
-        flag
-        for alias in (*aliases, "worker_url", "worker_url_2", "w")
-        for flag in ("--endpoint", f"{alias}={mock.url}/{alias}")
+        flag for alias in ALIASES for flag in ("--endpoint", f"{alias}={mock.url}/{alias}")
     ]
     process = Server(tmp_path / "goflow.db", "--retry-interval", "0.2", *endpoints)
     with ended(process):
