@@ -32,7 +32,7 @@ LINES_MAX = 400
 SVG = "http://www.w3.org/2000/svg"
 
 NAMED = re.compile(
-    r"""(?:\bfrom|\bimport|\bimport\()\s*["']([^"']+)["']|\bnew URL\(\s*["']([^"']+)["']"""
+    r"""(?:(?<!")\bfrom|\bimport|\bimport\()\s*["']([^"']+)["']|\bnew URL\(\s*["']([^"']+)["']"""
 )
 TYPES = re.compile(r"/\*.*?\*/", re.DOTALL)
 LINKED = re.compile(r'(?:href|src)="([^"]+)"')

@@ -15,6 +15,7 @@ import { ProblemBox } from "./problem.js";
  * @property {string} verb the word on the button
  * @property {Call | null} call null: what was given is not complete yet
  * @property {(answer: import("../core/api.js").Answer) => void} onDone
+ * @property {(problem: Error) => void} [onProblem] what was said against it: fields show it, too
  * @property {() => void} onClose
  * @property {boolean} [isDangerous]
  * @property {boolean} [isRepeatable] it takes an `Idempotency-Key`
@@ -34,6 +35,7 @@ export function Act({
   verb,
   call,
   onDone,
+  onProblem,
   onClose,
   isDangerous = false,
   isRepeatable = true,
@@ -55,6 +57,7 @@ export function Act({
       onDone(await send({ ...call, headers }));
     } catch (problem) {
       setError(/** @type {Error} */ (problem));
+      onProblem?.(/** @type {Error} */ (problem));
     } finally {
       setBusy(false);
     }

@@ -48,7 +48,7 @@ export function Menu({ label, items, name }) {
               title=${item.why}
               onClick=${() => pick(item)}
             >
-              ${item.label}
+              ${item.label}${item.isOff && item.why && html`<small>${item.why}</small>`}
             </button>
           `,
         )}
