@@ -10,6 +10,7 @@ from goflow_py.engine.stand_ins import QUEUED
 from goflow_py.fsm.compile import Compiled
 from goflow_py.fsm.events import awaiting
 from goflow_py.fsm.places import noted_command, waits_for_place
+from goflow_py.fsm.reopening import way_back
 from goflow_py.fsm.rows import BUSY, EACH
 from goflow_py.fsm.work import is_parked
 
@@ -138,6 +139,8 @@ def _sentence(execution: Execution, compiled: Compiled, parts: Mapping[str, Any]
         case "failed":
             reason = f"{error.get('code')}: {error.get('message')}"
             advice = "retry it, skip the work, or go to another state"
+            if compiled.states[state].final == "failed":
+                advice = f"{way_back(execution)}, or go to another state"
             return f"It failed in state '{state}' ({reason}); {advice}."
         case "paused":
             return f"It is paused in state '{state}'; resume it to go on."

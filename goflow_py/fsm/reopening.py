@@ -186,11 +186,18 @@ def _close(
 
 
 def _final(execution: Execution) -> Conflict:
+    state, advice = execution.state, way_back(execution)
     return Conflict(
-        f"'{execution.state}' is a final state, entered by a row; use goto",
+        f"'{state}' is a final state, entered by a row; {advice}, or use goto",
         code="final_state",
-        state=execution.state,
+        state=state,
     )
+
+
+def way_back(execution: Execution) -> str:
+    """Return in words how to go on where the error was, of an execution in a final state."""
+    broken = (execution.error or {}).get("state")
+    return f"replay it from '{broken}'" if broken is not None else "replay it"
 
 
 def goto(compiled: Compiled, draft: Draft, command: Control) -> bool:

@@ -2,6 +2,7 @@
 
 import asyncio
 import uuid
+from typing import Any
 
 import pytest
 
@@ -146,6 +147,39 @@ async def test_the_history_the_attempts_and_the_context_tell_what_happened(shop:
     assert (await shop.good("GET", f"{place}/context"))["context"]["input"] == {"a": 1}
     assert "completed" in (await shop.good("GET", f"{place}/why"))["why"]
     assert await shop.good("GET", f"{place}/output") == {"a": 1}
+
+
+async def test_why_advises_for_a_final_failed_state_what_is_possible_there(
+    shop: Api, worker: RealWorker
+) -> None:
+    await shop.good("POST", "/v1/blueprints", final_failure(worker.url))
+    path = "/v1/activities/shop/final/executions"
+    execution = await shop.good("POST", path, {"input": {}}, Prefer="wait=10")
+    place = f"/v1/executions/{execution['id']}"
+    why = (await shop.good("GET", f"{place}/why"))["why"]
+    assert why.startswith("It failed in state 'failed' (")
+    assert why.endswith("; replay it from 'work', or go to another state.")
+    for verb in ("retry", "skip"):
+        said = (await shop("POST", f"{place}:{verb}", {})).problem(409, "final_state")
+        assert "replay it from 'work', or use goto" in said["detail"]
+    again = await shop.good("POST", f"{place}:replay", {"from": "work"})
+    assert again["status"] != "failed" or again["revision"] > execution["revision"]
+
+
+def final_failure(url: str) -> dict[str, Any]:
+    """Return a blueprint whose row leads an error to the final state of failures."""
+    return {
+        "project": "shop",
+        "activity": "final",
+        "states": ["work"],
+        "actions": [{"name": "refuse", "type": "sync"}],
+        "transitions": [
+            {"current": "init", "event": "start", "action": "refuse", "next": "work"},
+            {"current": "work", "event": "success", "next": "done"},
+            {"current": "work", "event": "error", "next": "failed"},
+        ],
+        "workers": [{"name": "refuse", "workerEndpoint": url, "retryCount": 0}],
+    }
 
 
 async def test_an_ended_execution_can_be_deleted(shop: Api) -> None:
