@@ -87,6 +87,8 @@ class Uploaded(Answer):
     findings: list[Object]
     accepts: dict[str, list[str]]
     bound: Bound
+    graph: Object | None = None
+    """With ``?graph=1``."""
 
 
 class Findings(Answer):

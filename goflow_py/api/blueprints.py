@@ -53,6 +53,7 @@ async def upload(call: Call) -> Reply:
         project=call.caller.project,
         dry_run=query.dry_run,
         strict=query.strict,
+        drawn=query.graph,
         repeat=call.repeat(),
         admit=call.door.orchestrator.limits.admit_stored,
     )

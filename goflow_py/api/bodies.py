@@ -270,6 +270,8 @@ class UploadQuery(Query):
 
     dry_run: Flag = False
     strict: Flag = False
+    graph: Flag = False
+    """Also answer the graph that a screen draws."""
     format: str = "goflow"
     """``goflow``, or the system whose definition it is."""
     project: Name | None = None

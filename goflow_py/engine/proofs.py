@@ -35,10 +35,14 @@ class Proofs:
         self._catalog = catalog
         self._retry = retry
 
-    def of(self, checked: Checked, workers: Iterable[Worker]) -> dict[str, Any]:
-        """Return the events that each state accepts, and the longest that an execution takes."""
+    def of(self, checked: Checked, workers: Iterable[Worker], *, drawn: bool) -> dict[str, Any]:
+        """Return the events that each state accepts, and the longest that an execution takes.
+
+        *drawn* asks for the graph, too.
+        """
         paths = checked.paths or paths_of(checked.compiled)
-        return self._of(paths, workers, checked.machines)
+        found = self._of(paths, workers, checked.machines)
+        return {**found, "graph": graph(checked.compiled)} if drawn else found
 
     @without_collection()
     def _of(

@@ -50,7 +50,7 @@ class Uploaded:
     created: bool
     findings: Sequence[Mapping[str, Any]]
     proof: Mapping[str, Any] = field(default_factory=dict)
-    """What else the blueprint tells: the events that states accept, the longest duration."""
+    """What else the blueprint tells: accepted events, the longest duration, maybe its graph."""
     replayed: bool = False
 
     def as_json(self) -> dict[str, Any]:
@@ -85,21 +85,24 @@ class Uploads:
         project: str | None = None,
         dry_run: bool = False,
         strict: bool = False,
+        drawn: bool = False,
         repeat: Repeat | None = None,
         admit: Admit = lambda _: None,
     ) -> Uploaded:
         """Store a blueprint, with or without its workers, as one or two documents.
 
         *origin* says which system's definition it is. *project* is the only one that the caller may
-        write to, if any. *admit* is asked whether a project may store more. Raises
-        ``InvalidBlueprint`` with all findings, ``MalformedRequest``, ``TooLarge``, and what *admit*
-        raises.
+        write to, if any. *drawn* asks for the graph, too. *admit* is asked whether a project may
+        store more. Raises ``InvalidBlueprint`` with all findings, ``MalformedRequest``,
+        ``TooLarge``, and what *admit* raises.
         """
         async with self._one_at_a_time:
             read = await aside(
                 len(body), lambda: read_definition(body, syntax=syntax, origin=origin)
             )
-            return await self._upload(read, len(body), project, dry_run, strict, repeat, admit)
+            return await self._upload(
+                read, len(body), project, dry_run, strict, drawn, repeat, admit
+            )
 
     async def _upload(
         self,
@@ -108,6 +111,7 @@ class Uploads:
         project: str | None,
         dry_run: bool,
         strict: bool,
+        drawn: bool,
         repeat: Repeat | None,
         admit: Admit,
     ) -> Uploaded:
@@ -134,7 +138,7 @@ class Uploads:
         names = sorted({worker.name for worker in in_force})
         document, digest = await aside(size, lambda: normalised(normal, names))
         shown = [finding.as_json() for finding in findings]
-        proof = await aside(size, lambda: self._proofs.of(checked, in_force))
+        proof = await aside(size, lambda: self._proofs.of(checked, in_force, drawn=drawn))
         if dry_run:
             latest = await self._store.blueprint(*name, None)
             same = latest is not None and latest.digest == digest

@@ -34,6 +34,14 @@ async def test_a_dry_run_stores_nothing(api: Api) -> None:
     (await api("GET", PLACE)).problem(404)
 
 
+async def test_a_draft_is_drawn_as_its_version_will_be(api: Api) -> None:
+    blueprint = activity("quick", {"name": "echo"})
+    draft = (await api.good("POST", "/v1/blueprints?dryRun=1&graph=1", blueprint))["graph"]
+    assert "graph" not in await api.good("POST", "/v1/blueprints", blueprint)
+    stored = await api.good("GET", f"{PLACE}/graph")
+    assert {**draft, "version": 1} == stored
+
+
 async def test_a_bad_blueprint_is_refused_with_all_findings(api: Api) -> None:
     blueprint = activity("quick", {"name": "echo"})
     bad = {**blueprint, "transitions": [{"current": "nowhere", "event": "x", "next": "gone"}]}
