@@ -29,8 +29,10 @@ let before = { key: "", at: 0 };
 addEventListener("keydown", (event) => {
   if (event.defaultPrevented || event.altKey) return;
   const isMod = event.ctrlKey || event.metaKey;
-  if (!isMod && (isTyping(event.target) || document.querySelector("dialog[open]"))) return;
-  if (event.key === "Enter" && isPressed(event.target)) return;
+  // What is within a shadow root, such as the editor, would seem to be its host.
+  const target = event.composedPath()[0] ?? null;
+  if (!isMod && (isTyping(target) || document.querySelector("dialog[open]"))) return;
+  if (event.key === "Enter" && isPressed(target)) return;
   const key = isMod ? `mod+${event.key.toLowerCase()}` : event.key;
   const sequence = event.timeStamp - before.at < SEQUENCE_MS ? `${before.key} ${key}` : key;
   before = { key, at: event.timeStamp };

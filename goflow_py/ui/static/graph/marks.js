@@ -50,9 +50,16 @@ export function currentOf(marks) {
   return null;
 }
 
-/** Whether anything is marked: then what is not was not taken. @param {Marks} marks */
+/**
+ * Whether marks tell where executions went: then what has none was not taken. Tones alone, such as
+ * those of findings, tell nothing of the kind.
+ *
+ * @param {Marks} marks
+ */
 export function hasMarks(marks) {
-  return marks.states.size > 0 || marks.edges.size > 0;
+  const states = [...marks.states.values()];
+  const isVisited = states.some(({ visits, isCurrent }) => visits !== undefined || isCurrent);
+  return isVisited || [...marks.edges.values()].some(({ count }) => count !== undefined);
 }
 
 /**
