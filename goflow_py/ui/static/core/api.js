@@ -5,7 +5,7 @@ import { curlOf, urlOf } from "./calls.js";
 import { noteServerTime } from "./clock.js";
 
 /** @typedef {import("./calls.js").Call} Call */
-/** @typedef {{status: number, headers: Headers, body: any}} Answer */
+/** @typedef {{status: number, headers: Headers, body: any, text: string}} Answer `text` is the body as it came */
 
 const STORED = "goflow.key";
 
@@ -86,9 +86,10 @@ export async function send(call, signal) {
   }
   reachable.value = true;
   noteServerTime(response.headers.get("Date"));
-  const value = await bodyOf(response);
+  const text = await response.text();
+  const value = readAs(text, response.headers.get("Content-Type") ?? "");
   if (response.ok || response.status === 304) {
-    return { status: response.status, headers: response.headers, body: value };
+    return { status: response.status, headers: response.headers, body: value, text };
   }
   if (response.status === 401) keyWanted.value = true;
   throw new Problem(response.status, value ?? {});
@@ -129,10 +130,11 @@ export function newIdempotencyKey() {
   return `ui-${Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("")}`;
 }
 
-/** @param {Response} response */
-async function bodyOf(response) {
-  const text = await response.text();
+/**
+ * @param {string} text
+ * @param {string} mediaType
+ */
+function readAs(text, mediaType) {
   if (text === "") return undefined;
-  if (!/json/.test(response.headers.get("Content-Type") ?? "")) return { detail: text };
-  return JSON.parse(text);
+  return /json/.test(mediaType) ? JSON.parse(text) : { detail: text };
 }

@@ -1,8 +1,7 @@
-import type { VNode } from "preact";
-
 export * from "../../../../tools/web/preact.mjs";
 
 /** A value in a template; a function that is written there need not say what it takes. */
 type Value = ((...given: any[]) => any) | object | string | number | boolean | null | undefined;
 
-export function html(strings: TemplateStringsArray, ...values: Value[]): VNode<any>;
+/** What it makes is put into other templates, whatever it is. */
+export function html(strings: TemplateStringsArray, ...values: Value[]): any;

@@ -1,0 +1,2 @@
+export type { Completion, CompletionContext } from "@codemirror/autocomplete";
+export type { DecorationSet, ViewUpdate } from "@codemirror/view";
