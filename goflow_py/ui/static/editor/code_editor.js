@@ -36,6 +36,7 @@ import {
 import { html, useEffect, useRef } from "../vendor/preact.js";
 import { theme } from "./code_theme.js";
 import { hangingIndent } from "./hanging_indent.js";
+import { typingOver } from "./typing_over.js";
 
 /**
  * @typedef {object} Found what is marked in the text
@@ -122,6 +123,7 @@ function stateOf(latest) {
       ]),
       EditorView.lineWrapping,
       hangingIndent,
+      typingOver,
       EditorView.contentAttributes.of({ "aria-label": label, spellcheck: "false" }),
       EditorView.updateListener.of((update) => {
         if (update.docChanged) latest.current.onChange(update.state.doc.toString());

@@ -51,7 +51,7 @@ export function DropPlace({ onFile, children }) {
     event.stopPropagation();
     onFile(file);
   };
-  return html`<div class=${isOver ? "drop is-over" : "drop"} onDragOver=${over} onDragLeave=${() => setOver(false)} onDropCapture=${drop}>
+  return html`<div class=${isOver ? "landing is-over" : "landing"} onDragOver=${over} onDragLeave=${() => setOver(false)} onDropCapture=${drop}>
     ${children}
   </div>`;
 }

@@ -1,12 +1,12 @@
 /** A long line goes on below its own beginning, not below the margin. */
 
-import { Decoration, RangeSetBuilder, ViewPlugin } from "../vendor/codemirror.js";
+import { Decoration, EditorView, RangeSetBuilder, ViewPlugin } from "../vendor/codemirror.js";
 
 /** Wide enough to show where it belongs, and no wider: a phone has few characters. */
 const INDENT_MAX = 24;
 const DEEPER = 2;
 
-export const hangingIndent = ViewPlugin.fromClass(
+const lines = ViewPlugin.fromClass(
   class {
     /** @param {import("../vendor/codemirror.js").EditorView} view */
     constructor(view) {
@@ -21,6 +21,23 @@ export const hangingIndent = ViewPlugin.fromClass(
   { decorations: ({ lines }) => lines },
 );
 
+/** A rule for each indent: a style in an attribute would break the policy of the page. */
+const rules = EditorView.theme(
+  Object.fromEntries(
+    Array.from({ length: INDENT_MAX + 1 }, (_, spaces) => [
+      `.${nameOf(spaces)}`,
+      { paddingLeft: `calc(6px + ${spaces}ch)`, textIndent: `-${spaces}ch` },
+    ]),
+  ),
+);
+
+export const hangingIndent = [lines, rules];
+
+/** @param {number} spaces */
+function nameOf(spaces) {
+  return `cm-indent-${spaces}`;
+}
+
 /**
  * The lines that are seen, each with its indent.
  *
@@ -33,8 +50,7 @@ function linesOf({ state, visibleRanges }) {
     for (let at = from; at <= to; ) {
       const line = state.doc.lineAt(at);
       const spaces = Math.min(line.text.search(/\S|$/) + DEEPER, INDENT_MAX);
-      const style = `padding-left: calc(6px + ${spaces}ch); text-indent: -${spaces}ch`;
-      builder.add(line.from, line.from, Decoration.line({ attributes: { style } }));
+      builder.add(line.from, line.from, Decoration.line({ class: nameOf(spaces) }));
       at = line.to + 1;
     }
   }
