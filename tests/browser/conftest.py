@@ -79,8 +79,9 @@ class Person:
             self.page.screenshot(path=Path(SHOTS, f"{name}.png"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """A browser for a module: its driver runs a loop, beside which no asynchronous test can run."""
     with sync_playwright() as driver:
         found = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield found
