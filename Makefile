@@ -18,7 +18,7 @@ LOCK := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test check check-slow check-ui fix fix-ui soak lock clean
+.PHONY: help setup demo run test check check-slow check-ui fix fix-ui shots soak lock clean
 .PHONY: bench bench-full bench-page peers guard budget .check-ui
 
 help: ## Show this list
@@ -61,6 +61,10 @@ check-ui: ## Look at the web pages: types, format, lint, logic, what is vendored
 
 fix-ui: $(WEB_READY) ## Format the web pages, and mend what can be mended; needs node
 	@cd $(WEB) && $(WEB_BIN)/biome check --write $(WEB_FILES)
+
+shots: $(READY) ## Take the screenshots of the docs anew; needs Chromium
+	@mkdir -p docs/images
+	@SHOTS=docs/images $(PYTHON) -m pytest -q tests/browser $(ARGS)
 
 soak: $(READY) ## Break it for hours and write docs/soak.md; ARGS="--scale 0.1" is a tenth of it
 	@$(PYTHON) -m tools.soak $(ARGS)

@@ -20,7 +20,7 @@ ALIASES = (
 )
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
-SHOTS = os.environ.get("GOFLOW_SHOTS")
+SHOTS = os.environ.get("SHOTS")
 """Where `make shots` has the screenshots of the docs written."""
 WAIT_MS = 10_000
 DESK = {"width": 1_280, "height": 800}

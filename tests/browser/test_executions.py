@@ -9,6 +9,7 @@ from tests.browser.conftest import BLUEPRINTS, Person, example
 from tests.harness import Mock, Server, until
 
 INQUIRY = {"customer": 1}
+REFUSED = [{"status": 422, "body": {"error": "the account is closed"}}]
 LEAVE = {
     "employee": "bob",
     "manager": "mia",
@@ -46,8 +47,24 @@ def test_new_executions_come_into_the_list_by_themselves(
     new = server.start("goflow/inquiry", INQUIRY)["id"]
     row = shown.get_by_role("row").filter(has=shown.locator(f"a[href*='{new}']"))
     row.get_by_text("completed").wait_for()
+
+
+def test_the_list_says_how_many_are_in_which_status_and_how_they_fared(
+    person: Person, server: Server, mock: Mock
+) -> None:
+    for name in ("inquiry", "approval"):
+        example(server, mock, name)
+    mock.script(**json.loads((BLUEPRINTS / "inquiry.mock.json").read_text()), **{"w/pay": REFUSED})
+    server.upload(refund())
     for number in range(8):
         server.end_of(server.start("goflow/inquiry", {"customer": number})["id"])
+    server.end_of(server.start("shop/refund", {"amount": 5}, Prefer="wait=5")["id"])
+    server.start("hr/leave", LEAVE)
+    shown = person.opens("executions")
+    shown.get_by_role("button", name=re.compile(r"completed\s*8")).wait_for()
+    shown.get_by_role("button", name=re.compile(r"failed\s*1")).wait_for()
+    shown.get_by_text(re.compile("started in")).wait_for()
+    shown.get_by_text("89 %").wait_for()  # 8 of the 9 that completed or failed
     person.photographs("executions")
 
 
