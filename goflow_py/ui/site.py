@@ -10,6 +10,7 @@ once.
 
 import gzip
 import hashlib
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from functools import cached_property
 from importlib import resources
 from importlib.resources.abc import Traversable
 from typing import Final
+
+from goflow_py.ui.imports import Imports
 
 MEDIA_TYPES: Final[Mapping[str, str]] = {
     ".css": "text/css; charset=utf-8",
@@ -37,7 +40,12 @@ KEPT: Final = "public, max-age=31536000, immutable"
 VERSION_CHARACTERS: Final = 12
 BASE: Final = b"{{base}}"
 """Stands in the page where the path of its files belongs."""
+PRELOADS: Final = b"{{preloads}}"
+"""Stands where the modules are named that the page's script imports."""
+MODULES: Final = b"{{modules}}"
+"""Stands where those are named that a part imports which is fetched when it is shown."""
 VENDORED: Final = "vendor/"
+_SCRIPT: Final = re.compile(r'<script type="module" src="{{base}}/([^"]+)"')
 _COMMENTS: Final = re.compile(
     rb"^[ \t]*(?:/\*\*(?:(?!\*/).)*\*/|//[^\n]*)[ \t]*\n", re.DOTALL | re.MULTILINE
 )
@@ -76,12 +84,36 @@ class Site:
     @cached_property
     def pages(self) -> dict[str, File]:
         """Return what a browser is sent first: the pages, with the path of their files."""
-        base = f"/ui/{self.version}".encode()
         return {
-            path: _file(path, body.replace(BASE, base))
-            for path, body in self._sources
-            if _is_page(path)
+            path: _file(path, self._page(body)) for path, body in self._sources if _is_page(path)
         }
+
+    def _page(self, body: bytes) -> bytes:
+        """Return a page with the path of its files, and what its script imports.
+
+        A browser would find one import behind another, each a way to the server and back.
+        """
+        base = f"/ui/{self.version}"
+        found = _SCRIPT.search(body.decode())
+        assert found is not None, "a page has a script"
+        entry = found.group(1)
+        at_once = self.imports.closure(entry)
+        later = {
+            path: [f"{base}/{one}" for one in self.imports.closure(path) if one not in at_once]
+            for path in self.imports.later(entry)
+        }
+        preloads = (f'<link rel="modulepreload" href="{base}/{one}">' for one in at_once)
+        return (
+            body.replace(BASE, base.encode())
+            .replace(PRELOADS, "\n    ".join(preloads).encode())
+            .replace(MODULES, json.dumps(later).encode())
+        )
+
+    @cached_property
+    def imports(self) -> Imports:
+        """Return which module imports which."""
+        scripts = {path: body for path, body in self._others if path.endswith(".js")}
+        return Imports({path: sent(path, body).decode() for path, body in scripts.items()})
 
     @property
     def _others(self) -> list[tuple[str, bytes]]:

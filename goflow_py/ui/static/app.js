@@ -1,15 +1,18 @@
 /** The shell: navigation, the page of the address, the key, and what is said. */
 
 import { keyWanted, reachable } from "./core/api.js";
+import { preload } from "./core/preload.js";
 import { go, href, route } from "./core/router.js";
 import { useShortcuts } from "./core/shortcuts.js";
 import { isDark, toggleTheme } from "./core/theme.js";
 import { KeyDialog } from "./parts/key_dialog.js";
-import { Palette } from "./parts/palette.js";
+import { later } from "./parts/later.js";
 import { ProblemBox } from "./parts/problem.js";
-import { ShortcutList } from "./parts/shortcut_list.js";
 import { Toasts } from "./parts/toast.js";
 import { html, render, useEffect, useErrorBoundary, useState } from "./vendor/preact.js";
+
+const Palette = later(async () => (await import("./parts/palette.js")).Palette);
+const ShortcutList = later(async () => (await import("./parts/shortcut_list.js")).ShortcutList);
 
 /** @type {Record<string, () => Promise<{default: any}>>} */
 const PAGES = {
@@ -95,6 +98,7 @@ function Page() {
     mend();
     setMissing(null);
     const open = PAGES[page] ?? PAGES.executions;
+    preload(`pages/${page}.js`);
     open().then(
       (module) => isWanted && setLoaded({ page, View: module.default }),
       () =>

@@ -244,6 +244,15 @@ def test_a_page_loads_a_hundred_kib_at_most(page: str) -> None:
     assert sum(sizes.values()) <= PACKED_BYTES_MAX, (sum(sizes.values()), largest)
 
 
+@pytest.mark.parametrize("path", [*SHOWN, "pages/editor.js", "app.js", "reference/main.js"])
+def test_a_page_names_all_that_its_scripts_import_so_that_it_comes_at_once(path: str) -> None:
+    workers = {one for one in SITE.files if one.endswith("_worker.js")}
+    assert set(SITE.imports.closure(path)) == _loaded(path) - workers
+    body = SITE.pages["docs.html" if path.startswith("reference/") else "index.html"].body.decode()
+    for one in SITE.imports.closure(path):
+        assert at(one) in body, one
+
+
 @pytest.mark.skipif(not ESBUILD.exists(), reason="esbuild is not there; make check-ui installs it")
 def test_what_is_sent_runs_like_what_was_written(tmp_path: Path) -> None:
     ours = [path for path in SITE.files if path.endswith(".js") and not path.startswith("vendor/")]

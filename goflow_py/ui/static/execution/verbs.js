@@ -1,8 +1,8 @@
 /** The operators' verbs: a menu of them, and the dialog of each. */
 
+import { later } from "../parts/later.js";
 import { Menu } from "../parts/menu.js";
 import { html, useState } from "../vendor/preact.js";
-import { later } from "./later.js";
 import { VERBS, whyNot } from "./verb_rules.js";
 
 /** @typedef {import("./types.js").Execution} Execution */

@@ -1,7 +1,7 @@
 /** Parts of the page whose modules are fetched when they are first shown. */
 
-import { ProblemBox } from "../parts/problem.js";
 import { html, useEffect, useState } from "../vendor/preact.js";
+import { ProblemBox } from "./problem.js";
 
 /**
  * A part that stands for another one until that is there.
