@@ -80,6 +80,15 @@ class Store(Protocol):
         ``PAGE_BYTES_MAX``. Only an empty list says that none is left.
         """
 
+    async def history_back(
+        self, execution: str, *, before: int, limit: int, bytes_max: int | None = None
+    ) -> list[RecordRow]:
+        """Return the records that begin in front of seq *before*, newest first, at most *limit*.
+
+        As long as those of ``history``. The first one is found by its place, not by reading what
+        is behind it: the end of a history costs the same however long it is.
+        """
+
     async def newest_commit(self) -> tuple[str, int]:
         """Return the name of the order of commits, and the number of its newest record.
 

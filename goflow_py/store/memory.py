@@ -10,7 +10,6 @@ from goflow_py.errors import StartRefused
 from goflow_py.ports import (
     BatchRow,
     BlueprintRow,
-    CommitPage,
     EarlyRow,
     Filter,
     KeyRow,
@@ -20,7 +19,6 @@ from goflow_py.ports import (
     OpenRow,
     Page,
     QueueRow,
-    RecordRow,
     Taken,
     TaskFilter,
     Upload,
@@ -31,14 +29,13 @@ from goflow_py.ports import (
 from goflow_py.store import rules
 from goflow_py.store.bell import Bell
 from goflow_py.store.counting import Counting
+from goflow_py.store.ordered import Ordered
 from goflow_py.store.tables import Stored, Tables
 
 SCHEMA = 3
-LINE = "memory"
-"""Its order of commits goes with the process, and so does the key that seals cursors."""
 
 
-class MemoryStore(Counting):
+class MemoryStore(Ordered, Counting):
     """``ports.Store`` over dicts. What it holds outlives ``close``, not the process.
 
     Stores over the same *tables* are nodes of one cell, with leases and fencing between them.
@@ -112,20 +109,6 @@ class MemoryStore(Counting):
 
     async def heads(self, executions: Sequence[str]) -> list[bytes | None]:
         return [await self.head(execution) for execution in executions]
-
-    async def history(
-        self, execution: str, *, after: int, limit: int, bytes_max: int | None = None
-    ) -> list[RecordRow]:
-        stored = self._tables.executions.get(execution)
-        records = stored.records if stored else []
-        found = [record for record in records if record.seq > after][:limit]
-        return found[: rules.fitting((len(record.entries) for record in found), bytes_max)]
-
-    async def newest_commit(self) -> tuple[str, int]:
-        return LINE, self._tables.committed
-
-    async def commits(self, *, after: int, limit: int) -> CommitPage:
-        return self._tables.commits(after, limit)
 
     async def live(self, shards: Sequence[int], *, after: str, limit: int) -> list[bytes]:
         heads = [stored.head for stored in self._of(shards)]

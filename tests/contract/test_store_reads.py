@@ -70,6 +70,36 @@ async def test_so_many_bytes_of_a_history_are_read_and_one_record_in_any_case(st
         assert found == [first, second, third][:wanted]
 
 
+async def test_a_history_is_read_backwards_from_any_seq(store, make):
+    one, other = make.id(1), make.id(2)
+    await store.commit([make.start(one, seq=2), make.step(one, 3, 5), make.step(one, 6, 6)])
+    await store.commit([make.start(other, seq=9)])
+
+    async def seqs(before, limit=10):
+        return [row.seq for row in await store.history_back(one, before=before, limit=limit)]
+
+    assert await seqs(10**12) == await seqs(7) == [6, 5, 2]
+    assert await seqs(6) == [5, 2]
+    assert await seqs(5) == await seqs(4) == [5, 2], "a record counts from its first entry on"
+    assert await seqs(3) == [2]
+    assert await seqs(1) == [2]
+    assert await seqs(0) == []
+    assert await seqs(7, limit=2) == [6, 5]
+    assert await store.history_back(make.id(3), before=9, limit=10) == []
+    forwards = await store.history(one, after=-1, limit=10)
+    assert await store.history_back(one, before=7, limit=10) == forwards[::-1]
+
+
+async def test_so_many_bytes_are_read_backwards_and_one_record_in_any_case(store, make):
+    one = make.id(1)
+    await store.commit([make.start(one, seq=2), make.step(one, 3, 5), make.step(one, 6, 6)])
+    found = await store.history_back(one, before=7, limit=10)
+    size = len(found[0].entries)
+    for bytes_max, wanted in ((0, 1), (1, 1), (size, 1), (size + 1, 2), (1_000_000, 3)):
+        part = await store.history_back(one, before=7, limit=10, bytes_max=bytes_max)
+        assert part == found[:wanted]
+
+
 # ---------------------------------------------------------------- lists
 
 

@@ -176,6 +176,7 @@ class Twin:
         store = self.store
         seen = [await store.heads(IDS)]
         seen += [await store.history(one, after=-1, limit=99) for one in IDS]
+        seen += [await store.history_back(one, before=3, limit=99) for one in IDS]
         seen += [
             await store.name("p", kind, "s", name) for kind in ("idem", "key") for name in "ab"
         ]

@@ -122,6 +122,21 @@ SELECT length(entries) FROM history
 WHERE execution = :execution AND seq > :after
 ORDER BY seq LIMIT :limit;
 
+-- name: history_back
+-- The newest of them is the one that holds the seq in front, or the last of all.
+SELECT execution, first_seq, seq, at, hash, entries, epoch FROM history
+WHERE execution = :execution AND seq <= ifnull(
+  (SELECT min(seq) FROM history WHERE execution = :execution AND seq >= :before - 1), :before)
+  AND first_seq < :before
+ORDER BY seq DESC LIMIT :limit;
+
+-- name: history_back_sizes
+SELECT length(entries) FROM history
+WHERE execution = :execution AND seq <= ifnull(
+  (SELECT min(seq) FROM history WHERE execution = :execution AND seq >= :before - 1), :before)
+  AND first_seq < :before
+ORDER BY seq DESC LIMIT :limit;
+
 -- name: commit_line
 SELECT line FROM commit_line LIMIT 1;
 

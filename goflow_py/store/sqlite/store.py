@@ -10,7 +10,6 @@ from goflow_py.errors import StartRefused, Unavailable
 from goflow_py.ports import (
     BatchRow,
     BlueprintRow,
-    CommitPage,
     EarlyRow,
     Filter,
     KeyRow,
@@ -20,7 +19,6 @@ from goflow_py.ports import (
     OpenRow,
     Page,
     QueueRow,
-    RecordRow,
     Taken,
     TaskFilter,
     Upload,
@@ -30,11 +28,12 @@ from goflow_py.ports import (
 )
 from goflow_py.store import rules
 from goflow_py.store.bell import Bell
-from goflow_py.store.sqlite import backup, failures, jobs, lists, order, rows
+from goflow_py.store.sqlite import backup, failures, jobs, lists, rows
 from goflow_py.store.sqlite.changes import Order
 from goflow_py.store.sqlite.commit import commit, ends
 from goflow_py.store.sqlite.datafile import DataFile
 from goflow_py.store.sqlite.figures import Counting
+from goflow_py.store.sqlite.order import Ordered
 from goflow_py.store.sqlite.queries import SQL
 from goflow_py.store.sqlite.readers import Readers
 from goflow_py.store.sqlite.schema import SCHEMA, migrate, refuse
@@ -47,7 +46,7 @@ PROOF_BYTES = 1024 * 1024
 """What a ping writes after a refused write: as much as a large commit."""
 
 
-class SqliteStore(Counting):
+class SqliteStore(Ordered, Counting):
     """Durable to the last commit that returned: through kill -9, power loss and reboot.
 
     *on_fatal* is called on the event loop, once, when a sync failed: the server must end, for
@@ -129,18 +128,6 @@ class SqliteStore(Counting):
 
     async def heads(self, executions: Sequence[str]) -> list[bytes | None]:
         return [body for (body,) in await self._readers.all("heads", (rows.texts(executions),))]
-
-    async def history(
-        self, execution: str, *, after: int, limit: int, bytes_max: int | None = None
-    ) -> list[RecordRow]:
-        asked = {"execution": execution, "after": after, "limit": limit}
-        return await order.history(self._readers, asked, bytes_max)
-
-    async def newest_commit(self) -> tuple[str, int]:
-        return await order.newest(self._readers)
-
-    async def commits(self, *, after: int, limit: int) -> CommitPage:
-        return await order.page(self._readers, after=after, limit=limit)
 
     async def live(self, shards: Sequence[int], *, after: str, limit: int) -> list[bytes]:
         asked = {"shards": rows.texts(shards), "after": after, "limit": limit}

@@ -98,7 +98,17 @@ def test_queued_work_is_chosen_inside_an_index(connection, name, index):
 
 @pytest.mark.parametrize(
     "name",
-    ["history", "drain", "sweep", "tasks_by_assigned", "batches", "batches_in_project", "early"],
+    [
+        "history",
+        "history_back",
+        "history_back_sizes",
+        "drain",
+        "sweep",
+        "tasks_by_assigned",
+        "batches",
+        "batches_in_project",
+        "early",
+    ],
 )
 def test_a_page_is_read_in_the_order_of_its_index(connection, name):
     assert not [step for step in plan(connection, name) if "TEMP B-TREE" in step]
