@@ -204,21 +204,21 @@ class Items(Answer):
 
 
 class Attempt(Answer):
-    """One attempt of a piece of work."""
+    """One attempt of a piece of work; null is what is open, or too far back to be known."""
 
     task: str
-    action: str
-    kind: str
-    state: str
-    visit: int
+    action: str | None
+    kind: str | None
+    state: str | None
+    visit: int | None
     attempt: int
     worker: str
-    priority: int
-    skipped: list[str]
-    queued_at: str
-    due_at: str
-    started_at: str
-    queue_ms: int
+    priority: int | None
+    skipped: list[str] | None
+    queued_at: str | None
+    due_at: str | None
+    started_at: str | None
+    queue_ms: int | None
     ended_at: str | None
     deadline: str | None
     task_deadline: str | None
@@ -231,11 +231,10 @@ class Attempt(Answer):
 
 
 class Attempts(Items):
-    """The newest attempts, oldest first; ``earlier`` came before them, ``later`` were not read."""
+    """The newest attempts, oldest first; ``earlier`` came before them, null if not counted."""
 
     items: list[Attempt]  # type: ignore[assignment]
-    earlier: int
-    later: bool
+    earlier: int | None
 
 
 class Rows(Items):

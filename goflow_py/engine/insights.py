@@ -1,7 +1,7 @@
 """What the newest executions of a version did: its rows, states and workers, counted and timed."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -17,6 +17,7 @@ from goflow_py.engine.aside import aside
 from goflow_py.engine.catalog import Catalog
 from goflow_py.engine.fresh import Fresh
 from goflow_py.engine.heads import UNREADABLE
+from goflow_py.engine.past import Past
 from goflow_py.engine.statistics import STATS_EXECUTIONS_MAX, seconds
 from goflow_py.fsm.diagram import graph
 from goflow_py.ports import BlueprintRow, RecordRow, Store
@@ -25,7 +26,6 @@ INSIGHTS_EXECUTIONS_MAX = 500
 """Executions whose histories one answer reads, the newest."""
 INSIGHTS_BYTES_MAX = 32 * 1024 * 1024
 """Of these histories; older executions are left out when they are long."""
-RECORDS_PAGE = 500
 WORKERS_SHOWN_MAX = 50
 FAULTS = ("error", "timeout")
 
@@ -67,8 +67,8 @@ class Tally:
     oldest: int | None = None
     unreadable: int = 0
 
-    def add(self, entries: Iterable[Entry]) -> None:
-        """Count one execution."""
+    def add(self, entries: Iterable[Entry]) -> Iterator[None]:
+        """Count one execution; others may have a turn behind each entry."""
         table, actions, states = Table(), dict[str, str](), set[str]()
         entered = 0
         self.executions += 1
@@ -92,6 +92,7 @@ class Tally:
                         self.calls[worker].append(entry["ms"])
                 case _:
                     pass
+            yield
         table.seen_in.update(states)
 
 
@@ -142,7 +143,8 @@ class Insights:
     async def _tally(self, ids: Iterable[str]) -> Tally:
         tally, size = Tally(), 0
         for execution in ids:
-            records = await self._history(execution, INSIGHTS_BYTES_MAX - size)
+            past = Past(self._store, execution)
+            records = await _records(past, INSIGHTS_BYTES_MAX - size)
             if records is None:
                 break
             if not records:
@@ -150,22 +152,22 @@ class Insights:
             length = sum(len(record.entries) for record in records)
             size += length
             try:
-                tally.add(await aside(length, partial(_entries, records)))
+                for _ in tally.add(await aside(length, partial(_entries, records))):
+                    await past.pace.did(1)
             except UNREADABLE:
                 tally.unreadable += 1
         return tally
 
-    async def _history(self, execution: str, room: int) -> list[RecordRow] | None:
-        """Return all records of an execution; None when they are longer than *room*, in bytes."""
-        found: list[RecordRow] = []
-        after, size = -1, 0
-        while part := await self._store.history(execution, after=after, limit=RECORDS_PAGE):
-            found += part
-            after = part[-1].seq
-            size += sum(len(record.entries) for record in part)
-            if size > room:
-                return None
-        return found
+
+async def _records(past: Past, room: int) -> list[RecordRow] | None:
+    """Return all records of an execution; None when they are longer than *room*, in bytes."""
+    found: list[RecordRow] = []
+    async for record in past.records():
+        found.append(record)
+        room -= len(record.entries)
+        if room < 0:
+            return None
+    return found
 
 
 def _entries(records: Iterable[RecordRow]) -> list[Entry]:

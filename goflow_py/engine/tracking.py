@@ -1,6 +1,5 @@
 """Looking at executions: one, many, their histories, attempts and contexts."""
 
-import asyncio
 from typing import Any
 
 import orjson
@@ -9,9 +8,11 @@ from goflow_py.domain.execution import Execution
 from goflow_py.domain.history import Entry
 from goflow_py.domain.values import value
 from goflow_py.engine.attempt_views import AttemptViews
+from goflow_py.engine.attempt_window import window_of
 from goflow_py.engine.catalog import Catalog
 from goflow_py.engine.heads import UNREADABLE, damaged, readable, shown
 from goflow_py.engine.owner import Owner
+from goflow_py.engine.past import RECORDS_PAGE, Past, Room, entries_of
 from goflow_py.engine.sent import Sender
 from goflow_py.engine.views import (
     entry_view,
@@ -26,23 +27,14 @@ from goflow_py.fsm.events import awaiting, is_machine
 from goflow_py.fsm.fold import fold
 from goflow_py.ports import PAGE_BYTES_MAX, Filter, Page, RecordRow, Store
 
-RECORDS_PAGE = 500
-ENTRIES_MAX = 100_000
-"""Of one history, in one answer."""
-ENTRIES_BYTES_MAX = 64 * 1024 * 1024
-RECORDS_AT_ONCE = 50
-"""Some milliseconds of work; then others have a turn."""
-
 
 @value
 class Attempts:
-    """The newest attempts of what was read of a history, oldest first."""
+    """The newest attempts of an execution, oldest first."""
 
     items: list[dict[str, Any]]
-    earlier: int
-    """How many came before them."""
-    later: bool
-    """Whether the history goes on behind what was read."""
+    earlier: int | None
+    """How many came before them; None: not counted."""
 
 
 class Tracking:
@@ -134,34 +126,29 @@ class Tracking:
         ]
 
     async def attempts(self, execution: Execution) -> Attempts:
-        """Return the newest ``ATTEMPTS_SHOWN_MAX`` with what was sent and what came back.
-
-        What a request was made of is known by going through the history from its beginning, so
-        that of one that is too long the end is missing.
-        """
+        """Return the newest ``ATTEMPTS_SHOWN_MAX`` with what was sent and what came back."""
         sender = Sender(
             compiled=await self._compiled(execution),
             workers=await self._catalog.workers(execution.project, execution.activity),
             resolve=self._catalog.resolve,
             public_url=self._public_url,
         )
-        views = AttemptViews(then=_blank(execution), sender=sender)
-        count = size = 0
-        async for record in self._records(execution.id):
-            entries = _entries([record])
-            try:
-                views.record(entries)
-            except UNREADABLE as error:
-                raise damaged(execution.id) from error
-            count += len(entries)
-            size += len(record.entries)
-            if count > ENTRIES_MAX or size > ENTRIES_BYTES_MAX:
-                break
-        return Attempts(
-            items=list(views.found),
-            earlier=views.begun - len(views.found),
-            later=views.then.seq < execution.seq,
-        )
+        past = Past(self._store, execution.id)
+        try:
+            window = await window_of(past, execution)
+            views = AttemptViews(
+                then=window.then, sender=sender, state=window.then.state, is_cut=window.is_cut
+            )
+            async for record in past.records(after=window.begin - 1):
+                entries = entries_of(record)
+                part = [e for e in entries if window.begin <= e["seq"] <= execution.seq]
+                for done in views.record(part):
+                    await past.pace.did(done)
+            for done in views.rest(execution, window.begin):
+                await past.pace.did(done)
+        except UNREADABLE as error:
+            raise damaged(execution.id) from error
+        return Attempts(items=views.shown, earlier=window.earlier)
 
     async def context(self, execution: Execution, at: int | None) -> dict[str, Any]:
         """Return what expressions saw at the end of the record that holds seq *at*."""
@@ -171,7 +158,7 @@ class Tracking:
             if not 0 <= at <= execution.seq:
                 raise NotFound(f"the history ends at seq {execution.seq}")
             then = _blank(execution)
-            async for record in self._records(execution.id):
+            async for record in Past(self._store, execution.id).records():
                 fold(then, orjson.loads(record.entries))
                 if record.seq >= at:
                     break
@@ -192,11 +179,17 @@ class Tracking:
 
     async def graph(self, execution: Execution) -> dict[str, Any]:
         """Return the graph of its blueprint with the path that it took, and where it is."""
-        from goflow_py.fsm.diagram import graph, walked  # with its searches 10 ms of a start
+        from goflow_py.fsm.diagram import Walk, graph  # with its searches 10 ms of a start
 
-        drawn = graph(await self._compiled(execution))
-        shown = walked(drawn, execution, await self._all_entries(execution.id))
-        return {**shown, "path": [entry_view(step) for step in shown["path"]]}
+        walk = Walk(graph(await self._compiled(execution)))
+        path: list[bytes] = []
+        room = Room()
+        async for record in Past(self._store, execution.id).records():
+            path += [orjson.dumps(entry_view(step)) for step in walk.steps(entries_of(record))]
+            if room.ends_with(record):
+                break
+        # Written as it is read: of a long one nobody else would be served meanwhile.
+        return walk.shown(execution, orjson.Fragment(b"[" + b",".join(path) + b"]"))
 
     def output(self, execution: Execution) -> Any:
         """Return the result. Raises ``Conflict`` before the end."""
@@ -209,31 +202,9 @@ class Tracking:
     async def _compiled(self, execution: Execution) -> Compiled:
         return await self._catalog.compiled_for(execution)
 
-    async def _records(self, execution: str) -> Any:
-        after = -1
-        while records := await self._store.history(execution, after=after, limit=RECORDS_PAGE):
-            for number, record in enumerate(records, start=1):
-                yield record
-                if not number % RECORDS_AT_ONCE:
-                    await asyncio.sleep(0)  # noqa: TID251  # a turn for others: no time passes
-            after = records[-1].seq
-
-    async def _all_entries(self, execution: str) -> list[Entry]:
-        found: list[Entry] = []
-        size = 0
-        async for record in self._records(execution):
-            found += orjson.loads(record.entries)
-            size += len(record.entries)
-            if len(found) > ENTRIES_MAX or size > ENTRIES_BYTES_MAX:
-                break
-        return found
-
 
 def _entries(records: list[RecordRow]) -> list[Entry]:
-    try:
-        return [entry for record in records for entry in orjson.loads(record.entries)]
-    except UNREADABLE as error:
-        raise damaged(records[0].execution) from error
+    return [entry for record in records for entry in entries_of(record)]
 
 
 def _blank(execution: Execution) -> Execution:

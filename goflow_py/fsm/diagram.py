@@ -138,39 +138,50 @@ def _edge(edge: Edge) -> Json:
 # ---------------------------------------------------------------- an execution
 
 
-def walked(drawn: Json, execution: Execution, entries: Iterable[Entry]) -> Json:
-    """Return the graph with the path that an execution took, its visits, and where it is.
+class Walk:
+    """The path that an execution took through a graph, as its history is gone through."""
 
-    The state in which it is has the status of each task of this visit, and the ids of children.
-    """
-    steps = [_step(entry) for entry in entries if entry["type"] == "transition"]
-    edges: dict[tuple[str, str, str, str], str] = {}
-    for edge in drawn["edges"]:
-        edges.setdefault((edge["from"], edge["event"], edge["action"], edge["to"]), edge["id"])
-    taken: dict[str, int] = {}
-    for step in steps:
-        edge_id = edges.get((step["from"], step["event"], step["action"], step["to"]))
-        step["edge"] = edge_id
-        if edge_id is not None:
-            taken[edge_id] = taken.get(edge_id, 0) + 1
-    visits = {INIT: 1, **execution.visits}
-    return {
-        **drawn,
-        "execution": execution.id,
-        "status": str(execution.status),
-        "current": execution.state,
-        "path": steps,
-        "nodes": [
-            {
-                **node,
-                "visits": visits.get(node["id"], 0),
-                "current": node["id"] == execution.state,
-                **(_now(node, execution) if node["id"] == execution.state else {}),
-            }
-            for node in drawn["nodes"]
-        ],
-        "edges": [{**edge, "taken": taken.get(edge["id"], 0)} for edge in drawn["edges"]],
-    }
+    def __init__(self, drawn: Json) -> None:
+        self._drawn = drawn
+        self._edges: dict[tuple[str, str, str, str], str] = {}
+        for edge in drawn["edges"]:
+            row = edge["from"], edge["event"], edge["action"], edge["to"]
+            self._edges.setdefault(row, edge["id"])
+        self._taken: Counter[str] = Counter()
+
+    def steps(self, entries: Iterable[Entry]) -> list[Json]:
+        """Go on by *entries*; return the steps among them, each with its edge."""
+        steps = [_step(entry) for entry in entries if entry["type"] == "transition"]
+        for step in steps:
+            edge = self._edges.get((step["from"], step["event"], step["action"], step["to"]))
+            step["edge"] = edge
+            if edge is not None:
+                self._taken[edge] += 1
+        return steps
+
+    def shown(self, execution: Execution, path: Any) -> Json:
+        """Return the graph with *path*, the visits of each node, and where the execution is.
+
+        The state in which it is has the status of each task of this visit, and the ids of children.
+        """
+        drawn, visits = self._drawn, {INIT: 1, **execution.visits}
+        return {
+            **drawn,
+            "execution": execution.id,
+            "status": str(execution.status),
+            "current": execution.state,
+            "path": path,
+            "nodes": [
+                {
+                    **node,
+                    "visits": visits.get(node["id"], 0),
+                    "current": node["id"] == execution.state,
+                    **(_now(node, execution) if node["id"] == execution.state else {}),
+                }
+                for node in drawn["nodes"]
+            ],
+            "edges": [{**edge, "taken": self._taken[edge["id"]]} for edge in drawn["edges"]],
+        }
 
 
 def _now(node: Json, execution: Execution) -> Json:
@@ -211,4 +222,4 @@ def _step(entry: Entry) -> Json:
     return {name: entry[name] for name in names}
 
 
-__all__ = ["dot", "graph", "mermaid", "walked"]
+__all__ = ["Walk", "dot", "graph", "mermaid"]

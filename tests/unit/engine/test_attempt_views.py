@@ -1,6 +1,5 @@
 """Attempts as they are shown: what was sent, by the very keys it was sent with."""
 
-import asyncio
 import shlex
 from typing import Any
 
@@ -9,7 +8,7 @@ import pytest
 
 from goflow_py.domain.durations import rfc3339
 from goflow_py.domain.execution import Execution
-from goflow_py.engine import attempt_views, tracking
+from goflow_py.engine import attempt_views
 from goflow_py.engine.attempts import BODY_KEPT_BYTES
 from goflow_py.engine.sent import NO_SPAN, SIGNATURE
 from goflow_py.testing import answer
@@ -217,7 +216,6 @@ async def test_the_newest_attempts_are_shown_and_the_others_counted(
     monkeypatch.setattr(attempt_views, "ATTEMPTS_SHOWN_MAX", 2)
     found = await engine.it.tracking.attempts(await engine.read(execution))
     assert ([one["attempt"] for one in found.items], found.earlier) == ([4, 5], 3)
-    assert found.later is False
 
 
 async def test_the_curl_line_asks_for_one_url_whatever_is_in_it(engine: Engine) -> None:
@@ -253,44 +251,3 @@ async def test_there_is_no_curl_line_to_an_alias_that_is_gone(make_engine: Any) 
     [attempt] = await shown(engine, execution)
     assert (attempt["request"]["url"], attempt["request"]["curl"]) == ("there", None)
     await engine.it.stop()
-
-
-async def looped(engine: Engine, visits: int) -> Execution:
-    """Return an execution that was in the same state that many times, and waits."""
-    left = iter(range(visits))
-    engine.transport.script = lambda *_: None if next(left, None) is None else answer()
-    document = {**doing(), "states": [{"name": "a", "on": {"success": "a"}}, "b"]}
-    await engine.upload(document, [worker("w")])
-    execution = await engine.start()
-    await engine.advance(1)
-    return execution
-
-
-async def test_what_a_long_history_leaves_out_is_said(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    execution = await looped(engine, 10)
-    monkeypatch.setattr(tracking, "ENTRIES_MAX", 20)
-    found = await engine.it.tracking.attempts(await engine.read(execution))
-    assert [one["visit"] for one in found.items] == list(range(1, len(found.items) + 1))
-    assert 0 < len(found.items) < 11
-    assert (found.earlier, found.later) == (0, True)
-
-
-async def test_others_go_on_while_a_long_history_is_read(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    execution = await looped(engine, 10)
-    monkeypatch.setattr(tracking, "RECORDS_AT_ONCE", 2)
-    turns = 0
-
-    async def others() -> None:
-        nonlocal turns
-        while True:
-            turns += 1
-            await asyncio.sleep(0)
-
-    beside = asyncio.create_task(others())
-    assert len(await shown(engine, execution)) == 11
-    beside.cancel()
-    assert turns >= 5

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from goflow_py.domain.blueprint import Blueprint
 from goflow_py.fsm.compile import Compiled, compile_blueprint
-from goflow_py.fsm.diagram import dot, graph, mermaid, walked
+from goflow_py.fsm.diagram import Walk, dot, graph, mermaid
 from goflow_py.fsm.table import diff, machine_rows, rows_view
 from tests.player import Player
 
@@ -70,11 +70,16 @@ def test_a_success_without_a_row_is_drawn_as_the_rule_that_it_is() -> None:
     assert (rule["from"], rule["event"], rule["to"], rule["rule"]) == ("a", "success", "done", "R4")
 
 
+def walked(player: Player) -> dict[str, Any]:
+    walk = Walk(graph(player.compiled))
+    return walk.shown(player.execution, walk.steps(player.entries))
+
+
 def test_an_execution_shows_its_path_its_visits_and_where_it_is() -> None:
     player = Player(DOCUMENT, workers=("a",)).start()
     player.send("go", 2)
     player.send("go", 2)
-    drawn = walked(graph(player.compiled), player.execution, player.entries)
+    drawn = walked(player)
     assert [(step["from"], step["to"]) for step in drawn["path"]] == [
         ("init", "a"),
         ("a", "b"),
@@ -197,7 +202,7 @@ def test_an_execution_shows_how_its_tasks_stand_and_its_children() -> None:
     player.end_task("more[1]")
     task = player.execution.tasks["kid"]
     task.facts = {**task.facts, "child": "id-of-the-child"}
-    drawn = walked(graph(player.compiled), player.execution, player.entries)
+    drawn = walked(player)
     node = next(node for node in drawn["nodes"] if node["current"])
     shown = {task["name"]: task for task in node["tasks"]}
     assert {name: task["status"] for name, task in shown.items()} == {
@@ -228,7 +233,7 @@ def test_a_failed_graph_shows_which_task_failed_and_which_were_cancelled() -> No
         workers=("call",),
     ).start()
     player.end_task("x", "error")
-    drawn = walked(graph(player.compiled), player.execution, player.entries)
+    drawn = walked(player)
     node = next(node for node in drawn["nodes"] if node["current"])
     assert {task["name"]: task["status"] for task in node["tasks"]} == {
         "call": "cancelled",
