@@ -371,6 +371,8 @@ class HistoryQuery(Query):
     """Which part of a history."""
 
     after: Annotated[Whole, Field(ge=0)] | None = None
+    before: Annotated[Whole, Field(ge=0)] | None = None
+    """Newest first; not with ``after``."""
     limit: Limit = 50
 
 

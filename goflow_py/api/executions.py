@@ -25,7 +25,7 @@ from goflow_py.domain.execution import Execution
 from goflow_py.engine.past import BYTES_AN_ENTRY, ENTRIES_MAX, Pace
 from goflow_py.engine.requests import StartRequest
 from goflow_py.engine.swm_view import instance, is_swm
-from goflow_py.errors import Invalid
+from goflow_py.errors import Invalid, MalformedRequest
 from goflow_py.ports import Filter
 
 READ = "execution:read"
@@ -160,12 +160,19 @@ async def delete(call: Call) -> Reply:
     errors=(404,),
 )
 async def history(call: Call) -> Reply:
-    """Return the history behind seq ``after``, oldest first."""
+    """Return the history behind seq ``after``, or newest first that in front of ``before``."""
     query = call.query(HistoryQuery)
+    tracking, found = call.door.orchestrator.tracking, await _execution(call)
+    if query.before is not None:
+        if query.after is not None:
+            raise MalformedRequest(
+                "'after' goes forwards and 'before' goes backwards: send one of them",
+                code="bad_parameter",
+            )
+        items, more = await tracking.history_back(found, before=query.before, limit=query.limit)
+        return page(call, items, None if more is None else str(more), name="before")
     after = -1 if query.after is None else query.after
-    items, more = await call.door.orchestrator.tracking.history(
-        await _execution(call), after=after, limit=query.limit
-    )
+    items, more = await tracking.history(found, after=after, limit=query.limit)
     return page(call, items, None if more is None else str(more), name="after")
 
 

@@ -106,6 +106,24 @@ class Tracking:
             more = shown[-1]["seq"]
         return [entry_view(entry) for entry in shown], more
 
+    async def history_back(
+        self, execution: Execution, *, before: int, limit: int
+    ) -> tuple[list[dict[str, Any]], int | None]:
+        """Return entries in front of seq *before*, newest first, and the seq to go on from.
+
+        Fewer than *limit* when they are long (``PAGE_BYTES_MAX``).
+        """
+        found: list[Entry] = []
+        at, size = min(before, execution.seq + 1), 0
+        async for record in Past(self._store, execution.id).back(before=at):
+            found += [e for e in reversed(entries_of(record)) if e["seq"] < at]
+            size += len(record.entries)
+            if len(found) >= limit or size >= PAGE_BYTES_MAX:
+                break
+        shown = found[:limit]
+        more = shown[-1]["seq"] if shown and shown[-1]["seq"] > 0 else None
+        return [entry_view(entry) for entry in shown], more
+
     async def next_entries(
         self, execution: Execution, *, after: int, bytes_max: int
     ) -> list[dict[str, Any]]:

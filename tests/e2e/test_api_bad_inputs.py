@@ -100,6 +100,7 @@ WRONG_QUERIES = [
     (f"{NOBODY}?wait=long", 400),
     (f"{NOBODY}?wait=-1", 400),
     (f"{NOBODY}/history?after=-2", 400),
+    (f"{NOBODY}/history?before=-2", 400),
     (f"{NOBODY}/context?at=x", 400),
     (f"{NOBODY}/history", 404),
     ("/v1/executions/not-an-id", 404),

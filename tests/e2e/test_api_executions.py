@@ -182,6 +182,24 @@ def final_failure(url: str) -> dict[str, Any]:
     }
 
 
+async def test_the_history_is_paged_from_its_end(shop: Api) -> None:
+    execution = await start(shop, "quick", {"a": 1})
+    ended = await shop.until(execution["id"], "completed")
+    place = f"/v1/executions/{execution['id']}/history"
+    whole = (await shop.good("GET", f"{place}?limit=500"))["items"]
+    seen, path = [], f"{place}?before={ended['revision'] + 1}&limit=3"
+    while path:
+        answer = await shop("GET", path)
+        assert 0 < len(answer.body["items"]) <= 3
+        seen += answer.body["items"]
+        assert answer.body["next"] in (None, str(seen[-1]["seq"]))
+        path = answer.headers.get("Link", "").partition(">")[0].lstrip("<")
+    assert seen == whole[::-1]
+    assert (await shop.good("GET", f"{place}?before=999999999999"))["items"] == whole[::-1]
+    assert (await shop.good("GET", f"{place}?before=0")) == {"items": [], "next": None}
+    (await shop("GET", f"{place}?before=5&after=1")).problem(400, "bad_parameter")
+
+
 async def test_an_ended_execution_can_be_deleted(shop: Api) -> None:
     execution = await start(shop, "order", {"order": "o"})
     place = f"/v1/executions/{execution['id']}"

@@ -242,3 +242,22 @@ async def test_who_holds_a_task_is_shown_however_long_ago_it_was_claimed(
     [found] = (await attempts(engine, execution)).items
     for name in ("worker", "startedAt", "deadline", "request", "state", "visit"):
         assert found[name] == whole[name] is not None
+
+
+# ---------------------------------------------------------------- pages backwards
+
+
+@pytest.mark.parametrize("limit", [1, 3, 500])
+async def test_a_history_is_paged_backwards(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
+    execution = await looped(engine, 5)
+    monkeypatch.setattr(past, "RECORDS_PAGE", 2)
+    found: list[dict[str, Any]] = []
+    before: int | None = execution.seq + 1_000
+    while before is not None:
+        part, before = await engine.it.tracking.history_back(execution, before=before, limit=limit)
+        assert 0 < len(part) <= limit
+        found += part
+    assert found[::-1] == await engine.entries(execution)
+    assert await engine.it.tracking.history_back(execution, before=0, limit=5) == ([], None)
