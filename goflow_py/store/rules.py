@@ -77,7 +77,7 @@ def _flawed_queue(execution: str, queue: Sequence[QueueRow]) -> str | None:
         if row.kind not in KINDS or row.status not in STATUSES:
             return f"the task {row.task} cannot be {row.status} for a {row.kind} worker"
         # Here, for a later write of the batch may replace the row before a column refuses it.
-        reason = _unfit_row(row)
+        reason = unfit_row(row)
         if reason is not None:
             return reason
         tasks.add(row.task)
@@ -106,13 +106,14 @@ def unfit(write: Write) -> str | None:
     rows: list[HeadRow | RecordRow | Name | QueueRow] = [write.head, *write.records]
     rows += [*write.names, *write.freed, *(write.queue or ())]
     for row in rows:
-        reason = _unfit_row(row)
+        reason = unfit_row(row)
         if reason is not None:
             return reason
     return None
 
 
-def _unfit_row(row: HeadRow | RecordRow | Name | QueueRow) -> str | None:
+def unfit_row(row: HeadRow | RecordRow | Name | QueueRow) -> str | None:
+    """Say which value of *row* no column can hold; None when all fit."""
     for field in fields(row):
         reason = _unfit_value(field.name, getattr(row, field.name))
         if reason is not None:

@@ -4,7 +4,7 @@ import sqlite3
 from dataclasses import dataclass
 
 from goflow_py.ports import HeadRow, Write
-from goflow_py.store.sqlite import rows
+from goflow_py.store import rows
 from goflow_py.store.sqlite.queries import SQL
 
 

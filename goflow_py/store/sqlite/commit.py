@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 import orjson
 
 from goflow_py.ports import Committed, Fenced, Name, Poisonous, Taken, Verdict, Write
-from goflow_py.store import rules
-from goflow_py.store.sqlite import failures, rows
+from goflow_py.store import rows, rules
+from goflow_py.store.sqlite import failures
 from goflow_py.store.sqlite.changes import Changes, Order, Standing
 from goflow_py.store.sqlite.queries import SQL
 

@@ -4,13 +4,10 @@ It lets go of Python meanwhile, so that everybody else's requests go on.
 """
 
 from dataclasses import asdict
-from typing import Any
 
-from goflow_py.ports import Figures, FiguresFilter, Slot
+from goflow_py.ports import Figures, FiguresFilter
+from goflow_py.store import rows as row_values
 from goflow_py.store.sqlite.readers import Readers
-
-WHOLE = -1
-"""The number that stands for all slots."""
 
 
 class Counting:
@@ -24,22 +21,7 @@ class Counting:
         """Count what began and what ended, among the newest executions."""
         leader = "activity" if which.activity is not None else "project"
         leader = "all" if which.project is None else leader
-        found = await self._readers.all(f"figures_by_{leader}", asdict(which))
-        looked, oldest, slots = 0, None, dict[int, dict[str, Any]]()
-        counts = dict.fromkeys(("started", "completed", "failed", "cancelled"), 0)
-        for what, slot, number in found:
-            if what == "looked":
-                looked, oldest = slot, number
-                continue
-            slots.setdefault(slot, {})[what] = number
-            if what in counts:
-                counts[what] += number
-        return Figures(
-            looked=looked,
-            oldest=oldest,
-            whole=Slot(**counts, **slots.pop(WHOLE, {})),
-            slots={number: Slot(**facts) for number, facts in sorted(slots.items())},
-        )
+        return row_values.figures(await self._readers.all(f"figures_by_{leader}", asdict(which)))
 
     async def newest(
         self, project: str, activity: str, version: int, *, since: int, rows: int, limit: int

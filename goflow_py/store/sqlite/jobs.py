@@ -4,8 +4,7 @@ import sqlite3
 from collections.abc import Sequence
 
 from goflow_py.ports import BlueprintRow, Message, Name, Taken, Upload
-from goflow_py.store import rules
-from goflow_py.store.sqlite import rows
+from goflow_py.store import rows, rules
 from goflow_py.store.sqlite.queries import SQL
 
 PURGE_RECORDS_MAX = 2_000

@@ -6,8 +6,7 @@ from typing import Any
 import orjson
 
 from goflow_py.ports import Filter, Page, TaskFilter
-from goflow_py.store import rules
-from goflow_py.store.sqlite import rows
+from goflow_py.store import rows, rules
 from goflow_py.store.sqlite.readers import Readers
 
 LIST_ROWS_MAX = 50_000

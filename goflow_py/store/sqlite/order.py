@@ -3,8 +3,7 @@
 from typing import Any
 
 from goflow_py.ports import COMMITS_BYTES_MAX, CommitPage, RecordRow
-from goflow_py.store import rules
-from goflow_py.store.sqlite import rows
+from goflow_py.store import rows, rules
 from goflow_py.store.sqlite.readers import Readers
 
 

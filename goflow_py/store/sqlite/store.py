@@ -26,9 +26,9 @@ from goflow_py.ports import (
     Verdict,
     Write,
 )
-from goflow_py.store import rules
+from goflow_py.store import rows, rules
 from goflow_py.store.bell import Bell
-from goflow_py.store.sqlite import backup, failures, jobs, lists, rows
+from goflow_py.store.sqlite import backup, failures, jobs, lists
 from goflow_py.store.sqlite.changes import Order
 from goflow_py.store.sqlite.commit import commit, ends
 from goflow_py.store.sqlite.datafile import DataFile

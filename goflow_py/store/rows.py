@@ -1,4 +1,4 @@
-"""Rows to values and back. The order of the columns is that of ``queries.sql``."""
+"""Rows to values and back. The order of the columns is that of each ``queries.sql``."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,6 +10,7 @@ from goflow_py.ports import (
     BlueprintRow,
     CommitRow,
     EarlyRow,
+    Figures,
     HeadRow,
     KeyRow,
     LimitsRow,
@@ -18,10 +19,13 @@ from goflow_py.ports import (
     OpenRow,
     QueueRow,
     RecordRow,
+    Slot,
 )
 from goflow_py.store import rules
 
 Row = tuple[Any, ...]
+WHOLE = -1
+"""The number that stands for all slots of figures."""
 
 
 def texts(values: Sequence[Any]) -> str:
@@ -294,6 +298,25 @@ def limits(row: Row) -> LimitsRow:
         starts_per_second=starts_per_second,
         max_open_calls=max_open_calls,
         max_stored_bytes=max_stored_bytes,
+    )
+
+
+def figures(found: Sequence[Row]) -> Figures:
+    """Return the rows of ``figures``, each (what, slot, value)."""
+    looked, oldest, slots = 0, None, dict[int, dict[str, Any]]()
+    counts = dict.fromkeys(("started", "completed", "failed", "cancelled"), 0)
+    for what, slot, number in found:
+        if what == "looked":
+            looked, oldest = slot, number
+            continue
+        slots.setdefault(slot, {})[what] = number
+        if what in counts:
+            counts[what] += number
+    return Figures(
+        looked=looked,
+        oldest=oldest,
+        whole=Slot(**counts, **slots.pop(WHOLE, {})),
+        slots={number: Slot(**facts) for number, facts in sorted(slots.items())},
     )
 
 
