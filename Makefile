@@ -89,7 +89,7 @@ budget: $(READY) ## Where the CPU of an execution goes
 
 lock: $(READY) ## Renew the lock files; ARGS=--upgrade takes newer versions
 	@$(PIP) install '$(UV)'
-	@$(LOCK) $(ARGS) pyproject.toml --extra js --output-file requirements.lock
+	@$(LOCK) $(ARGS) pyproject.toml --extra js --extra postgres --output-file requirements.lock
 	@$(LOCK) $(ARGS) pyproject.toml --extra dev --group build --output-file requirements-dev.lock
 	@$(LOCK) $(ARGS) --group build --output-file requirements-build.lock
 

@@ -1,8 +1,15 @@
 """What holds for every test: no setting of the machine leaks in, no property races a clock."""
 
 import os
+from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from tests.postgres import Server
 
 # A loaded machine is slow, and that is no finding. CI draws the same examples every time.
 settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -30,3 +37,19 @@ SIZES = {
 for name in [name for name in os.environ if name.startswith("GOFLOW_")]:
     if name not in SIZES:
         del os.environ[name]
+
+
+@pytest.fixture(scope="session")
+def postgres() -> "Iterator[Server]":
+    """A PostgreSQL server, started when the first test asks for it."""
+    from tests.postgres import server
+
+    with server() as found:
+        yield found
+
+
+@pytest.fixture
+async def database(postgres: "Server") -> "AsyncIterator[str]":
+    """The address of a database that is this test's own."""
+    async with postgres.fresh() as url:
+        yield url

@@ -1,5 +1,6 @@
 """Every store behind one fixture, and what the contract's tests build their cases from."""
 
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from goflow_py.ports import (
     Write,
 )
 from goflow_py.store.memory import MemoryStore
+from goflow_py.store.postgres import PostgresStore
 from goflow_py.store.sqlite import SqliteStore
 
 NOW = 1_800_000_000_000
@@ -29,10 +31,10 @@ TTL_MS = 10_000
 class Cell:
     """One store's memory, and the servers that come and go on it."""
 
-    def __init__(self, kind: str, path: Path) -> None:
+    def __init__(self, kind: str, store: Store) -> None:
         self.kind = kind
         self.now = NOW
-        self._store: Store = MemoryStore() if kind == "memory" else SqliteStore(path)
+        self._store = store
         self._opened = 0
 
     async def open(self) -> Store:
@@ -141,11 +143,23 @@ def make() -> Make:
     return Make()
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
 async def cell(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Cell]:
-    cell = Cell(request.param, tmp_path / "data" / "goflow.db")
-    yield cell
-    await cell.close()
+    async with contextlib.AsyncExitStack() as stack:
+        store: Store
+        match request.param:
+            case "memory":
+                store = MemoryStore()
+            case "sqlite":
+                store = SqliteStore(tmp_path / "data" / "goflow.db")
+            case _:
+                server = request.getfixturevalue("postgres")
+                url = await stack.enter_async_context(server.fresh())
+                # The contract's leases are by the times that it gives.
+                store = PostgresStore(url, has_own_time=False)
+        cell = Cell(request.param, store)
+        yield cell
+        await cell.close()
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Every store gives the same answers: random work on dicts and on SQLite, seen from outside."""
+"""Every store gives the same answers: random work on dicts and elsewhere, seen from outside."""
 
 import asyncio
 import tempfile
@@ -21,6 +21,7 @@ from goflow_py.ports import (
 )
 from goflow_py.store import rules
 from goflow_py.store.memory import MemoryStore
+from goflow_py.store.postgres import PostgresStore
 from goflow_py.store.sqlite import SqliteStore
 
 IDS = [f"01900000-0000-7000-8000-{n:010x}{n % 2:02x}" for n in range(4)]
@@ -215,23 +216,44 @@ def _twice(queue):
     return ("commit", [({**plain, "queue": [row]}, []), ({**plain, "queue": []}, [])])
 
 
+def _back_and_forth():
+    """Return two writes of one execution in one batch: a name is given back, and then taken."""
+    kind, [(first, _), (second, _)] = _twice("q")
+    name = Name(project="p", kind="key", scope="s", name="b", execution="")
+    return (kind, [({**first, "freed": [name]}, []), ({**second, "names": [name]}, [])])
+
+
 @given(work=st.lists(steps, min_size=1, max_size=12))
 @example(work=[_twice("\ud800")])  # a row that no column could hold was never written, so it passed
 @settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
 def test_random_work_looks_the_same_from_outside(work):
-    async def both(folder: Path) -> None:
-        twins = [Twin(MemoryStore()), Twin(SqliteStore(folder / "goflow.db"))]
-        try:
-            for twin in twins:
-                await twin.store.open(node="n", now=0, ttl_ms=10)
-                twin.epochs = await twin.store.claim(limit=256, now=0)
-            for step in work:
-                first, second = [await twin.do(step) for twin in twins]
-                assert first == second, step
-                assert await twins[0].look() == await twins[1].look(), step
-        finally:
-            for twin in twins:
-                await twin.store.close()
-
     with tempfile.TemporaryDirectory() as folder:
-        asyncio.run(both(Path(folder)))
+        asyncio.run(both(work, SqliteStore(Path(folder) / "goflow.db")))
+
+
+@given(work=st.lists(steps, min_size=1, max_size=12))
+@example(work=[_twice("\ud800")])
+@example(work=[_back_and_forth()])  # the name was there yet
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+def test_random_work_looks_the_same_in_a_database(postgres, work):
+    async def fresh() -> None:
+        async with postgres.fresh() as url:
+            await both(work, PostgresStore(url, has_own_time=False))
+
+    asyncio.run(fresh())
+
+
+async def both(work, store) -> None:
+    """Do the same work on dicts and on *store*."""
+    twins = [Twin(MemoryStore()), Twin(store)]
+    try:
+        for twin in twins:
+            await twin.store.open(node="n", now=0, ttl_ms=10)
+            twin.epochs = await twin.store.claim(limit=256, now=0)
+        for step in work:
+            first, second = [await twin.do(step) for twin in twins]
+            assert first == second, step
+            assert await twins[0].look() == await twins[1].look(), step
+    finally:
+        for twin in twins:
+            await twin.store.close()

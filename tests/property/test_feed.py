@@ -6,6 +6,7 @@ readers read a little, drop, and go on from the last id that they got.
 
 import asyncio
 import random
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from goflow_py.engine import feed as module
 from goflow_py.engine.feed import Feed, Part, Place, Tail, Which
 from goflow_py.ports import Committed, HeadRow, RecordRow, Store, Write
 from goflow_py.store.memory import MemoryStore
+from goflow_py.store.postgres import PostgresStore
 from goflow_py.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:
@@ -202,9 +204,15 @@ async def play(cell: Cell, *, steps: int, deletes: bool) -> list[Reader]:
     return readers
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
-    return MemoryStore() if request.param == "memory" else SqliteStore(tmp_path / "goflow.db")
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
+    if request.param == "memory":
+        yield MemoryStore()
+    elif request.param == "sqlite":
+        yield SqliteStore(tmp_path / "goflow.db")
+    else:
+        async with request.getfixturevalue("postgres").fresh() as url:
+            yield PostgresStore(url)
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,72 @@
+"""Where the database is, and how a session of a server begins."""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+import asyncpg
+
+CONNECT_SECONDS = 10.0
+CALL_SECONDS = 60.0
+"""After which a reading, or a small change, is given up."""
+IDLE_IN_TRANSACTION_MS = 5_000
+"""A node that stands still inside a transaction holds rows that others wait for."""
+NAME_BYTES_MAX = 63
+"""Of an application's name, in PostgreSQL."""
+
+READING = {
+    # Lists have conditions that are there or not: a plan is for the values it is given.
+    "plan_cache_mode": "force_custom_plan",
+    "statement_timeout": str(int(CALL_SECONDS * 1000)),
+}
+COMMITTING = {
+    # One plan for ever, into which no statistics of an empty table find their way: what a commit
+    # looks up, it looks up by a key.
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "enable_bitmapscan": "off",
+    # No timeout of the server's: it would cut the wait for a synchronous standby, and report the
+    # commit as done.
+    "statement_timeout": "0",
+}
+EVERY = {
+    "default_transaction_isolation": "read committed",
+    "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_MS),
+    "jit": "off",
+    # The server must notice that a node is gone: its session holds locks.
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "30000",
+}
+
+
+def shown(url: str) -> str:
+    """Return the address without its password and its options, for messages."""
+    parts = urlsplit(url)
+    user = f"{parts.username}@" if parts.username else ""
+    port = f":{parts.port}" if parts.port else ""
+    return f"{parts.scheme}://{user}{parts.hostname or ''}{port}{parts.path}"
+
+
+def application(role: str, node: str) -> str:
+    """Return the name of a session: *role* is ``writer`` or ``reader``."""
+    return f"goflow {role} {node}"[:NAME_BYTES_MAX]
+
+
+def options(role: str, node: str) -> dict[str, Any]:
+    """Return how sessions of a *role* are opened."""
+    own = COMMITTING if role == "writer" else READING
+    return {
+        "timeout": CONNECT_SECONDS,
+        "statement_cache_size": 200,
+        "max_cached_statement_lifetime": 0,
+        "max_cacheable_statement_size": 0,
+        "server_settings": {**EVERY, **own, "application_name": application(role, node)},
+    }
+
+
+async def connect(url: str, *, role: str, node: str) -> asyncpg.Connection:
+    """Open a session. Raises what the driver raises."""
+    return await asyncpg.connect(url, **options(role, node))

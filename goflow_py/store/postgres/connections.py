@@ -1,0 +1,129 @@
+"""The sessions that read, and that make the small changes beside the commits."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeVar
+
+import asyncpg
+
+from goflow_py.errors import GoFlowError, Unavailable
+from goflow_py.store import rules
+from goflow_py.store.postgres import address, failures
+from goflow_py.store.postgres.queries import SQL, Statement
+
+T = TypeVar("T")
+
+SESSIONS_MAX = 8
+IDLE_SECONDS = 300.0
+"""After which a session that nobody used is closed."""
+WAITING_MAX = 2_000
+"""Calls that wait for a session."""
+WAIT_SECONDS = 10.0
+CLOSE_SECONDS = 5.0
+"""That the calls under way get to end."""
+AGAIN_MAX = 5
+"""How often a change is tried that met another one."""
+NOTHING: Mapping[str, Any] = {}
+
+
+class Connections:
+    """A pool of sessions. What one committed, the next one sees."""
+
+    def __init__(self, url: str, node: str) -> None:
+        self._calls = 0
+        self._closed = False
+        self._pool = asyncpg.create_pool(
+            url,
+            min_size=0,
+            max_size=SESSIONS_MAX,
+            max_inactive_connection_lifetime=IDLE_SECONDS,
+            # Longer than the server's own: then it is the network, and the session is closed.
+            command_timeout=address.CALL_SECONDS + 5,
+            **address.options("reader", node),
+        )
+
+    async def open(self) -> None:
+        """Make ready; sessions are opened when they are needed."""
+        await self._pool
+
+    async def all(self, query: str, given: Mapping[str, Any] = NOTHING) -> list[tuple[Any, ...]]:
+        """Return all rows of a statement of ``queries.sql``."""
+        statement = SQL[query]
+        try:
+            return await self._with(lambda session: fetch(session, statement, given))
+        except failures.ERRORS as error:
+            raise failures.unreadable(error) from error
+
+    async def one(self, query: str, given: Mapping[str, Any] = NOTHING) -> tuple[Any, ...] | None:
+        """Return the first row; None when there is none."""
+        rows = await self.all(query, given)
+        return rows[0] if rows else None
+
+    async def change(self, query: str, given: Mapping[str, Any] = NOTHING) -> int:
+        """Run one statement; return how many rows it changed."""
+        return await self.write(lambda session: change(session, SQL[query], given))
+
+    async def transact(self, job: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
+        """Run *job* in a transaction; what it raises rolls back."""
+
+        async def whole(session: asyncpg.Connection) -> T:
+            async with session.transaction():
+                return await job(session)
+
+        return await self.write(whole)
+
+    async def write(self, job: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
+        """Run *job*, which is whole in itself."""
+        for _ in range(AGAIN_MAX):
+            try:
+                return await self._with(job)
+            except failures.AGAIN:
+                continue
+            except GoFlowError:
+                raise
+            except failures.ERRORS as error:
+                raise failures.unavailable(error) or error from error
+        raise Unavailable("the store is unavailable, the database is busy", code="store_busy")
+
+    async def close(self) -> None:
+        """Close what was opened, after the calls under way."""
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self._pool.close()
+        except failures.ERRORS:
+            self._pool.terminate()
+
+    async def _with(self, job: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
+        if self._closed:
+            raise rules.closed()
+        if self._calls >= WAITING_MAX:
+            raise Unavailable("too many calls wait for the database", code="store_busy")
+        self._calls += 1
+        try:
+            async with self._pool.acquire(timeout=WAIT_SECONDS) as session:
+                return await job(session)
+        except asyncpg.InterfaceError:
+            if self._closed:
+                raise rules.closed() from None
+            raise
+        finally:
+            self._calls -= 1
+
+
+async def fetch(
+    session: asyncpg.Connection, statement: Statement, given: Mapping[str, Any]
+) -> list[tuple[Any, ...]]:
+    """Return all rows of a statement."""
+    rows: list[Any] = await session.fetch(statement.text, *statement.values(given))
+    return rows
+
+
+async def change(
+    session: asyncpg.Connection, statement: Statement, given: Mapping[str, Any]
+) -> int:
+    """Run a statement; return how many rows it changed."""
+    done: str = await session.execute(statement.text, *statement.values(given))
+    return int(done.rpartition(" ")[2])

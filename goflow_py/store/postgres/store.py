@@ -1,0 +1,350 @@
+"""``ports.Store`` in PostgreSQL: one session that commits, a pool for all else."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from typing import Any, TypeVar
+
+import asyncpg
+
+from goflow_py.clock import Clock, SystemClock
+from goflow_py.errors import StartRefused
+from goflow_py.ports import (
+    BlueprintRow,
+    CommitPage,
+    Filter,
+    Message,
+    Name,
+    OpenRow,
+    Page,
+    QueueRow,
+    RecordRow,
+    Taken,
+    TaskFilter,
+    Upload,
+    Verdict,
+    Write,
+)
+from goflow_py.store import rows, rules
+from goflow_py.store.bell import Bell
+from goflow_py.store.postgres import address, copying, failures, jobs, lists, order, ownership
+from goflow_py.store.postgres.beside import Beside
+from goflow_py.store.postgres.commit import commit
+from goflow_py.store.postgres.connections import Connections, fetch
+from goflow_py.store.postgres.queries import SQL
+from goflow_py.store.postgres.schema import LINE_BYTES, SCHEMA, migrate
+from goflow_py.store.postgres.writer import Writer
+
+T = TypeVar("T")
+
+RUNNING = "running"
+"""The status whose executions have an index of their own."""
+MESSAGE = ("m_shard", "m_execution", "m_kind", "m_dedupe", "m_body", "m_at")
+
+
+class PostgresStore(Beside):
+    """Durable to the last commit that returned, as far as the database is.
+
+    *is_alone*: a lock keeps every other server out, and a start frees all shards. Without, any
+    number of servers share them by leases. *has_own_time*: leases are by the database's clock;
+    without, by the times that the calls give. *on_fatal* is called on the event loop, once, when
+    nobody can say what is stored, or another server has taken over: the server must end.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        is_alone: bool = True,
+        has_own_time: bool = True,
+        clock: Clock | None = None,
+        on_fatal: Callable[[], object] = lambda: None,
+    ) -> None:
+        self._url = url
+        self._is_alone = is_alone
+        self._has_own_time = has_own_time
+        self._clock = clock or SystemClock()
+        self._on_fatal = on_fatal
+        self._node = ""
+        self._ttl_ms = 0
+        self._bell = Bell()
+        self._open_writer: Writer | None = None
+        self._open_connections: Connections | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Tell whether only a new process may write again."""
+        return self._open_writer is not None and self._open_writer.failed
+
+    async def open(self, *, node: str, now: int, ttl_ms: int) -> None:
+        if self._open_writer is not None:
+            raise StartRefused("this store is open already: close it first")
+        self._node, self._ttl_ms, self._bell = node, ttl_ms, Bell()
+        self._open_writer = Writer(
+            self._url, node, is_alone=self._is_alone, clock=self._clock, on_fatal=self._on_fatal
+        )
+        place = address.shown(self._url)
+        try:
+            session = await self._open_writer.open()
+            line = self._clock.token_bytes(LINE_BYTES).hex()
+            await migrate(session, place, now=now, line=line)
+            if self._is_alone and not await self._open_writer.hold(session):
+                raise StartRefused(f"{place} is in use by another server: stop it first")
+            await ownership.register(
+                session, node, now=self._time(now), ttl_ms=ttl_ms, is_alone=self._is_alone
+            )
+            self._open_connections = Connections(self._url, node)
+            await self._open_connections.open()
+        except BaseException as error:
+            await self._shut()
+            if isinstance(error, StartRefused) or not isinstance(error, Exception):
+                raise
+            raise failures.refusal(place, error) from error
+
+    async def close(self) -> None:
+        if self._open_writer is None:
+            return
+        try:
+            await self._own(lambda session: ownership.leave(session, self._node))
+        except Exception:  # noqa: BLE001 - the next start, or the end of the lease, frees the shards
+            pass
+        finally:
+            await self._shut()
+
+    # ownership
+
+    async def heartbeat(self, *, now: int) -> bool:
+        time = self._time(now)
+        return await self._connections.write(
+            lambda session: ownership.heartbeat(session, self._node, now=time, ttl_ms=self._ttl_ms)
+        )
+
+    async def claim(self, *, limit: int, now: int) -> dict[int, int]:
+        time = self._time(now)
+        return await self._connections.write(
+            lambda session: ownership.claim(session, self._node, now=time, limit=limit)
+        )
+
+    async def release(self, shards: Sequence[int]) -> None:
+        given = {"node": self._node, "shards": list(shards)}
+        await self._connections.change("release", given)
+
+    # executions
+
+    async def commit(self, writes: Sequence[Write]) -> list[Verdict]:
+        return await _whole(commit(self._writer, writes)) if writes else []
+
+    async def head(self, execution: str) -> bytes | None:
+        row = await self._connections.one("head", {"execution": execution})
+        return None if row is None else bytes(row[0])
+
+    async def heads(self, executions: Sequence[str]) -> list[bytes | None]:
+        found = await self._connections.all("heads", {"ids": list(executions)})
+        return [body for (body,) in found]
+
+    async def history(
+        self, execution: str, *, after: int, limit: int, bytes_max: int | None = None
+    ) -> list[RecordRow]:
+        asked = {"execution": execution, "after": after, "limit": limit}
+        sizes = await self._connections.all("history_sizes", asked)
+        asked["limit"] = rules.fitting((size for (size,) in sizes), bytes_max)
+        return [rows.record(row) for row in await self._connections.all("history", asked)]
+
+    async def newest_commit(self) -> tuple[str, int]:
+        return await order.newest(self._connections)
+
+    async def commits(self, *, after: int, limit: int) -> CommitPage:
+        return await order.page(self._connections, after=after, limit=limit)
+
+    async def live(self, shards: Sequence[int], *, after: str, limit: int) -> list[bytes]:
+        asked = {"shards": list(shards), "after": after, "limit": limit}
+        return [body for (body,) in await self._connections.all("live", asked)]
+
+    async def due(
+        self, shards: Sequence[int], *, until: int, limit: int, after: tuple[int, str] = (0, "")
+    ) -> list[tuple[int, str, str]]:
+        asked = {"shards": list(shards), "until": until, "limit": limit}
+        asked |= {"wake": after[0], "one": after[1]}
+        found = await self._connections.all("due", asked)
+        return [(wake, execution, project) for wake, execution, project in found]
+
+    async def open_rows(self, status: str, *, after: str, limit: int) -> list[OpenRow]:
+        if status == RUNNING:
+            found = await self._connections.all("open_running", {"after": after, "limit": limit})
+        else:
+            asked = {"status": status, "after": int(after or 0), "limit": limit}
+            found = await self._connections.all("open_in_status", asked)
+        return [rows.open_row(row) for row in found]
+
+    async def wrong_tallies(self) -> list[tuple[str, int, int]]:
+        found = await self._connections.all("wrong_tallies")
+        return [(status, kept, counted) for status, kept, counted in found]
+
+    async def counts(self, project: str, activity: str) -> dict[int, dict[str, int]]:
+        counts: dict[int, dict[str, int]] = {}
+        asked = {"project": project, "activity": activity}
+        for version, status, count in await self._connections.all("counts", asked):
+            counts.setdefault(version, {})[status] = count
+        return counts
+
+    async def delete(self, execution: str) -> bool:
+        return await self._connections.transact(lambda session: jobs.delete(session, execution))
+
+    async def purge(self, *, before: int, limit: int) -> int:
+        return await self._connections.transact(lambda session: jobs.purge(session, before, limit))
+
+    # queued work
+
+    async def ready(
+        self, queues: Sequence[str], *, project: str | None, now: int, limit: int
+    ) -> list[QueueRow]:
+        asked = {"queues": sorted(set(queues)), "project": project, "now": now, "limit": limit}
+        return [rows.task(row) for row in await self._connections.all("ready", asked)]
+
+    async def next_due(self, queues: Sequence[str], *, project: str | None, now: int) -> int | None:
+        asked = {"queues": list(queues), "project": project, "now": now}
+        row = await self._connections.one("next_due", asked)
+        return None if row is None else row[0]
+
+    async def tasks(self, which: TaskFilter, *, limit: int, cursor: str | None) -> Page:
+        return await lists.tasks(self._connections, which, limit=limit, cursor=cursor)
+
+    # inbox
+
+    async def deliver(self, messages: Sequence[Message]) -> list[bool]:
+        sent = [rows.sent(message) for message in messages]
+        columns = list(zip(*sent, strict=True)) or [()] * len(MESSAGE)
+        given = dict(zip(MESSAGE, columns, strict=True))
+        added = await self._connections.write(lambda session: fetch(session, SQL["deliver"], given))
+        new = {tuple(row) for row in added}
+        answers = []
+        for message in messages:
+            place = (message.execution, message.kind, message.dedupe)
+            answers.append(place in new)
+            new.discard(place)
+        self._bell.ring()
+        return answers
+
+    async def drain(self, shards: Sequence[int], *, limit: int) -> list[Message]:
+        asked = {"shards": list(shards), "limit": limit}
+        return [rows.message(row) for row in await self._connections.all("drain", asked)]
+
+    def hints(self) -> AsyncIterator[None]:
+        return self._bell.listen()
+
+    # names
+
+    async def name(self, project: str, kind: str, scope: str, name: str) -> Name | None:
+        asked = {"project": project, "kind": kind, "scope": scope, "name": name}
+        row = await self._connections.one("name", asked)
+        return None if row is None else rows.name(row)
+
+    async def names(
+        self, project: str, kind: str, scope: str, *, after: str, limit: int
+    ) -> list[Name]:
+        asked = {"project": project, "kind": kind, "scope": scope, "after": after, "limit": limit}
+        return [rows.name(row) for row in await self._connections.all("names", asked)]
+
+    async def scopes(self, kind: str) -> list[tuple[str, str]]:
+        found = await self._connections.all("scopes", {"kind": kind})
+        return [(project, activity) for project, activity in found]
+
+    async def put_name(self, name: Name) -> Name | None:
+        return await self._connections.write(lambda session: jobs.take(session, name))
+
+    async def sweep(self, *, before: int, limit: int) -> int:
+        return await self._connections.change("sweep", {"before": before, "limit": limit})
+
+    # blueprints
+
+    async def upload(self, upload: Upload) -> BlueprintRow | Taken:
+        try:
+            return await self._connections.transact(lambda session: jobs.upload(session, upload))
+        except jobs.NameLost as lost:
+            return lost.taken
+
+    async def blueprint(
+        self, project: str, activity: str, version: int | None
+    ) -> BlueprintRow | None:
+        asked = {"project": project, "activity": activity, "version": version}
+        query = "latest_blueprint" if version is None else "blueprint"
+        row = await self._connections.one(query, asked)
+        return None if row is None else rows.blueprint(row)
+
+    async def blueprints(self, *, project: str | None, limit: int, cursor: str | None) -> Page:
+        after = ("", "") if cursor is None else rules.decode_cursor(cursor, str, str)
+        asked = {"project": project, "limit": limit + 1}
+        asked |= {"after_project": after[0], "after_activity": after[1]}
+        found = [rows.blueprint(row) for row in await self._connections.all("blueprints", asked)]
+        return rules.cut(found, limit, rules.name_of)
+
+    async def versions(self, project: str, activity: str) -> list[BlueprintRow]:
+        asked = {"project": project, "activity": activity}
+        return [rows.blueprint(row) for row in await self._connections.all("versions", asked)]
+
+    async def delete_version(self, project: str, activity: str, version: int) -> bool:
+        # Where commits are: none of this node comes between the question and the deletion.
+        return await self._own(
+            lambda session: jobs.delete_version(session, project, activity, version)
+        )
+
+    async def workers(self, project: str, activity: str) -> bytes | None:
+        row = await self._connections.one("workers", {"project": project, "activity": activity})
+        return None if row is None else bytes(row[0])
+
+    async def all_workers(self) -> list[tuple[str, str, bytes]]:
+        found = await self._connections.all("all_workers")
+        return [(project, activity, body) for project, activity, body in found]
+
+    # operations
+
+    async def ping(self) -> None:
+        await self._connections.change("ping")
+
+    async def stats(self) -> Mapping[str, Any]:
+        return {**await lists.stats(self._connections), "schema": SCHEMA}
+
+    async def backup(self, path: str) -> None:
+        await self._connections.write(lambda session: copying.copy(session, path))
+
+    @property
+    def _connections(self) -> Connections:
+        if self._open_connections is None:
+            raise rules.closed()
+        return self._open_connections
+
+    @property
+    def _writer(self) -> Writer:
+        if self._open_writer is None:
+            raise rules.closed()
+        return self._open_writer
+
+    def _time(self, now: int) -> int | None:
+        """Return the time of leases; None: the database has it."""
+        return None if self._has_own_time else now
+
+    async def _own(self, job: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
+        """Run *job* in a transaction of the session that commits."""
+        return await _whole(self._writer.transact(job))
+
+    async def _shut(self) -> None:
+        self._bell.close()
+        connections, self._open_connections = self._open_connections, None
+        writer, self._open_writer = self._open_writer, None
+        if connections is not None:
+            await connections.close()
+        if writer is not None:
+            await writer.close()
+
+    # Last, because below it ``list`` no longer means the type.
+    async def list(self, which: Filter, *, limit: int, cursor: str | None) -> Page:
+        return await lists.page(self._connections, which, limit=limit, cursor=cursor)
+
+
+async def _whole(work: Coroutine[Any, Any, T]) -> T:
+    """Do *work* to its end, also when whoever asked for it is cancelled."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        raise
