@@ -13,12 +13,11 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import uvloop
@@ -29,13 +28,14 @@ from goflow_py.api.files import files_for
 from goflow_py.api.log_lines import JsonLines, TextLines
 from goflow_py.api.metrics import Metrics
 from goflow_py.clock import Clock, SystemClock
-from goflow_py.config import Secrets, Settings
+from goflow_py.config import DATABASE, Secrets, Settings
 from goflow_py.engine.backoff import RetryDefaults
 from goflow_py.engine.limits import server_limits
 from goflow_py.engine.orchestrator import EngineOptions, Orchestrator
 from goflow_py.errors import StartRefused
 from goflow_py.ports import Store, Transport
 from goflow_py.scripting.pool import ScriptPool
+from goflow_py.store import private
 from goflow_py.transport.addresses import AddressPolicy
 from goflow_py.transport.http import HttpTransport
 
@@ -151,11 +151,12 @@ async def running(
         url = _url_of(settings, listener)
         mock = await stack.enter_async_context(_mock_workers(settings))
         metrics = Metrics()
+        key = await _server_key(settings, clock)
         orchestrator = Orchestrator(
             store=_store(settings, lambda: orchestrator.lost.set()),
             transport=transport or _transport(settings, listener),
             clock=clock,
-            options=_options(settings, url, mock, clock),
+            options=_options(settings, url, mock, key),
             observer=metrics,
             scripts=ScriptPool(clock),
         )
@@ -174,9 +175,9 @@ async def running(
             orchestrator.owner.memory.stop_waiting()
 
 
-def _options(settings: Settings, url: str, mock: str | None, clock: Clock) -> EngineOptions:
+def _options(settings: Settings, url: str, mock: str | None, key: bytes) -> EngineOptions:
     return EngineOptions(
-        token_key=_server_key(settings, clock),
+        token_key=key,
         public_url=settings.public_url or url,
         endpoints=dict(settings.endpoint),
         fallback_url=mock,
@@ -194,6 +195,11 @@ def _options(settings: Settings, url: str, mock: str | None, clock: Clock) -> En
 
 def _store(settings: Settings, on_fatal: Callable[[], object]) -> Store:
     # Only the one that is asked for: each takes 5 ms to import.
+    if settings.data.startswith(DATABASE):
+        with _driver():
+            from goflow_py.store.postgres import PostgresStore
+
+        return PostgresStore(settings.data, on_fatal=on_fatal)
     path = settings.data_path
     if path is None:
         from goflow_py.store.memory import MemoryStore
@@ -202,6 +208,19 @@ def _store(settings: Settings, on_fatal: Callable[[], object]) -> Store:
     from goflow_py.store.sqlite import SqliteStore
 
     return SqliteStore(path, on_fatal=on_fatal)
+
+
+@contextlib.contextmanager
+def _driver() -> Iterator[None]:
+    """Refuse the start when what is imported needs a driver that is not installed."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name != "asyncpg":
+            raise
+        raise StartRefused(
+            "data in PostgreSQL needs its driver: pip install 'goflow-py[postgres]'"
+        ) from None
 
 
 def _transport(settings: Settings, listener: socket.socket) -> Transport:
@@ -281,21 +300,17 @@ def _url_of(settings: Settings, listener: socket.socket) -> str:
 # ---------------------------------------------------------------- keys
 
 
-def _server_key(settings: Settings, clock: Clock) -> bytes:
+async def _server_key(settings: Settings, clock: Clock) -> bytes:
     """Return the key that signs callback tokens: the same for every start of this data."""
+    if settings.data.startswith(DATABASE):
+        with _driver():
+            from goflow_py.store.postgres import server_key
+
+        return await server_key(settings.data, clock.token_bytes(SERVER_KEY_BYTES), clock=clock)
     if settings.data_path is None:
         return clock.token_bytes(SERVER_KEY_BYTES)
     path = settings.data_path.with_name(settings.data_path.name + ".key")
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not path.exists():
-            _write_private(path, clock.token_bytes(SERVER_KEY_BYTES), replace=False)
-        key = path.read_bytes()
-    except OSError as error:
-        raise StartRefused(f"the server key {path} cannot be used: {error.strerror}") from error
-    if len(key) != SERVER_KEY_BYTES:
-        raise StartRefused(f"{path} is no server key: it has {len(key)} bytes, not 32")
-    return key
+    return private.kept(path, clock.token_bytes(SERVER_KEY_BYTES))
 
 
 async def _first_key(settings: Settings, access: Access, clock: Clock) -> None:
@@ -310,35 +325,11 @@ async def _first_key(settings: Settings, access: Access, clock: Clock) -> None:
     row, text = new_key(clock, project=None, scopes=SCOPES, description="the first key")
     try:
         # The file comes first: a key that nobody has read is replaced by the next start.
-        _write_private(path, f"{text}\n".encode(), replace=True)
+        private.write(path, f"{text}\n".encode(), replace=True)
     except OSError as error:
         raise StartRefused(f"the key file {path} cannot be written: {error.strerror}") from error
     await access.add(row)
     log.info("the first API key was written", extra={"file": str(path)})
-
-
-def _write_private(path: Path, content: bytes, *, replace: bool) -> None:
-    """Write a file that only its owner reads, whole or not at all."""
-    draft = path.with_name(f"{path.name}.{os.getpid()}.new")
-    draft.unlink(missing_ok=True)
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        if replace:
-            draft.replace(path)
-        else:
-            with contextlib.suppress(FileExistsError):  # another server was first
-                os.link(draft, path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 # ---------------------------------------------------------------- mock workers

@@ -23,7 +23,7 @@ from goflow_py.errors import StartRefused
 ENV_PREFIX = "GOFLOW_"
 SECRET_PREFIX = "GOFLOW_SECRET_"
 CLIENT_VARIABLES = frozenset({"GOFLOW_SERVER", "GOFLOW_KEY"})
-IN_MEMORY = "memory"
+IN_MEMORY, DATABASE = "memory", "postgresql://"
 MASK = "***"
 
 CONFIG_BYTES_MAX = 1_048_576
@@ -40,7 +40,7 @@ _HOST = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(\.{_LABEL})*\Z")
 # A comma parts two endpoints only before `ALIAS=scheme://`: a URL may have commas of its own.
 _NEXT_ENDPOINT = re.compile(r",(?=\s*[A-Za-z0-9_][A-Za-z0-9_.:-]*=[A-Za-z][A-Za-z0-9+.-]*://)")
 _COMMA = re.compile(",")
-_ODD_FILE = re.compile(r":|.*://")
+_ODD_FILE = re.compile(r":|(?!postgresql://).*://")
 _YES, _NO = ("", "1", "true", "yes", "on"), ("0", "false", "no", "off")
 
 
@@ -118,7 +118,7 @@ _BASE = _kind(
     lambda text: text.rstrip("/"),
 )
 # SQLite's own word for memory, and URLs, would silently become odd file names.
-_DATA = _kind("the path of a file, or the word memory", lambda text: not _ODD_FILE.match(text))
+_DATA = _kind("a file, a postgresql:// address, or memory", lambda text: not _ODD_FILE.match(text))
 _DIRECTORY = _kind("a directory that exists", lambda text: Path(text).is_dir(), Path)
 _FILE, _URL = _kind("the path of a file", lambda _: True, Path), _kind(_WEB, _is_url)
 _SECONDS, _RATE = _number(0.001, 3_600), _number(0.001, 1_000_000, "starts")
@@ -180,7 +180,7 @@ class Settings:
 
     host: str = _set("127.0.0.1", _ADDRESS, "Address to listen on; only loopback needs no keys.")
     port: int = _set(8080, _whole(0, 65_535), "Port to listen on; 0 takes any free one.")
-    data: str = _set("./goflow-data/goflow.db", _DATA, "The SQLite file; memory keeps nothing.")
+    data: str = _set("./goflow-data/goflow.db", _DATA, "The SQLite file, or PostgreSQL, or memory.")
     public_url: str | None = _set(None, _BASE, "Base of callback URLs; if none, where it listens.")
     endpoint: Mapping[str, str] = _set(_NONE, _ENDPOINTS, "Where an endpoint alias leads.")
     allow_target: tuple[str, ...] = _set((), _TARGETS, "Private network that workers may be in.")
@@ -210,8 +210,8 @@ class Settings:
 
     @property
     def data_path(self) -> Path | None:
-        """Return the SQLite file, or None when everything is kept in memory."""
-        return None if self.data == IN_MEMORY else Path(self.data)
+        """Return the SQLite file; None when the data is in memory, or in a database."""
+        return None if self.data == IN_MEMORY or DATABASE in self.data else Path(self.data)
 
     def source(self, name: str) -> str:
         """Return where the value of *name* comes from."""

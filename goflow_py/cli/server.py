@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 LISTS = {"endpoint": "ALIAS=URL", "allow_target": "CIDR|HOST"}
 """Flags that may be repeated."""
-METAVARS = {"workers_mock": "[SCRIPT]", "data": "FILE", "public_url": "URL"}
+METAVARS = {"workers_mock": "[SCRIPT]", "data": "FILE|URL", "public_url": "URL"}
 
 ConfigFile = Annotated[
     Path | None,

@@ -1,0 +1,127 @@
+"""A server on PostgreSQL, as its users run it: killed, cut off, started again; nothing is lost."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.e2e.test_kills import mock, soak
+from tests.harness import Mock, Server, ended, until
+from tests.postgres import Server as Postgres
+
+__all__ = ["mock"]  # the fixture
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+
+BLUEPRINT = {
+    "project": "shop",
+    "activity": "order",
+    "states": ["reserve", {"name": "hold", "on": {"paid": "nap"}}, "nap", "ship"],
+    "actions": [
+        {"name": "reserve", "type": "sync"},
+        {"name": "nap", "type": "delay", "seconds": 0.3},
+        {"name": "ship", "type": "sync", "input": {"n": "$.input.n"}},
+    ],
+    "transitions": [
+        {"current": "init", "event": "start", "next": "reserve"},
+        {"current": "reserve", "event": "success", "next": "hold"},
+        {"current": "nap", "event": "success", "next": "ship"},
+    ],
+}
+MANY = 12
+
+
+@pytest.fixture
+def url(postgres: Postgres) -> Iterator[str]:
+    with database(postgres) as found:
+        yield found
+
+
+@contextmanager
+def database(postgres: Postgres) -> Iterator[str]:
+    """Make a database for a while."""
+    fresh = postgres.fresh()
+    with asyncio.Runner() as runner:
+        found = runner.run(fresh.__aenter__())
+        try:
+            yield found
+        finally:
+            runner.run(fresh.__aexit__(None, None, None))
+
+
+def order(server: Server, mock: Mock) -> list[str]:
+    """Start executions that wait for an event; return their ids."""
+    workers = [
+        {"name": name, "workerEndpoint": f"{mock.url}/w", "retryCount": 5}
+        for name in ("reserve", "ship")
+    ]
+    answer = server.client.post("/v1/blueprints", json={**BLUEPRINT, "workers": workers})
+    assert answer.status_code == 201, answer.text
+    started = [
+        server.start("shop/order", {"n": n}, **{"Idempotency-Key": str(n)}) for n in range(MANY)
+    ]
+    ids = [one["id"] for one in started]
+    until(lambda: all(server.get(one)["state"] == "hold" for one in ids), "all wait")
+    return ids
+
+
+def pay(server: Server, execution: str) -> None:
+    """Send the event that an execution waits for."""
+    body = {"id": f"paid-{execution}", "name": "paid"}
+    answer = server.client.post(f"/v1/executions/{execution}/events", json=body)
+    assert answer.status_code in (200, 201, 202), answer.text
+
+
+def test_what_was_started_ends_behind_a_kill_and_every_rule_holds(url: str, mock: Mock) -> None:
+    server = Server(url)
+    ids = order(server, mock)
+    for execution in ids[: MANY // 2]:
+        pay(server, execution)
+    server.kill()
+    server = Server(url)
+    with ended(server):
+        again = server.start("shop/order", {"n": 0}, **{"Idempotency-Key": "0"})
+        assert again["id"] == ids[0], "the name of the start is known"
+        for execution in ids:
+            pay(server, execution)  # a repeat is told apart by its id
+        assert {server.end_of(one)["status"] for one in ids} == {"completed"}
+        report = server.client.get("/v1/admin/verify", timeout=60).json()
+        assert (report["breaches"], report["byStatus"]) == ([], {"completed": MANY})
+
+
+def test_a_second_server_is_refused_in_one_line(url: str) -> None:
+    server = Server(url)
+    with ended(server):
+        second = subprocess.run(
+            [sys.executable, "-m", "goflow_py", "serve", "--port", "0", "--data", url],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert second.returncode != 0
+        [line] = second.stderr.strip().splitlines()
+        assert "is in use by another server: stop it first" in line
+        assert server.client.get("/readyz").status_code == 200
+
+
+def test_20_kills_of_the_server_lose_nothing(url: str, mock: Mock) -> None:
+    soak(mock, url, 20)
+
+
+def test_crashes_of_the_database_lose_nothing_and_end_no_server(mock: Mock) -> None:
+    from tests.postgres import server as postgres
+
+    with postgres() as own, database(own) as url:
+
+        def crash(server: Server) -> Server:
+            own.stop("immediate")
+            own.start()
+            assert server.child.poll() is None
+            return server
+
+        soak(mock, url, int(os.environ.get("GOFLOW_CRASHES", "6")), crash=crash)
