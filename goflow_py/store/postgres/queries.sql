@@ -269,6 +269,23 @@ SELECT octet_length(entries) FROM history
 WHERE execution = :execution::text AND seq > :after::bigint
 ORDER BY seq LIMIT :limit::bigint;
 
+-- name: history_back
+-- The newest of them is the one that holds the seq in front, or the last of all.
+SELECT execution, first_seq, seq, at, hash, entries, epoch FROM history
+WHERE execution = :execution::text AND seq <= coalesce(
+  (SELECT min(seq) FROM history
+   WHERE execution = :execution::text AND seq >= :before::bigint - 1), :before::bigint)
+  AND first_seq < :before::bigint
+ORDER BY seq DESC LIMIT :limit::bigint;
+
+-- name: history_back_sizes
+SELECT octet_length(entries) FROM history
+WHERE execution = :execution::text AND seq <= coalesce(
+  (SELECT min(seq) FROM history
+   WHERE execution = :execution::text AND seq >= :before::bigint - 1), :before::bigint)
+  AND first_seq < :before::bigint
+ORDER BY seq DESC LIMIT :limit::bigint;
+
 -- name: commit_line
 -- The name changes with the timeline, too: a standby that was promoted may lack what was read of
 -- the server before, and gives its numbers to others.

@@ -145,9 +145,21 @@ class PostgresStore(Beside):
         self, execution: str, *, after: int, limit: int, bytes_max: int | None = None
     ) -> list[RecordRow]:
         asked = {"execution": execution, "after": after, "limit": limit}
-        sizes = await self._connections.all("history_sizes", asked)
-        asked["limit"] = rules.fitting((size for (size,) in sizes), bytes_max)
-        return [rows.record(row) for row in await self._connections.all("history", asked)]
+        return await self._records("history_sizes", "history", asked, bytes_max)
+
+    async def history_back(
+        self, execution: str, *, before: int, limit: int, bytes_max: int | None = None
+    ) -> list[RecordRow]:
+        asked = {"execution": execution, "before": before, "limit": limit}
+        return await self._records("history_back_sizes", "history_back", asked, bytes_max)
+
+    async def _records(
+        self, sized: str, query: str, asked: dict[str, Any], bytes_max: int | None
+    ) -> list[RecordRow]:
+        sizes = await self._connections.all(sized, asked)
+        fitting = rules.fitting((size for (size,) in sizes), bytes_max)
+        found = await self._connections.all(query, {**asked, "limit": fitting})
+        return [rows.record(row) for row in found]
 
     async def newest_commit(self) -> tuple[str, int]:
         return await order.newest(self._connections)
