@@ -23,7 +23,7 @@ def text(result: Mapping[str, Any]) -> str:
         parts.append("goflow against others, by round\n" + _ratios(samples))
     for name, part in result["workloads"].items():
         head = f"{name}: {part['about']} ({part['took_s']:.0f} s)"
-        parts.append(f"{head}\n{_aligned(cases(part['figures']))}")
+        parts.append(f"{head}\n{aligned(cases(part['figures']))}")
     absent = [f"  {why}" for why in result["absent"].values()]
     if absent:
         parts.append("\n".join(["Not here", *absent]))
@@ -39,7 +39,7 @@ def _levels(samples: Sequence[Figure]) -> str:
                 told = [merged([one[what] for one in own]) for what in NUMBERS]
                 sums = [str(sum(one[what] for one in own)) for what in COUNTS[:3]]
                 lines.append([str(level), name, *told, *sums])
-    return _aligned(lines)
+    return aligned(lines)
 
 
 def _ratios(samples: Sequence[Figure]) -> str:
@@ -51,7 +51,7 @@ def _ratios(samples: Sequence[Figure]) -> str:
             found = [ratio(samples, what, over, under, in_flight=level) for what in lines[0][2:]]
             if any(found):
                 lines.append([str(level), f"goflow/{other}", *map(_shown, found)])
-    return _aligned(lines)
+    return aligned(lines)
 
 
 def cases(figures: Sequence[Figure]) -> list[list[str]]:
@@ -96,7 +96,8 @@ def _plain(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def _aligned(lines: Sequence[Sequence[str]]) -> str:
+def aligned(lines: Sequence[Sequence[str]]) -> str:
+    """Return *lines* with their columns below each other."""
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     padded = ("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
     return "\n".join(f"  {line}" for line in padded)
