@@ -30,6 +30,8 @@ DATABASE_CORES_MIN = 4
 NODES_MIN = 3
 KEPT_HOURS = 6
 """For which ended executions are kept."""
+HERD_SHARE = 0.1
+"""Of those that are parked: so many wake at one moment."""
 CALLS = 3
 FAULT_S = 10.0
 OVERLOAD = 1.3
@@ -211,6 +213,13 @@ def drained_s(answer: Answer) -> float | None:
     return late[-1] + 1 - FAULT_S if late else 0.0
 
 
+def herd_s(one: Plan, figures: Figures) -> float:
+    """Return how long its nodes need for a part of the parked that wakes at once, a call each."""
+    work = one.case.parked * HERD_SHARE * figures["call_us"] / 1e6
+    each = (figures["start_us"] + CALLS * figures["call_us"]) / 1e6
+    return work / (one.nodes * one.cells - one.case.rate * each)
+
+
 # ---------------------------------------------------------------- words
 
 
@@ -221,6 +230,7 @@ def tables(known: Mapping[str, Fact], found: Model) -> list[tuple[str, Table]]:
         ("What to run, on PostgreSQL", _plans(found.plans)),
         (f"Nodes on one database of {DATABASE_CORES_MIN} cores, asked for more", _rising(found)),
         ("100,000/s when a transition costs more than the prototype's", _costs(found.costs)),
+        (f"A herd: {HERD_SHARE:.0%} of the parked wake at once, a call each", _herds(known, found)),
         (f"What a death does (at second {FAULT_S:g})", _deaths(found.deaths)),
         ("Second by second: executions that are open or wait, and p99", _over_time(found.deaths)),
     ]
@@ -260,6 +270,16 @@ def _costs(costs: Sequence[tuple[float, Plan]]) -> Table:
          _short(one.wal_mb_s * one.cells)]
         for times, one in costs
     ]  # fmt: skip
+
+
+def _herds(known: Mapping[str, Fact], found: Model) -> Table:
+    figures = {name: fact.value for name, fact in known.items()}
+    rows = [
+        [one.case.name, str(one.nodes * one.cells), _short(one.case.parked * HERD_SHARE),
+         _short(herd_s(one, figures) / 60)]
+        for one in found.plans if one.case.parked
+    ]  # fmt: skip
+    return [["executions/s, parked", "nodes", "wake", "minutes until all have had it"], *rows]
 
 
 def _deaths(played: Sequence[tuple[str, Answer]]) -> Table:

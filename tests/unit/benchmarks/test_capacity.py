@@ -206,6 +206,25 @@ def test_the_json_has_all_of_it(made: capacity.Model) -> None:
     assert {"drained_s", "name", "seconds"} <= value["deaths"][0].keys()
 
 
+def test_the_command_prints_every_table_or_json(
+    made: capacity.Model, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(capacity, "model", lambda known: made)
+    capacity.main([])
+    text = capsys.readouterr().out
+    assert all(title in text for title, _ in capacity.tables(facts(), made))
+    capacity.main(["--json"])
+    assert json.loads(capsys.readouterr().out)["plans"][0]["cells"] == 1
+
+
+def test_a_herd_takes_the_nodes_that_are_not_busy() -> None:
+    figures = {**KNOWN, "start_us": 100.0, "call_us": 100.0}
+    case = capacity.Case(name="", rate=5_000, parked=1_000_000)
+    found = capacity.plan(case, figures)
+    spare = found.nodes - 5_000 * 400 / 1e6
+    assert capacity.herd_s(found, figures) == pytest.approx(100_000 * 100 / 1e6 / spare)
+
+
 @pytest.mark.parametrize(
     ("value", "shown"),
     [(0, "0"), (None, "-"), (0.268, "0.27"), (1.06, "1.1"), (10, "10"), (99.6, "100"),
