@@ -222,6 +222,8 @@ class _Cell:
 
     def _let_go(self, node: _Node, stage: int, born: float, count: int) -> None:
         node.held[stage, born] -= count
+        if node.held[stage, born] < 0:
+            raise RuntimeError("the model is wrong: a node committed what it does not own")
         if not node.held[stage, born]:
             del node.held[stage, born]
 
