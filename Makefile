@@ -19,7 +19,7 @@ LOCK := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 \
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo run test check check-slow check-ui fix fix-ui shots soak lock clean
-.PHONY: bench bench-full bench-page peers guard budget .check-ui
+.PHONY: capacity bench bench-full bench-page peers guard budget .check-ui
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | awk -F'|' '{ printf "  make %-11s %s\n", $$1, $$2 }'
@@ -65,6 +65,9 @@ fix-ui: $(WEB_READY) ## Format the web pages, and mend what can be mended; needs
 shots: $(READY) ## Take the screenshots of the docs anew; needs Chromium
 	@mkdir -p docs/images
 	@SHOTS=docs/images $(PYTHON) -m pytest -q tests/browser $(ARGS)
+
+capacity: $(READY) ## What nodes and cells on PostgreSQL would take: a model; ARGS=--json
+	@$(PYTHON) -m benchmarks.capacity $(ARGS)
 
 soak: $(READY) ## Break it for hours and write docs/soak.md; ARGS="--scale 0.1" is a tenth of it
 	@$(PYTHON) -m tools.soak $(ARGS)
