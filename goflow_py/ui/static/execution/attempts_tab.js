@@ -13,7 +13,7 @@ import { UnfoldingList } from "./unfolding.js";
 
 const ROW_HEIGHT = 32;
 
-/** @param {{attempts: Attempt[], earlier: number, isRead: boolean}} props */
+/** @param {{attempts: Attempt[], earlier: number | null, isRead: boolean}} props */
 export function AttemptsTab({ attempts, earlier, isRead }) {
   const { attempt = null, failed = "" } = route.value.query;
   const rows = useMemo(() => {
@@ -31,7 +31,7 @@ export function AttemptsTab({ attempts, earlier, isRead }) {
     <div class="row chips">
       <button type="button" class="chip" aria-pressed=${failed === ""} onClick=${() => setQuery({ failed: "" })}>All ${count(attempts.length)}</button>
       <button type="button" class="chip" aria-pressed=${failed !== ""} onClick=${() => setQuery({ failed: "1" })}>Not successful</button>
-      ${earlier > 0 && html`<small>${count(earlier)} earlier ones are in the history only</small>`}
+      ${earlier !== 0 && html`<small>${earlier === null ? "the" : count(earlier)} earlier ones are in the history only</small>`}
       ${!isOpen && html`<small>the attempt of this address is not among these</small>`}
     </div>
     <${UnfoldingList}
@@ -56,7 +56,7 @@ function line({
   error,
 }) {
   return html`
-    <time class="number" datetime=${startedAt} title=${dateTime(startedAt)}>${timeOfDay(startedAt)}</time>
+    ${startedAt === null ? html`<span>–</span>` : html`<time class="number" datetime=${startedAt} title=${dateTime(startedAt)}>${timeOfDay(startedAt)}</time>`}
     <span class="what">${task} <small>#${attempt} · visit ${visit}</small></span>
     <${Status} status=${outcome ?? "open"} text=${outcome ?? "running"} />
     <span class="number took">${ms === null ? "" : span(ms)}</span>
@@ -88,12 +88,16 @@ function Detail({ attempt }) {
   const facts = [
     ["state", html`<code>${state}</code>`],
     ["action", html`<code>${action}</code> <small>${kind}</small>`],
-    ["queued", html`${timeOfDay(queuedAt)} <small>waited ${span(queueMs)}</small>`],
+    [
+      "queued",
+      queuedAt && html`${timeOfDay(queuedAt)} <small>waited ${span(queueMs ?? 0)}</small>`,
+    ],
     ["deadline", deadline && timeOfDay(deadline)],
     ["of all attempts", taskDeadline && timeOfDay(taskDeadline)],
     [
       "passed over",
-      skipped.length > 0 &&
+      skipped !== null &&
+        skipped.length > 0 &&
         skipped.map(
           (worker) => html`<a key=${worker} href=${href("workers")}><code>${worker}</code></a> `,
         ),

@@ -19,7 +19,7 @@ import { hasEnded } from "./verb_rules.js";
  * @property {any} why
  * @property {Graph | null} graph
  * @property {Attempt[]} attempts
- * @property {number} earlierAttempts
+ * @property {number | null} earlierAttempts
  * @property {boolean} hasAttempts whether they were read
  * @property {Entry[]} entries
  * @property {boolean} isLive
@@ -173,7 +173,7 @@ class Follower {
     }
   }
 
-  /** @param {{items: Attempt[], earlier: number}} answer */
+  /** @param {{items: Attempt[], earlier: number | null}} answer */
   #takeAttempts({ items, earlier }) {
     this.#set({ attempts: items, earlierAttempts: earlier, hasAttempts: true });
   }

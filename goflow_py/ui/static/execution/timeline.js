@@ -115,7 +115,8 @@ function withMarks(rows, first, last) {
 function attemptRows(attempts, now) {
   /** @type {Map<string, Attempt>} */
   const before = new Map();
-  return attempts.map((attempt) => {
+  const known = attempts.filter(({ startedAt }) => startedAt !== null);
+  return known.map((attempt) => {
     const work = `${attempt.visit}/${attempt.task}`;
     const previous = before.get(work);
     before.set(work, attempt);
@@ -133,8 +134,8 @@ function attemptRows(attempts, now) {
  */
 function attemptRow(attempt, previous, now) {
   const status = attempt.outcome ?? "open";
-  const started = Date.parse(attempt.startedAt);
-  const due = Date.parse(attempt.dueAt);
+  const started = Date.parse(attempt.startedAt ?? "");
+  const due = attempt.dueAt === null ? started : Date.parse(attempt.dueAt);
   const ended = attempt.endedAt === null ? Math.max(now, started) : Date.parse(attempt.endedAt);
   /** @type {Segment[]} */
   const segments = [];
@@ -168,7 +169,7 @@ function attemptRow(attempt, previous, now) {
 /**
  * A name for an attempt, as it stands in the address.
  *
- * @param {{visit: number, task: string, attempt: number, startedAt?: string}} attempt
+ * @param {{visit: number, task: string, attempt: number, startedAt?: string | null}} attempt
  */
 export function idOf({ visit, task, attempt }) {
   return `${visit}.${task}.${attempt}`;

@@ -40,7 +40,7 @@ const SIGNS = {
  * @param {object} props
  * @param {import("./types.js").Execution} props.execution
  * @param {import("./types.js").Attempt[]} props.attempts
- * @param {number} props.earlier
+ * @param {number | null} props.earlier
  * @param {import("./types.js").Entry[]} props.entries
  */
 export function TimelineCard({ execution, attempts, earlier, entries }) {
@@ -86,7 +86,7 @@ export function TimelineCard({ execution, attempts, earlier, entries }) {
           }
         </div>
       </div>
-      ${earlier > 0 && html`<p class="muted below">${count(earlier)} earlier attempts are in the history only.</p>`}
+      ${earlier !== 0 && html`<p class="muted below">${earlier === null ? "The" : count(earlier)} earlier attempts are in the history only.</p>`}
     </section>
   `;
 }

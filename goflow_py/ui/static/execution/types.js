@@ -58,11 +58,11 @@
  * @property {number} attempt
  * @property {string} worker
  * @property {number} priority
- * @property {string[]} skipped
- * @property {string} queuedAt
- * @property {string} dueAt
- * @property {string} startedAt
- * @property {number} queueMs
+ * @property {string[] | null} skipped
+ * @property {string | null} queuedAt null, here and below: it lies too far back to be read
+ * @property {string | null} dueAt
+ * @property {string | null} startedAt
+ * @property {number | null} queueMs
  * @property {string | null} endedAt
  * @property {string | null} deadline
  * @property {string | null} taskDeadline
