@@ -5,12 +5,12 @@ import { preload } from "./core/preload.js";
 import { go, href, route } from "./core/router.js";
 import { useShortcuts } from "./core/shortcuts.js";
 import { isDark, toggleTheme } from "./core/theme.js";
-import { KeyDialog } from "./parts/key_dialog.js";
 import { later } from "./parts/later.js";
 import { ProblemBox } from "./parts/problem.js";
 import { Toasts } from "./parts/toast.js";
 import { html, render, useEffect, useErrorBoundary, useState } from "./vendor/preact.js";
 
+const KeyDialog = later(async () => (await import("./parts/key_dialog.js")).KeyDialog);
 const Palette = later(async () => (await import("./parts/palette.js")).Palette);
 const ShortcutList = later(async () => (await import("./parts/shortcut_list.js")).ShortcutList);
 
