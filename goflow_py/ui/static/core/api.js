@@ -3,6 +3,7 @@
 import { computed, signal } from "../vendor/preact.js";
 import { curlOf, urlOf } from "./calls.js";
 import { noteServerTime } from "./clock.js";
+import { readJson } from "./exact.js";
 
 /** @typedef {import("./calls.js").Call} Call */
 /** @typedef {{status: number, headers: Headers, body: any, text: string}} Answer `text` is the body as it came */
@@ -136,5 +137,5 @@ export function newIdempotencyKey() {
  */
 function readAs(text, mediaType) {
   if (text === "") return undefined;
-  return /json/.test(mediaType) ? JSON.parse(text) : { detail: text };
+  return /json/.test(mediaType) ? readJson(text) : { detail: text };
 }

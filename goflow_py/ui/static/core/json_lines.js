@@ -99,7 +99,8 @@ export function sizeOf(value) {
  */
 function scalar(value) {
   if (typeof value === "string") return { kind: "string", text: JSON.stringify(value) };
-  if (typeof value === "number") return { kind: "number", text: String(value) };
+  if (typeof value === "number" || typeof value === "bigint")
+    return { kind: "number", text: String(value) };
   return { kind: "literal", text: String(value) };
 }
 

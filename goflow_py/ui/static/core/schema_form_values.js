@@ -1,5 +1,6 @@
 /** What happens to a value when a field of its form is changed, and which field an error is of. Pure. */
 
+import { exactly } from "./exact.js";
 import { plain, put } from "./schema_form.js";
 
 /**
@@ -108,7 +109,7 @@ function isSame(one, other) {
 
 /** @param {unknown} value @param {string} type */
 function isOfType(value, type) {
-  if (type === "integer") return Number.isInteger(value);
+  if (type === "integer") return isWhole(value);
   return typeOf(value) === type;
 }
 
@@ -119,7 +120,13 @@ function isOfType(value, type) {
  */
 export function typeOf(value) {
   if (value === null) return "null";
+  if (typeof value === "bigint") return "number";
   return Array.isArray(value) ? "array" : typeof value;
+}
+
+/** @param {unknown} value */
+function isWhole(value) {
+  return typeof value === "bigint" || Number.isInteger(value);
 }
 
 const REQUIRED = /^'(.*)' is a required property$/;
@@ -182,8 +189,8 @@ function characters(number) {
  * @param {unknown} value
  */
 function numberComplaint(schema, value) {
-  if (typeof value !== "number") return "this is no number";
-  if (schema.type === "integer" && !Number.isInteger(value)) return "a whole number, please";
+  if (typeof value !== "number" && typeof value !== "bigint") return "this is no number";
+  if (schema.type === "integer" && !isWhole(value)) return "a whole number, please";
   if (value < schema.minimum) return `at least ${schema.minimum}`;
   if (value > schema.maximum) return `at most ${schema.maximum}`;
   if (value <= schema.exclusiveMinimum) return `more than ${schema.exclusiveMinimum}`;
@@ -195,12 +202,12 @@ function numberComplaint(schema, value) {
  * What a field for numbers says: text that is none is kept, so that nothing typed is lost.
  *
  * @param {string} text
- * @returns {number | string | undefined}
+ * @returns {number | bigint | string | undefined}
  */
 export function numberOf(text) {
   if (text.trim() === "") return undefined;
   const number = Number(text);
-  return Number.isFinite(number) ? number : text;
+  return Number.isFinite(number) ? exactly(number, text.trim()) : text;
 }
 
 /**

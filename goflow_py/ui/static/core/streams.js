@@ -3,6 +3,7 @@
 import { authorization, keyWanted, reachable } from "./api.js";
 import { urlOf } from "./calls.js";
 import { EventReader } from "./events.js";
+import { readJson } from "./exact.js";
 
 const PAUSE_MS = 1_000;
 const PAUSE_MS_MAX = 15_000;
@@ -123,7 +124,7 @@ async function connect(follower, place, stopped) {
 function tell(follower, place, { id, name, data }) {
   if (id !== null) place.last = id;
   if (data === "") return false;
-  const value = JSON.parse(data);
+  const value = readJson(data);
   if (name === "reset") follower.onReset?.(value.reason);
   else if (name === "end") follower.onEnd?.(value);
   else follower.onEntry(value, id);

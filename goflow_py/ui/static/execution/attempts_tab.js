@@ -1,5 +1,6 @@
 /** The attempts: what was sent, what came back, and the line that sends it again. */
 
+import { readJson } from "../core/exact.js";
 import { bytes, count, dateTime, span, timeOfDay } from "../core/format.js";
 import { href, route, setQuery } from "../core/router.js";
 import { Copy } from "../parts/copy.js";
@@ -147,7 +148,7 @@ function Message({ headers = {}, body, size, label }) {
 function parsed(body) {
   if (typeof body !== "string") return { isJson: true, json: body };
   try {
-    return { isJson: true, json: JSON.parse(body) };
+    return { isJson: true, json: readJson(body) };
   } catch {
     return { isJson: false, text: body };
   }

@@ -1,5 +1,6 @@
 /** JSON to read, and JSON to write. */
 
+import { readJson } from "../core/exact.js";
 import { bytes, count } from "../core/format.js";
 import { cut, linesOf, sizeOf } from "../core/json_lines.js";
 import { html, useEffect, useId, useMemo, useRef, useState } from "../vendor/preact.js";
@@ -147,7 +148,7 @@ function same(one, other) {
 function read(text) {
   if (text.trim() === "") return { parsed: undefined, complaint: "" };
   try {
-    return { parsed: JSON.parse(text), complaint: "" };
+    return { parsed: readJson(text), complaint: "" };
   } catch (error) {
     return {
       parsed: undefined,

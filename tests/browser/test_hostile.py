@@ -1,0 +1,50 @@
+"""Values and schemas that mean no good, a network that loses answers, and two hands at once."""
+
+import itertools
+from typing import Any
+
+import orjson
+
+from tests.browser.conftest import Person
+from tests.harness import Server
+
+LARGE = 9_007_199_254_740_993
+"""A number of JavaScript would be one less."""
+
+
+def activity(name: str, *, schema: Any = True) -> bytes:
+    """Return a blueprint that waits for an event, with a schema of what it starts with."""
+    document = {
+        "project": "p",
+        "activity": name,
+        "input": schema,
+        "states": [{"name": "asked"}],
+        "transitions": [
+            {"current": "init", "event": "start", "next": "asked"},
+            {"current": "asked", "event": "answer", "next": "done"},
+        ],
+    }
+    return orjson.dumps(document)
+
+
+def started(server: Server, name: str) -> list[dict[str, Any]]:
+    """Return the executions of an activity."""
+    answer = server.client.get("/v1/executions", params={"project": "p", "activity": name})
+    items: list[dict[str, Any]] = answer.json()["items"]
+    return items
+
+
+def test_an_integer_of_64_bits_is_shown_and_sent_as_it_is(person: Person, server: Server) -> None:
+    schema = {
+        "type": "object",
+        "properties": {"n": {"type": "integer", "default": LARGE}, "m": {"type": "integer"}},
+    }
+    server.upload(activity("large", schema=schema))
+    page = person.opens("start/p/large")
+    assert page.locator("[name=n]").input_value() == str(LARGE)
+    page.locator("[name=m]").fill(str(LARGE + 2))
+    page.get_by_role("button", name="Start", exact=True).click()
+    page.get_by_role("tab", name="Input").click()
+    person.shows(str(LARGE))
+    person.shows(str(LARGE + 2))
+    assert started(server, "large")[0]["input"] == {"n": LARGE, "m": LARGE + 2}
