@@ -4,6 +4,7 @@ import itertools
 from typing import Any
 
 import orjson
+import pytest
 
 from tests.browser.conftest import Person
 from tests.harness import Server
@@ -48,3 +49,21 @@ def test_an_integer_of_64_bits_is_shown_and_sent_as_it_is(person: Person, server
     person.shows(str(LARGE))
     person.shows(str(LARGE + 2))
     assert started(server, "large")[0]["input"] == {"n": LARGE, "m": LARGE + 2}
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"anyOf": [{"$ref": "#"}, {"type": "null"}]},
+        {"type": "array", "minItems": 20, "items": {"$ref": "#"}},
+        {"$defs": {"%zz": {"type": "string"}}, "properties": {"x": {"$ref": "#/$defs/%zz"}}},
+    ],
+    ids=["a choice of itself", "lists of lists", "a percent sign"],
+)
+def test_a_schema_that_goes_in_circles_has_a_form(
+    person: Person, server: Server, schema: dict[str, Any]
+) -> None:
+    server.upload(activity("circles", schema=schema))
+    page = person.opens("start/p/circles")
+    page.get_by_role("button", name="Start", exact=True).wait_for()
+    assert page.locator(".problem").count() == 0

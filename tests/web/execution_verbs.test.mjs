@@ -234,3 +234,10 @@ test("a merge patch replaces, adds below and removes by null", () => {
     },
   );
 });
+
+test("a patch may name what every object has", () => {
+  const patch = JSON.parse('{"__proto__": {"a": 1}, "constructor": {"b": 2}}');
+  const merged = mergePatch({}, patch);
+  assert.deepEqual(Object.keys(merged), ["__proto__", "constructor"]);
+  assert.equal(JSON.stringify(merged), JSON.stringify(patch));
+});

@@ -151,3 +151,33 @@ test("a property named __proto__ is a name as any other", () => {
   const begun = initialValue(schema);
   assert.deepEqual(Object.keys(begun), ["__proto__"]);
 });
+
+test("a choice that is the whole again is written as JSON", () => {
+  const nothingElse = { anyOf: [{ $ref: "#" }, { type: "null" }] };
+  assert.equal(kindOf(nothingElse), "json");
+  assert.equal(initialValue(nothingElse), undefined);
+  const below = { $defs: { a: { oneOf: [{ $ref: "#/$defs/a" }] } } };
+  assert.equal(kindOf({ $ref: "#/$defs/a" }, below), "json");
+});
+
+test("a schema that demands itself many times begins with a value of some size", () => {
+  const names = [..."abcdefghij"];
+  const object = {
+    type: "object",
+    required: names,
+    properties: Object.fromEntries(names.map((name) => [name, { $ref: "#" }])),
+  };
+  for (const schema of [object, { type: "array", minItems: 20, items: { $ref: "#" } }])
+    assert.ok(JSON.stringify(initialValue(schema)).length < 20_000);
+});
+
+test("a reference with a percent sign that encodes nothing is read as it is", () => {
+  const root = { $defs: { "%zz": { type: "string" } } };
+  assert.equal(kindOf({ $ref: "#/$defs/%zz" }, root), "text");
+});
+
+test("a property may have the name of something that every object has", () => {
+  const part = JSON.parse('{"properties": {"__proto__": {"type": "string"}, "constructor": {}}}');
+  const { schema } = fieldOf({ allOf: [part] }, {});
+  assert.deepEqual(Object.keys(schema.properties), ["__proto__", "constructor"]);
+});

@@ -49,8 +49,8 @@ export function searchOf(query) {
   return params.toString();
 }
 
-/** @param {string} text */
-function decoded(text) {
+/** The text itself where it is not encoded well. @param {string} text */
+export function decoded(text) {
   try {
     return decodeURIComponent(text);
   } catch {

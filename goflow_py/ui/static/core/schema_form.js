@@ -12,9 +12,13 @@
  * @property {Option[]} [options] of a choice their values, of a union their schemas
  */
 
+import { decoded } from "./addresses.js";
+
 const HOPS_MAX = 20;
 const DEPTH_MAX = 8;
 const ITEMS_BEGUN_MAX = 20;
+/** A schema that demands itself several times would begin with millions. */
+const PARTS_BEGUN_MAX = 500;
 const LABEL_MAX = 80;
 
 /** What changes the fields with the value: such a part is written as JSON. */
@@ -51,12 +55,13 @@ export function fieldOf(schema, root, depth = 0) {
 /**
  * @param {Schema} whole
  * @param {Schema} root
+ * @param {number} [hops] one of several may be the whole again
  * @returns {Field}
  */
-function kindOf(whole, root) {
+function kindOf(whole, root, hops = 0) {
   /** @type {Field} */
   const json = { kind: "json", schema: whole, isNullable: false };
-  if (TOO_MUCH.some((keyword) => keyword in whole)) return json;
+  if (hops > HOPS_MAX || TOO_MUCH.some((keyword) => keyword in whole)) return json;
   if ("const" in whole) return { ...json, kind: "fixed" };
   if (Array.isArray(whole.enum)) return choice(whole, whole.enum.map(optionOf));
   const kinds = whole.oneOf ?? whole.anyOf;
@@ -65,10 +70,11 @@ function kindOf(whole, root) {
       whole,
       kinds.map((kind) => plain(kind, root)),
       root,
+      hops,
     );
   if (Array.isArray(whole.type)) {
     const kinds = whole.type.map((/** @type {string} */ type) => ({ type }));
-    return unionOf({ ...whole, type: undefined }, kinds, root);
+    return unionOf({ ...whole, type: undefined }, kinds, root, hops);
   }
   const kind = KINDS[whole.type ?? told(whole)];
   return kind === undefined ? json : { ...json, kind: kind(whole) };
@@ -103,14 +109,15 @@ function told(schema) {
  * @param {Schema} whole
  * @param {Schema[]} kinds
  * @param {Schema} root
+ * @param {number} hops
  * @returns {Field}
  */
-function unionOf(whole, kinds, root) {
+function unionOf(whole, kinds, root, hops) {
   const { oneOf: _, anyOf: __, ...base } = whole;
   const some = kinds.filter((kind) => kind.type !== "null" && kind.const !== null);
   const isNullable = some.length < kinds.length;
-  if (some.every(isOnlyDemand)) return { ...kindOf(base, root), isNullable };
-  if (some.length === 1) return { ...kindOf(merged([base, some[0]]), root), isNullable };
+  if (some.every(isOnlyDemand)) return { ...kindOf(base, root, hops + 1), isNullable };
+  if (some.length === 1) return { ...kindOf(merged([base, some[0]]), root, hops + 1), isNullable };
   if (some.every((kind) => "const" in kind)) {
     const options = some.map(({ const: value, title }) => ({
       label: title ?? textOf(value),
@@ -209,7 +216,7 @@ function isSchema(schema) {
 function pointed(root, reference) {
   let place = root;
   for (const part of reference.replace(/^#\/?/, "").split("/").filter(Boolean)) {
-    const name = decodeURIComponent(part).replaceAll("~1", "/").replaceAll("~0", "~");
+    const name = decoded(part).replaceAll("~1", "/").replaceAll("~0", "~");
     place = isSchema(place) && Object.hasOwn(place, name) ? place[name] : {};
   }
   return isSchema(place) ? place : {};
@@ -217,7 +224,10 @@ function pointed(root, reference) {
 
 /** @param {Schema[]} schemas */
 function merged(schemas) {
-  const properties = Object.assign({}, ...schemas.map((schema) => schema.properties));
+  // Not by assignment: a name may be `__proto__`.
+  const properties = Object.fromEntries(
+    schemas.flatMap((schema) => Object.entries(schema.properties ?? {})),
+  );
   const required = [...new Set(schemas.flatMap((schema) => schema.required ?? []))];
   const whole = Object.assign({}, ...schemas);
   for (const name of Object.keys(whole)) if (whole[name] === undefined) delete whole[name];
@@ -233,17 +243,20 @@ function merged(schemas) {
  * @param {Schema} schema
  * @param {Schema} [root]
  * @param {number} [depth]
+ * @param {{parts: number}} [room] how many more parts there may be
  * @returns {any} `undefined`: nothing
  */
-export function initialValue(schema, root = schema, depth = 0) {
+export function initialValue(schema, root = schema, depth = 0, room = { parts: PARTS_BEGUN_MAX }) {
+  if (room.parts-- <= 0) return undefined;
   const field = fieldOf(schema, root, depth);
   const { const: constant, default: given } = field.schema;
   if (given !== undefined) return structuredClone(given);
   if (constant !== undefined) return structuredClone(constant);
-  if (field.kind === "object") return initialObject(field.schema, root, depth);
+  if (field.kind === "object") return initialObject(field.schema, root, depth, room);
   if (field.kind === "list") {
     const length = Math.min(field.schema.minItems ?? 0, ITEMS_BEGUN_MAX);
-    return Array.from({ length }, () => initialValue(field.schema.items, root, depth + 1) ?? null);
+    const item = () => initialValue(field.schema.items, root, depth + 1, room) ?? null;
+    return Array.from({ length }, item);
   }
   return undefined;
 }
@@ -252,13 +265,14 @@ export function initialValue(schema, root = schema, depth = 0) {
  * @param {Schema} schema
  * @param {Schema} root
  * @param {number} depth
+ * @param {{parts: number}} room
  */
-function initialObject({ properties = {}, required = [] }, root, depth) {
+function initialObject({ properties = {}, required = [] }, root, depth, room) {
   /** @type {Record<string, unknown>} */
   const begun = {};
   for (const [name, part] of Object.entries(properties)) {
     const isWanted = required.includes(name) || plain(part, root).default !== undefined;
-    const value = isWanted ? initialValue(part, root, depth + 1) : undefined;
+    const value = isWanted ? initialValue(part, root, depth + 1, room) : undefined;
     if (value !== undefined) put(begun, name, value);
   }
   return begun;

@@ -1,6 +1,7 @@
 /** What the dialogs of verbs offer, and the calls that they make. Pure. */
 
 import { path } from "../core/calls.js";
+import { put } from "../core/schema_form.js";
 import { verbOf } from "./verb_rules.js";
 
 /** @typedef {import("./types.js").Execution} Execution */
@@ -129,7 +130,8 @@ export function mergePatch(target, patch) {
   const result = isObject(target) ? { ...target } : {};
   for (const [name, value] of Object.entries(patch)) {
     if (value === null) delete result[name];
-    else result[name] = mergePatch(result[name], value);
+    else
+      put(result, name, mergePatch(Object.hasOwn(result, name) ? result[name] : undefined, value));
   }
   return result;
 }
