@@ -67,3 +67,27 @@ def test_a_schema_that_goes_in_circles_has_a_form(
     page = person.opens("start/p/circles")
     page.get_by_role("button", name="Start", exact=True).wait_for()
     assert page.locator(".problem").count() == 0
+
+
+def test_states_may_have_any_name_that_the_language_allows(person: Person, server: Server) -> None:
+    long = "s" * 64
+    names = ["constructor", "__proto__", long, "done"]
+    rows = [
+        {"current": one, "event": "toString", "next": two} for one, two in itertools.pairwise(names)
+    ]
+    odd = {
+        "project": "p",
+        "activity": "odd",
+        "states": [{"name": name} for name in names[:-1]],
+        "transitions": [{"current": "init", "event": "start", "next": names[0]}, *rows],
+    }
+    server.upload(orjson.dumps(odd))
+    execution = server.start("p/odd")["id"]
+    for _ in names[:2]:
+        event = {"name": "toString"}
+        answer = server.client.post(f"/v1/executions/{execution}/events", json=event)
+        assert answer.status_code == 200
+    page = person.opens(f"execution/{execution}")
+    for name in names:
+        page.locator(".graph-card svg").get_by_text(name[:8]).first.wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0

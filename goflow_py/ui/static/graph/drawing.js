@@ -75,13 +75,14 @@ export function drawingOf(graph, measure) {
 }
 
 /**
- * The key of a state or an edge: no name has a slash, so a machine's are like no other.
+ * The key of a state or an edge: no name has a slash, so a machine's are like no other. Keys name
+ * fields of objects, here and in dagre: a state may be called `constructor`, a key may not.
  *
  * @param {string | null} machine
  * @param {string} id
  */
 export function keyOf(machine, id) {
-  return machine === null ? id : `/${machine}/${id}`;
+  return machine === null && !(id in {}) ? id : `/${machine ?? ""}/${id}`;
 }
 
 /**
@@ -93,7 +94,7 @@ export function keyOf(machine, id) {
 export function idOf(key) {
   if (!key.startsWith("/")) return { machine: null, id: key };
   const end = key.indexOf("/", 1);
-  return { machine: key.slice(1, end), id: key.slice(end + 1) };
+  return { machine: key.slice(1, end) || null, id: key.slice(end + 1) };
 }
 
 /**

@@ -40,8 +40,9 @@ export function Graph({ graph, marks = NO_MARKS, onPick, picked = null, label, h
   /** @param {Partial<Options>} patch */
   const choose = (patch) => setOptions((old) => ({ ...old, ...patch }));
   const place = picked && { kind: picked.kind, key: keyOf(picked.machine ?? null, picked.id) };
-  const current = currentOf(marks);
-  const wanted = picked?.kind === "state" && !picked.machine ? picked.id : current;
+  const now = currentOf(marks);
+  const current = now === null ? null : keyOf(null, now);
+  const wanted = picked?.kind === "state" && !picked.machine ? picked.id : now;
   const shown = useScene(graph, wanted, options.isWhole);
   /** @param {Place | null} found */
   const pick = (found) => onPick?.(found && pickOf(found));

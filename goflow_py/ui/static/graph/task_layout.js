@@ -34,9 +34,10 @@ export function withTasks(node, loops, loopHeight) {
   graph.setGraph({ rankdir: "TB", ranksep: 22, nodesep: 12, edgesep: 8 });
   graph.setDefaultEdgeLabel(() => ({}));
   for (const task of node.tasks)
-    graph.setNode(task.name, { width: task.width, height: task.height });
+    graph.setNode(named(task.name), { width: task.width, height: task.height });
   for (const task of node.tasks) {
-    for (const need of task.needs) if (graph.hasNode(need)) graph.setEdge(need, task.name);
+    for (const need of task.needs.map(named))
+      if (graph.hasNode(need)) graph.setEdge(need, named(task.name));
   }
   layout(graph);
   const inner = graph.graph();
@@ -44,11 +45,16 @@ export function withTasks(node, loops, loopHeight) {
   const high = Math.max(height, inner.height + HEAD + PAD);
   const shift = { x: -inner.width / 2, y: HEAD - high / 2 };
   const tasks = node.tasks.map(({ name }) => {
-    const { x, y, width: wide, height: tall } = graph.node(name);
+    const { x, y, width: wide, height: tall } = graph.node(named(name));
     return [name, { x: x + shift.x, y: y + shift.y, width: wide, height: tall }];
   });
   /** @param {Point} point */
   const moved = ({ x, y }) => ({ x: x + shift.x, y: y + shift.y });
   const taskLines = graph.edges().map((edge) => graph.edge(edge).points.map(moved));
   return { key: node.key, width, height: high, tasks: Object.fromEntries(tasks), taskLines };
+}
+
+/** A task may be called `constructor`, a node of dagre may not. @param {string} task */
+function named(task) {
+  return `.${task}`;
 }
