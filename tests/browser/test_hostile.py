@@ -1,10 +1,12 @@
 """Values and schemas that mean no good, a network that loses answers, and two hands at once."""
 
 import itertools
+import re
 from typing import Any
 
 import orjson
 import pytest
+from playwright.sync_api import Page, Route
 
 from tests.browser.conftest import Person
 from tests.harness import Server
@@ -67,6 +69,55 @@ def test_a_schema_that_goes_in_circles_has_a_form(
     page = person.opens("start/p/circles")
     page.get_by_role("button", name="Start", exact=True).wait_for()
     assert page.locator(".problem").count() == 0
+
+
+def loses_answers(page: Page, path: str) -> list[str]:
+    """Let the server do what is posted there, but lose its answer; return the keys that come."""
+    keys: list[str] = []
+
+    def lose(route: Route) -> None:
+        keys.append(route.request.headers["idempotency-key"])
+        if len(keys) > 1:
+            route.continue_()
+        else:
+            assert route.fetch().ok
+            route.abort("connectionreset")
+
+    page.route(re.compile(path), lose)
+    return keys
+
+
+def test_a_start_whose_answer_was_lost_happens_once(person: Person, server: Server) -> None:
+    person.forgiven = re.compile("ERR_CONNECTION_RESET")
+    server.upload(activity("once"))
+    page = person.opens("start/p/once")
+    field = page.get_by_label("input")
+    field.fill(orjson.dumps({"text": "x" * 70_000}).decode())
+    keys = loses_answers(page, "/executions$")
+    page.get_by_role("button", name="Start", exact=True).click()
+    person.shows("the server cannot be reached")
+    # To look at what was written is no other decision.
+    field.click()
+    page.get_by_role("button", name="Start", exact=True).click()
+    page.get_by_role("button", name="Send event").wait_for()
+    assert len(keys) == 2
+    assert len(started(server, "once")) == 1
+
+
+def test_an_event_whose_answer_was_lost_is_applied_once(person: Person, server: Server) -> None:
+    person.forgiven = re.compile("ERR_CONNECTION_RESET")
+    server.upload(activity("once"))
+    execution = server.start("p/once")["id"]
+    page = person.opens(f"execution/{execution}")
+    page.get_by_role("button", name="Send event").click()
+    loses_answers(page, "/events$")
+    send = page.get_by_role("dialog").get_by_role("button", name="Send")
+    send.click()
+    person.shows("the server cannot be reached")
+    send.click()
+    person.shows("answer was applied")
+    applied = [one for one in server.history(execution) if one["type"] == "eventApplied"]
+    assert len(applied) == 1
 
 
 def test_states_may_have_any_name_that_the_language_allows(person: Person, server: Server) -> None:

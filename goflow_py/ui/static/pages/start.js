@@ -200,7 +200,7 @@ function callOf({ project, activity, version }, { input, key, labels, delay }, i
 function useSubmit(call) {
   const [isBusy, setBusy] = useState(false);
   const [error, setError] = useState(/** @type {Error | null} */ (null));
-  const key = useMemo(newIdempotencyKey, [call]);
+  const key = useMemo(newIdempotencyKey, [JSON.stringify(call)]);
   useEffect(() => setError(null), [call.path]);
   const submit = async (/** @type {Event} */ event) => {
     event.preventDefault();
