@@ -120,6 +120,32 @@ def test_an_event_whose_answer_was_lost_is_applied_once(person: Person, server: 
     assert len(applied) == 1
 
 
+def test_a_task_is_not_ended_with_what_is_no_json_yet(person: Person, server: Server) -> None:
+    human = {
+        "project": "p",
+        "activity": "human",
+        "states": [{"name": "asked"}],
+        "actions": [{"name": "asked", "type": "human"}],
+        "transitions": [
+            {"current": "init", "event": "start", "next": "asked"},
+            {"current": "asked", "event": "success", "next": "done"},
+            {"current": "asked", "event": "error", "next": "failed"},
+        ],
+    }
+    server.upload(orjson.dumps(human))
+    server.start("p/human")
+    page = person.opens("inbox")
+    page.get_by_label("I am").fill("ann")
+    page.get_by_role("button", name=re.compile("asked")).first.click()
+    page.get_by_role("button", name="Claim it as ann").click()
+    complete = page.get_by_role("button", name="Complete")
+    complete.wait_for()
+    page.get_by_label("value").fill('{"isSure": fal')
+    assert complete.is_disabled()
+    page.get_by_label("value").fill('{"isSure": false}')
+    assert complete.is_enabled()
+
+
 def test_states_may_have_any_name_that_the_language_allows(person: Person, server: Server) -> None:
     long = "s" * 64
     names = ["constructor", "__proto__", long, "done"]

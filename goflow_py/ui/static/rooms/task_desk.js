@@ -78,17 +78,22 @@ function Claim({ task, onDone }) {
 /** @param {{task: any, token: string, onEnd: (word: string) => () => void}} props */
 function Ending({ task, token, onEnd }) {
   const [output, setOutput] = useState(() => initialValue(task.form ?? {}));
+  const [isValid, setValid] = useState(true);
   const [event, setEvent] = useState("");
   const [error, setError] = useState(/** @type {any} */ (null));
   const [isFailing, setFailing] = useState(false);
   const where = path`/v1/tasks/${task.id}`;
+  const change = (/** @type {any} */ value, /** @type {boolean} */ fits) => {
+    setOutput(value);
+    setValid(fits);
+  };
   const body = { token, output, ...(event === "" ? {} : { event }) };
   return html`
     <h3>How it ends</h3>
-    <${SchemaForm} schema=${task.form ?? {}} value=${output} onChange=${setOutput} errors=${error?.body?.errors ?? []} />
+    <${SchemaForm} schema=${task.form ?? {}} value=${output} onChange=${change} errors=${error?.body?.errors ?? []} />
     ${task.labels.length > 0 && html`<${Outcome} labels=${task.labels} event=${event} onPick=${setEvent} />`}
     <div class="row">
-      <${Send} verb="Complete" call=${{ method: "POST", path: `${where}:complete`, body }} onDone=${onEnd("completed")} onError=${setError} isPrimary />
+      <${Send} verb="Complete" call=${isValid ? { method: "POST", path: `${where}:complete`, body } : null} onDone=${onEnd("completed")} onError=${setError} isPrimary />
       <button type="button" onClick=${() => setFailing(true)}>It cannot be done…</button>
       <${Send} verb="Give it back" call=${{ method: "POST", path: `${where}:release`, body: { token } }} onDone=${onEnd("on its queue again")} />
     </div>
