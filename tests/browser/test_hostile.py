@@ -120,6 +120,26 @@ def test_an_event_whose_answer_was_lost_is_applied_once(person: Person, server: 
     assert len(applied) == 1
 
 
+def test_an_answer_that_is_no_json_is_said_so(person: Person) -> None:
+    cut: dict[str, Any] = {"content_type": "application/json", "body": '{"items": ['}
+    person.page.route("**/v1/blueprints?*", lambda route: route.fulfill(**cut))
+    person.opens("blueprints")
+    person.shows("what came as JSON is none; try again")
+
+
+def test_a_page_of_something_between_is_not_shown_as_what_the_server_said(person: Person) -> None:
+    between: dict[str, Any] = {
+        "status": 502,
+        "content_type": "text/html",
+        "body": "<h1>Bad gateway</h1>",
+    }
+    person.forgiven = re.compile("502")
+    person.page.route("**/v1/blueprints?*", lambda route: route.fulfill(**between))
+    person.opens("blueprints")
+    person.shows("the server answered 502")
+    assert person.page.get_by_text("gateway").count() == 0
+
+
 def test_a_task_is_not_ended_with_what_is_no_json_yet(person: Person, server: Server) -> None:
     human = {
         "project": "p",

@@ -68,6 +68,7 @@ export async function send(call, signal) {
   const sent = sentBy(call);
   /** @type {Response} */
   let response;
+  let text = "";
   try {
     response = await fetch(urlOf(call), {
       method,
@@ -80,6 +81,8 @@ export async function send(call, signal) {
       cache: "no-store",
       signal,
     });
+    // An answer may also break off.
+    text = await response.text();
   } catch (error) {
     if (signal?.aborted) throw error;
     reachable.value = false;
@@ -87,8 +90,7 @@ export async function send(call, signal) {
   }
   reachable.value = true;
   noteServerTime(response.headers.get("Date"));
-  const text = await response.text();
-  const value = readAs(text, response.headers.get("Content-Type") ?? "");
+  const value = bodyOf(response, text);
   if (response.ok || response.status === 304) {
     return { status: response.status, headers: response.headers, body: value, text };
   }
@@ -131,11 +133,15 @@ export function newIdempotencyKey() {
   return `ui-${Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("")}`;
 }
 
-/**
- * @param {string} text
- * @param {string} mediaType
- */
-function readAs(text, mediaType) {
-  if (text === "") return undefined;
-  return /json/.test(mediaType) ? readJson(text) : { detail: text };
+/** @param {Response} response @param {string} text */
+function bodyOf({ status, headers }, text) {
+  const type = headers.get("Content-Type") ?? "";
+  // A page of something between here and the server says nothing to a person.
+  if (text === "" || /html/.test(type)) return undefined;
+  if (!/json/.test(type)) return { detail: text };
+  try {
+    return readJson(text);
+  } catch {
+    throw new Problem(status, { code: "no_json", detail: "what came as JSON is none; try again" });
+  }
 }
