@@ -140,6 +140,33 @@ def test_a_page_of_something_between_is_not_shown_as_what_the_server_said(person
     assert person.page.get_by_text("gateway").count() == 0
 
 
+def test_a_page_that_asks_nothing_by_itself_comes_back_with_the_server(
+    person: Person, server: Server
+) -> None:
+    server.upload(activity("back"))
+    person.forgiven = re.compile("ERR_CONNECTION_REFUSED")
+    page = person.page
+    page.route("**/v1/**", lambda route: route.abort("connectionrefused"))
+    person.opens("blueprint/p/back")
+    person.shows("The server cannot be reached; trying again.")
+    page.unroute("**/v1/**")
+    page.get_by_role("tab", name="Graph").wait_for()
+    assert page.get_by_text("cannot be reached").count() == 0
+
+
+def test_what_broke_one_page_is_not_shown_on_the_next_of_its_kind(
+    person: Person, server: Server
+) -> None:
+    server.upload(activity("good"))
+    server.upload(activity("bad"))
+    null: dict[str, Any] = {"content_type": "application/json", "body": "{}"}
+    person.page.route(re.compile("blueprints/p/bad$"), lambda route: route.fulfill(**null))
+    person.opens("start/p/bad")
+    person.shows("broken_page")
+    person.opens("start/p/good")
+    person.page.get_by_role("button", name="Start", exact=True).wait_for()
+
+
 def test_a_task_is_not_ended_with_what_is_no_json_yet(person: Person, server: Server) -> None:
     human = {
         "project": "p",

@@ -1,6 +1,7 @@
 /** The shell: navigation, the page of the address, the key, and what is said. */
 
-import { keyWanted, reachable } from "./core/api.js";
+import { get, keyWanted, reachable } from "./core/api.js";
+import { useEvery } from "./core/load.js";
 import { preload } from "./core/preload.js";
 import { go, href, route } from "./core/router.js";
 import { useShortcuts } from "./core/shortcuts.js";
@@ -38,7 +39,11 @@ const PLACES = [
   { page: "settings", label: "Settings", key: "s", also: [] },
 ];
 
+/** How often a server that cannot be reached is looked for. */
+const LOOK_MS = 5_000;
+
 function App() {
+  useEvery(look, LOOK_MS);
   const [isSearching, setSearching] = useState(false);
   const [isHelping, setHelping] = useState(false);
   useShortcuts(
@@ -66,6 +71,11 @@ function App() {
   `;
 }
 
+/** A page that asks nothing by itself would never hear that the server is back. */
+function look() {
+  if (!reachable.peek()) void get("/version").catch(() => {});
+}
+
 /** @param {{onSearch: () => void}} props */
 function Bar({ onSearch }) {
   const { page } = route.value;
@@ -89,7 +99,7 @@ function Bar({ onSearch }) {
 
 /** The page of the address; its module is fetched when it is first shown. */
 function Page() {
-  const { page } = route.value;
+  const { page, args } = route.value;
   const [loaded, setLoaded] = useState(/** @type {{page: string, View: any} | null} */ (null));
   const [missing, setMissing] = useState(/** @type {Error | null} */ (null));
   const [broken, mend] = useErrorBoundary();
@@ -111,6 +121,8 @@ function Page() {
       isWanted = false;
     };
   }, [page]);
+  // What broke one page of a kind is none of the next one's.
+  useEffect(mend, [args.join("/")]);
   const error = missing ?? broken;
   if (error) return html`<${ProblemBox} error=${error} onRetry=${() => location.reload()} />`;
   if (loaded === null || loaded.page !== page) return html`<p class="loading">…</p>`;

@@ -1,7 +1,7 @@
 /** What is read for a page, and whether it is there yet. */
 
 import { useCallback, useEffect, useRef, useState } from "../vendor/preact.js";
-import { apiKey } from "./api.js";
+import { apiKey, reachable } from "./api.js";
 
 /**
  * @template T
@@ -9,8 +9,8 @@ import { apiKey } from "./api.js";
  */
 
 /**
- * Read something when the page is shown, when *wants* change, when another key is used, and on
- * `reload`. What was read stays until there is something newer.
+ * Read something when the page is shown, when *wants* change, when another key is used, when a
+ * server that could not be reached is back, and on `reload`. What was read stays until there is something newer.
  *
  * @template T
  * @param {(signal: AbortSignal) => Promise<T>} read
@@ -43,6 +43,10 @@ export function useLoad(read, wants) {
     );
     return () => stop.abort();
   }, [wanted, turn, key]);
+  const isThere = reachable.value;
+  useEffect(() => {
+    if (isThere && /** @type {any} */ (state.error)?.status === 0) reload();
+  }, [isThere]);
   return { ...state, reload };
 }
 
