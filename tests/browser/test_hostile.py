@@ -1,4 +1,4 @@
-"""Values and schemas that mean no good, a network that loses answers, and two hands at once."""
+"""Values, schemas, names and keys that mean no good, and a network that loses answers."""
 
 import itertools
 import re
@@ -165,6 +165,35 @@ def test_what_broke_one_page_is_not_shown_on_the_next_of_its_kind(
     person.shows("broken_page")
     person.opens("start/p/good")
     person.page.get_by_role("button", name="Start", exact=True).wait_for()
+
+
+def test_a_wrong_key_is_not_sent_again_and_again(person: Person) -> None:
+    wrong: dict[str, Any] = {
+        "status": 401,
+        "json": {"code": "bad_key", "detail": "nobody has this key"},
+    }
+    asked: list[str] = []
+
+    def refuse(route: Route) -> None:
+        asked.append(route.request.headers["authorization"])
+        route.fulfill(**wrong)
+
+    page = person.page
+    page.clock.install()
+    page.add_init_script("sessionStorage.setItem('goflow.key', 'gf_old_key')")
+    page.route("**/v1/**", refuse)
+    person.opens("workers")
+    page.get_by_role("dialog").press("Escape")
+    before = len(asked)
+    page.clock.run_for(60_000)
+    assert len(asked) == before
+    assert page.get_by_role("dialog").count() == 0
+    page.unroute("**/v1/**")
+    page.get_by_role("button", name="Give a key").click()
+    page.get_by_placeholder("gf_").fill("gf_new_key")
+    page.get_by_role("button", name="Use it").click()
+    page.locator("main .empty").first.wait_for()
+    assert page.locator(".problem").count() == 0
 
 
 def test_a_task_is_not_ended_with_what_is_no_json_yet(person: Person, server: Server) -> None:

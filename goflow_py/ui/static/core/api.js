@@ -38,8 +38,25 @@ export class Problem extends Error {
   }
 }
 
+let refused = /** @type {{key: string, body: any} | null} */ (null);
+
+/**
+ * Whether the key (or that there is none) was refused. Pages that ask every few seconds would go on
+ * sending it, and a server shuts out an address that sends ten wrong keys a minute.
+ */
+export function isRefused() {
+  return refused?.key === apiKey.peek();
+}
+
+/** Ask for another key, and use this one no more. @param {string} key @param {any} [body] */
+export function refuse(key, body = {}) {
+  refused = { key, body };
+  keyWanted.value = true;
+}
+
 /** @param {string} key */
 export function useKey(key) {
+  refused = null;
   const text = key.trim();
   if (text === "") sessionStorage.removeItem(STORED);
   else sessionStorage.setItem(STORED, text);
@@ -66,6 +83,8 @@ export function authorization() {
 export async function send(call, signal) {
   const { method = "GET", headers = {} } = call;
   const sent = sentBy(call);
+  const key = apiKey.peek();
+  if (isRefused() && call.path.startsWith("/v1/")) throw new Problem(401, refused?.body);
   /** @type {Response} */
   let response;
   let text = "";
@@ -94,7 +113,7 @@ export async function send(call, signal) {
   if (response.ok || response.status === 304) {
     return { status: response.status, headers: response.headers, body: value, text };
   }
-  if (response.status === 401) keyWanted.value = true;
+  if (response.status === 401) refuse(key, value);
   throw new Problem(response.status, value ?? {});
 }
 

@@ -1,6 +1,6 @@
 /** A stream of history entries that is followed over broken connections: nothing is missed. */
 
-import { authorization, keyWanted, reachable } from "./api.js";
+import { apiKey, authorization, isRefused, reachable, refuse } from "./api.js";
 import { urlOf } from "./calls.js";
 import { EventReader } from "./events.js";
 import { readJson } from "./exact.js";
@@ -70,6 +70,8 @@ async function run(follower, place, stopped) {
  * @returns {Promise<{done: boolean, lived: boolean, retryMs: number | null}>}
  */
 async function connect(follower, place, stopped) {
+  if (isRefused()) return { done: true, lived: false, retryMs: null };
+  const key = apiKey.peek();
   const once = new AbortController();
   const cut = () => once.abort();
   stopped.addEventListener("abort", cut);
@@ -86,7 +88,7 @@ async function connect(follower, place, stopped) {
       signal: once.signal,
     });
     reachable.value = true;
-    if (response.status === 401) keyWanted.value = true;
+    if (response.status === 401) refuse(key);
     const isOver = response.status === 204 || [401, 403, 404].includes(response.status);
     if (isOver || !response.ok || response.body === null) {
       if (response.status === 204) follower.onEnd?.(null);
