@@ -57,7 +57,6 @@ def test_a_wrong_input_is_said_beside_its_field(person: Person, server: Server, 
     shown = person.opens("start/hr/leave")
     shown.get_by_role("button", name="Start", exact=True).click()
     person.shows("this is required")
-    person.photographs("start")
     assert server.client.get("/v1/executions").json()["items"] == []
 
 

@@ -117,7 +117,7 @@ def test_an_event_is_sent_by_the_form_of_its_schema(
     until(lambda: server.get(waiting)["state"] == "awaiting_manager", "it waits for the manager")
     shown = person.opens(f"execution/{waiting}")
     shown.locator("main .status.is-waiting").first.wait_for()
-    person.photographs("waiting")
+    person.photographs("execution")
     shown.keyboard.press("e")
     dialog = shown.get_by_role("dialog")
     dialog.wait_for()

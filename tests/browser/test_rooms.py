@@ -112,7 +112,6 @@ def test_a_call_is_found_read_and_tried_on_the_page_of_all_calls(
     shown.get_by_role("searchbox", name="search calls").fill("get version operations")
     card = shown.locator("details.call").filter(has_text="/version")
     card.first.locator("summary").first.click()
-    person.photographs("docs")
     card.first.get_by_role("button", name="Try it").click()
     card.first.get_by_role("button", name="Send").click()
     card.first.get_by_text('"version"').wait_for()
