@@ -6,6 +6,7 @@ import { useLoad } from "../core/load.js";
 import { go, href, route, setQuery } from "../core/router.js";
 import { Graph } from "../graph/graph.js";
 import { marksOfInsights } from "../graph/insight_marks.js";
+import { Activities, useBlueprints } from "../parts/activities.js";
 import { ProblemBox } from "../parts/problem.js";
 import { Ago } from "../parts/time.js";
 import { FlakyTable, RowTable, StateTable } from "../rooms/insight_tables.js";
@@ -17,37 +18,24 @@ const SPANS = [
   ["86400", "the last day"],
   ["604800", "the last week"],
 ];
-const BLUEPRINTS_MAX = 500;
 
 export default function InsightsPage() {
   const { args } = route.value;
   const [project = "", activity = ""] = args;
-  const all = useLoad((signal) => get("/v1/blueprints", { limit: BLUEPRINTS_MAX }, signal), []);
-  const names = (all.value?.items ?? []).map(
-    (/** @type {any} */ one) => `${one.project}/${one.activity}`,
-  );
+  const all = useBlueprints();
+  const names = (all.value ?? []).map((one) => `${one.project}/${one.activity}`);
   const onPick = (/** @type {any} */ event) => go("insights", event.target.value.split("/"));
   return html`
     <div class="head">
       <h1>Insights</h1>
       <select aria-label="activity" value=${activity ? `${project}/${activity}` : ""} onChange=${onPick}>
         <option value="" disabled>choose an activity</option>
-        ${names.map((/** @type {any} */ name) => html`<option key=${name} value=${name}>${name}</option>`)}
+        ${names.map((name) => html`<option key=${name} value=${name}>${name}</option>`)}
       </select>
     </div>
-    <${ProblemBox} error=${all.error} onRetry=${all.reload} />
-    ${activity !== "" && html`<${Figures} project=${project} activity=${activity} />`}
-    ${activity === "" && all.value !== null && html`<${Choices} names=${names} />`}
+    ${activity === "" && html`<p class="muted">What the newest executions of an activity did: which ways they take, where they are slow, who fails.</p>`}
+    ${activity === "" ? html`<${Activities} page="insights" all=${all} />` : html`<${Figures} project=${project} activity=${activity} />`}
   `;
-}
-
-/** @param {{names: string[]}} props */
-function Choices({ names }) {
-  if (names.length === 0)
-    return html`<p class="empty">There is no blueprint yet. <a href=${href("editor")}>Write one</a>.</p>`;
-  return html`<ul class="card choices">
-    ${names.map((name) => html`<li key=${name}><a href=${href("insights", name.split("/"))}>${name}</a></li>`)}
-  </ul>`;
 }
 
 /** @param {{project: string, activity: string}} props */

@@ -8,6 +8,7 @@ import { useLoad } from "../core/load.js";
 import { go, href, route, setQuery } from "../core/router.js";
 import { initialValue } from "../core/schema_form.js";
 import { CurlLine } from "../parts/act.js";
+import { Activities, useBlueprints } from "../parts/activities.js";
 import { SchemaForm } from "../parts/form.js";
 import { ProblemBox } from "../parts/problem.js";
 import { Ago } from "../parts/time.js";
@@ -24,6 +25,21 @@ const LABELS = { type: "object", additionalProperties: { type: "string", maxLeng
 
 export default function Start() {
   const [project = "", activity = ""] = route.value.args;
+  return activity === ""
+    ? html`<${Choose} />`
+    : html`<${StartOne} project=${project} activity=${activity} />`;
+}
+
+/** Asked for without saying what. */
+function Choose() {
+  return html`
+    <div class="head"><h1>Start what?</h1></div>
+    <${Activities} page="start" all=${useBlueprints()} />
+  `;
+}
+
+/** @param {{project: string, activity: string}} props */
+function StartOne({ project, activity }) {
   const { version, from } = route.value.query;
   const { value, error, reload } = useLoad(
     async (signal) => {
@@ -93,7 +109,7 @@ function StartForm({ shown, versions, model }) {
           ${isLarge ? null : html`<${CurlLine} call=${call} />`}
         </div>
       </form>
-      <${LastInputs} project=${project} activity=${activity} onPick=${(
+      <${LastInputs} project=${project} activity=${activity} example=${blueprint.meta?.example?.input} onPick=${(
         /** @type {any} */ input,
       ) => {
         set({ input });
@@ -147,28 +163,28 @@ function Further({ draft, set, blueprint }) {
   `;
 }
 
-/** @param {{project: string, activity: string, onPick: (input: any) => void}} props */
-function LastInputs({ project, activity, onPick }) {
+/** @param {{project: string, activity: string, example: any, onPick: (input: any) => void}} props */
+function LastInputs({ project, activity, example, onPick }) {
   const { value } = useLoad(
     (signal) => get("/v1/executions", { project, activity, limit: LOOKED_AT }, signal),
     [project, activity],
   );
   const some = useMemo(() => lastInputs(value?.items ?? [], OFFERED_MAX), [value]);
+  const line = (/** @type {any} */ input, /** @type {any} */ note) => html`
+    <li>
+      <button type="button" onClick=${() => onPick(input)} title="fill the form with it">
+        <code>${brief(input, 140)}</code>
+        <small>${note}</small>
+      </button>
+    </li>
+  `;
   return html`
     <section class="card last">
-      <header><h2>Last inputs</h2></header>
-      ${some.length === 0 && html`<p class="empty">Nothing was started yet. What is, can be started from here again.</p>`}
+      <header><h2>Inputs</h2><small>fill the form with one</small></header>
+      ${some.length === 0 && example === undefined && html`<p class="empty">Nothing was started yet. What is, can be started from here again.</p>`}
       <ul>
-        ${some.map(
-          ({ id, input, key, startedAt }) => html`
-            <li key=${id}>
-              <button type="button" onClick=${() => onPick(input)} title="fill the form with it">
-                <code>${brief(input, 140)}</code>
-                <small>${key} <${Ago} at=${startedAt} /></small>
-              </button>
-            </li>
-          `,
-        )}
+        ${example !== undefined && line(example, "the blueprint's example")}
+        ${some.map(({ input, key, startedAt }) => line(input, html`${key} <${Ago} at=${startedAt} />`))}
       </ul>
     </section>
   `;
