@@ -6,6 +6,7 @@ import { preload } from "./core/preload.js";
 import { go, href, route } from "./core/router.js";
 import { useShortcuts } from "./core/shortcuts.js";
 import { isDark, toggleTheme } from "./core/theme.js";
+import { useTitle } from "./core/title.js";
 import { later } from "./parts/later.js";
 import { ProblemBox } from "./parts/problem.js";
 import { Toasts } from "./parts/toast.js";
@@ -29,7 +30,13 @@ const PAGES = {
   settings: () => import("./pages/settings.js"),
 };
 
-/** What stands in the navigation, and the key behind `g` that goes there. */
+/** @typedef {{page: string, label: string, key: string, also: string[]}} Place */
+
+/**
+ * What stands in the navigation, and the key behind `g` that goes there.
+ *
+ * @type {[Place, ...Place[]]}
+ */
 const PLACES = [
   { page: "executions", label: "Executions", key: "e", also: ["execution"] },
   { page: "blueprints", label: "Blueprints", key: "b", also: ["blueprint", "editor", "start"] },
@@ -46,6 +53,13 @@ function App() {
   useEvery(look, LOOK_MS);
   const [isSearching, setSearching] = useState(false);
   const [isHelping, setHelping] = useState(false);
+  const { page, args } = route.value;
+  useTitle(placeOf(page).label);
+  // Who goes back or on leaves what stood over the page, too.
+  useEffect(() => {
+    setSearching(false);
+    setHelping(false);
+  }, [href(page, args)]);
   useShortcuts(
     [
       ...PLACES.map(({ page, label, key }) => ({
@@ -76,12 +90,18 @@ function look() {
   if (!reachable.peek()) void get("/version").catch(() => {});
 }
 
+/** The place that a page is of. @param {string} page */
+function placeOf(page) {
+  const mine = PLACES.find((place) => place.page === page || place.also.includes(page));
+  return mine ?? PLACES[0];
+}
+
 /** @param {{onSearch: () => void}} props */
 function Bar({ onSearch }) {
-  const { page } = route.value;
-  /** @param {typeof PLACES[number]} place */
-  const link = ({ page: name, label, also }) => html`
-    <a key=${name} href=${href(name)} aria-current=${name === page || also.some((other) => other === page) ? "page" : null}>${label}</a>
+  const current = placeOf(route.value.page);
+  /** @param {Place} place */
+  const link = (place) => html`
+    <a key=${place.page} href=${href(place.page)} aria-current=${place === current ? "page" : null}>${place.label}</a>
   `;
   return html`
     <header class="bar">

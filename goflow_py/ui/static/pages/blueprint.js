@@ -11,11 +11,12 @@ import { get } from "../core/api.js";
 import { path } from "../core/calls.js";
 import { useLoad } from "../core/load.js";
 import { go, href, route, setQuery } from "../core/router.js";
+import { useTitle } from "../core/title.js";
 import { Json } from "../parts/json.js";
 import { ProblemBox } from "../parts/problem.js";
 import { Tabs } from "../parts/tabs.js";
 import { Ago } from "../parts/time.js";
-import { html, useEffect } from "../vendor/preact.js";
+import { html } from "../vendor/preact.js";
 
 export default function Blueprint() {
   const [project = "", activity = ""] = route.value.args;
@@ -30,12 +31,7 @@ export default function Blueprint() {
     },
     [project, activity, version],
   );
-  useEffect(() => {
-    document.title = `${project}/${activity} · goflow`;
-    return () => {
-      document.title = "goflow";
-    };
-  }, [project, activity]);
+  useTitle(`${project}/${activity}`);
   if (error) {
     return html`
       <h1>${project} / ${activity}</h1>

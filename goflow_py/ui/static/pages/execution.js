@@ -2,6 +2,7 @@
 
 import { route, setQuery } from "../core/router.js";
 import { useShortcuts } from "../core/shortcuts.js";
+import { useTitle } from "../core/title.js";
 import { childrenOf } from "../execution/entries.js";
 import { GraphCard } from "../execution/graph_card.js";
 import { Head } from "../execution/head.js";
@@ -14,7 +15,7 @@ import { later } from "../parts/later.js";
 import { ProblemBox } from "../parts/problem.js";
 import { Tabs } from "../parts/tabs.js";
 import { say } from "../parts/toast.js";
-import { html, useEffect, useMemo, useState } from "../vendor/preact.js";
+import { html, useMemo, useState } from "../vendor/preact.js";
 
 /** @typedef {import("../execution/types.js").Execution} Execution */
 /** @typedef {import("../execution/live.js").Live} Live */
@@ -52,7 +53,7 @@ function OnePage({ id }) {
   // What was deleted, or forked, has another page.
   const onDone = (/** @type {Execution | undefined} */ after) => after && refresh(after);
   useKeys(live, onVerb);
-  useTitle(execution);
+  useTitle(execution && `${execution.status} · ${execution.activity}`);
   if (execution === null) {
     if (error === null) return html`<p class="loading">…</p>`;
     return html`<${ProblemBox} error=${error} onRetry=${() => refresh()} />`;
@@ -130,16 +131,4 @@ function useKeys({ execution, graph }, onVerb) {
     ],
     [execution, graph],
   );
-}
-
-/** @param {Execution | null} execution */
-function useTitle(execution) {
-  const title =
-    execution === null ? "goflow" : `${execution.status} · ${execution.activity} · goflow`;
-  useEffect(() => {
-    document.title = title;
-    return () => {
-      document.title = "goflow";
-    };
-  }, [title]);
 }

@@ -19,6 +19,7 @@ const STEPS = { ArrowDown: 1, ArrowUp: -1 };
 export function Palette({ onClose }) {
   const [text, setText] = useState("");
   const [found, setFound] = useState(/** @type {Found[]} */ ([]));
+  const [asked, setAsked] = useState("");
   const [at, setAt] = useState(0);
   useEffect(() => {
     const stop = new AbortController();
@@ -26,6 +27,7 @@ export function Palette({ onClose }) {
       const all = await search(text.trim(), stop.signal);
       if (stop.signal.aborted) return;
       setFound(all);
+      setAsked(text.trim());
       setAt(0);
     }, PAUSE_MS);
     return () => {
@@ -50,7 +52,7 @@ export function Palette({ onClose }) {
   return html`
     <${Dialog} title="Search" onClose=${onClose}>
       <input
-        type="search" class="palette" aria-label="search" placeholder="id, business key, project, activity"
+        type="text" class="palette" autocomplete="off" aria-label="search" placeholder="id, business key, project, activity"
         value=${text} onInput=${(event) => setText(event.target.value)} onKeyDown=${onKeyDown}
         role="combobox" aria-expanded="true" aria-controls="found" aria-activedescendant=${found[at] ? `found-${at}` : null}
       />
@@ -61,6 +63,7 @@ export function Palette({ onClose }) {
           `,
         )}
       </ul>
+      ${asked !== "" && found.length === 0 && html`<p class="muted" role="status">Nothing has ${asked} in it.</p>`}
     <//>
   `;
 }

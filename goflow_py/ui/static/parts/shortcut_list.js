@@ -6,9 +6,10 @@ import { Dialog } from "./dialog.js";
 
 /** @param {{onClose: () => void}} props */
 export function ShortcutList({ onClose }) {
-  const all = shortcuts.value.flat().reverse();
+  // Those of the page first, each group as it was written.
+  const all = shortcuts.value.toReversed().flat();
   return html`
-    <${Dialog} title="Keys" onClose=${onClose}>
+    <${Dialog} title="Keys of the keyboard" onClose=${onClose}>
       <dl class="keys">
         ${all.map(({ keys, does }) => html`<div key=${keys}><dt>${keys.split(" ").map(keycap)}</dt><dd>${does}</dd></div>`)}
       </dl>
