@@ -5,6 +5,7 @@ import {
   childrenOf,
   countKinds,
   KINDS,
+  namesOf,
   ofKinds,
   stopAt,
   stopsOf,
@@ -80,6 +81,24 @@ test("an attempt that failed says by whom, with what answer and why", () => {
   assert.equal(text, "pay #1 error");
   assert.equal(more, "bank · HTTP 503 · 12 ms · busy");
   assert.equal(tone, "bad");
+});
+
+test("a task that the engine named itself is called by its action, and so are its timers", () => {
+  const undo = entry(6, "taskScheduled", { task: "+undo:6", action: "cancel", kind: "sync" });
+  const names = namesOf([...STORY, undo]);
+  const text = (/** @type {string} */ type, /** @type {any} */ rest) =>
+    said(entry(7, type, rest), names).text;
+  assert.equal(
+    text("taskEnded", { task: "+undo:6", outcome: "success" }),
+    "↩ cancel ended: success",
+  );
+  assert.equal(
+    text("timerFired", { timer: "task:+undo:6:retry" }),
+    "timer retry of ↩ cancel fired",
+  );
+  assert.equal(text("timerFired", { timer: "task:pay:retry" }), "timer retry of pay fired");
+  assert.equal(text("timerFired", { timer: "deadline" }), "timer deadline fired");
+  assert.equal(text("taskEnded", { task: "pay", outcome: "success" }), "pay ended: success");
 });
 
 test("a row that leaves the state where it is says so", () => {

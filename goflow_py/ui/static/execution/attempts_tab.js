@@ -7,6 +7,7 @@ import { Copy } from "../parts/copy.js";
 import { Json } from "../parts/json.js";
 import { Status } from "../parts/status.js";
 import { html, useMemo } from "../vendor/preact.js";
+import { nameOf } from "./entries.js";
 import { idOf } from "./timeline.js";
 import { UnfoldingList } from "./unfolding.js";
 
@@ -37,7 +38,7 @@ export function AttemptsTab({ attempts, earlier, isRead }) {
     </div>
     <${UnfoldingList}
       rows=${rows} rowHeight=${ROW_HEIGHT} open=${attempt} onOpen=${(/** @type {string | null} */ id) => setQuery({ attempt: id })}
-      line=${line} name=${nameOf} label="attempts" detail=${(/** @type {Attempt} */ item) => html`<${Detail} attempt=${item} />`}
+      line=${line} name=${spoken} label="attempts" detail=${(/** @type {Attempt} */ item) => html`<${Detail} attempt=${item} />`}
     />
     ${rows.length === 0 && html`<p class="empty">Every attempt was successful.</p>`}
   `;
@@ -46,6 +47,7 @@ export function AttemptsTab({ attempts, earlier, isRead }) {
 /** @param {Attempt} attempt */
 function line({
   task,
+  action,
   attempt,
   visit,
   worker,
@@ -58,7 +60,7 @@ function line({
 }) {
   return html`
     ${startedAt === null ? html`<span>–</span>` : html`<time class="number" datetime=${startedAt} title=${dateTime(startedAt)}>${timeOfDay(startedAt)}</time>`}
-    <span class="what">${task} <small>#${attempt} · visit ${visit}</small></span>
+    <span class="what">${nameOf({ task, action })} <small>#${attempt} · visit ${visit}</small></span>
     <${Status} status=${outcome ?? "open"} text=${outcome ?? "running"} />
     <span class="number took">${ms === null ? "" : span(ms)}</span>
     <span class="more muted">${[worker, priority > 1 && `p${priority}`, httpStatus && `HTTP ${httpStatus}`, error?.message].filter(Boolean).join(" · ")}</span>
@@ -66,8 +68,8 @@ function line({
 }
 
 /** @param {Attempt} attempt */
-function nameOf({ task, attempt, worker, outcome }) {
-  return `${task}, attempt ${attempt} by ${worker}: ${outcome ?? "running"}`;
+function spoken({ task, action, attempt, worker, outcome }) {
+  return `${nameOf({ task, action })}, attempt ${attempt} by ${worker}: ${outcome ?? "running"}`;
 }
 
 /** @param {{attempt: Attempt}} props */

@@ -5,7 +5,7 @@
 /** The kinds by which a history is filtered, and the types of entries of each. */
 export const KINDS = [
   { id: "transition", label: "Transitions", types: ["started", "transition", "ended"] },
-  { id: "work", label: "Work", types: ["taskScheduled", "taskEnded"] },
+  { id: "work", label: "Tasks", types: ["taskScheduled", "taskEnded"] },
   {
     id: "attempt",
     label: "Attempts",
@@ -34,6 +34,29 @@ const STEPS = new Set(["started", "transition", "dataChanged"]);
 export function ofKinds(entries, kinds) {
   if (kinds.length === 0) return entries;
   return entries.filter(({ type }) => kinds.includes(KIND_OF.get(type) ?? "change"));
+}
+
+/**
+ * The name of a task: one that the engine named itself ("+undo:6") by its action.
+ *
+ * @param {{task: string, action: string}} named
+ */
+export function nameOf({ task, action }) {
+  if (!task.startsWith("+")) return task;
+  return task.startsWith("+undo")
+    ? `↩ ${action}`
+    : `${action} (${task.slice(1).replace(/:.*/, "")})`;
+}
+
+/**
+ * The names of the tasks that the engine named itself.
+ *
+ * @param {Entry[]} entries
+ * @returns {Map<string, string>}
+ */
+export function namesOf(entries) {
+  const some = entries.filter(({ type, task }) => type === "taskScheduled" && task[0] === "+");
+  return new Map(some.map(({ task, action }) => [task, nameOf({ task, action })]));
 }
 
 /**

@@ -5,7 +5,7 @@ import { route, setQuery } from "../core/router.js";
 import { Json } from "../parts/json.js";
 import { ProblemBox } from "../parts/problem.js";
 import { html, useEffect, useMemo, useRef, useState } from "../vendor/preact.js";
-import { countKinds, KINDS, ofKinds } from "./entries.js";
+import { countKinds, KINDS, namesOf, ofKinds } from "./entries.js";
 import { said } from "./sayings.js";
 import { UnfoldingList } from "./unfolding.js";
 
@@ -26,6 +26,7 @@ export function HistoryTab({ entries, readEarlier, onVerb }) {
   const kinds = wanted === "" ? [] : wanted.split(",");
   const isOldestFirst = order === "oldest";
   const counts = useMemo(() => countKinds(entries), [entries]);
+  const names = useMemo(() => namesOf(entries), [entries]);
   const rows = useMemo(() => {
     const found = ofKinds(entries, kinds).map((entry) => ({ id: String(entry.seq), item: entry }));
     return isOldestFirst ? found : found.reverse();
@@ -57,7 +58,7 @@ export function HistoryTab({ entries, readEarlier, onVerb }) {
     ${isOldestFirst && html`<${Earlier} ...${earlier} />`}
     <${UnfoldingList}
       rows=${rows} rowHeight=${ROW_HEIGHT} open=${seq} onOpen=${(/** @type {string | null} */ id) => setQuery({ seq: id })}
-      line=${line} name=${nameOf} label="history" onEnd=${isOldestFirst ? undefined : earlier.read}
+      line=${(/** @type {Entry} */ entry) => line(entry, names)} name=${(/** @type {Entry} */ entry) => spoken(entry, names)} label="history" onEnd=${isOldestFirst ? undefined : earlier.read}
       detail=${(/** @type {Entry} */ entry) => html`<${Detail} entry=${entry} onVerb=${onVerb} />`}
     />
     ${rows.length === 0 && html`<p class="empty">No entry of these kinds. <button type="button" onClick=${() => setQuery({ kinds: "" })}>Show all</button></p>`}
@@ -91,9 +92,9 @@ function Earlier({ left, error, read }) {
   `;
 }
 
-/** @param {Entry} entry */
-function line(entry) {
-  const { sign, tone, text, more } = said(entry);
+/** @param {Entry} entry @param {Map<string, string>} names */
+function line(entry, names) {
+  const { sign, tone, text, more } = said(entry, names);
   return html`
     <span class="seq number">${entry.seq}</span>
     <time class="number" datetime=${entry.at} title=${dateTime(entry.at)}>${timeOfDay(entry.at)}</time>
@@ -103,9 +104,9 @@ function line(entry) {
   `;
 }
 
-/** @param {Entry} entry */
-function nameOf(entry) {
-  const { text, more = "" } = said(entry);
+/** @param {Entry} entry @param {Map<string, string>} names */
+function spoken(entry, names) {
+  const { text, more = "" } = said(entry, names);
   return `${entry.seq}: ${text} ${more}`;
 }
 

@@ -1,5 +1,7 @@
 /** What each history entry says in words. Pure. */
 
+import { dateTime } from "../core/format.js";
+
 /** @typedef {import("./types.js").Entry} Entry */
 /** @typedef {{sign: string, tone: "" | "good" | "bad" | "warn" | "busy", text: string, more?: string}} Said */
 
@@ -17,11 +19,14 @@ const TONES = {
  * Say an entry in words.
  *
  * @param {Entry} entry
+ * @param {Map<string, string>} [names] of tasks, where they have others
  * @returns {Said}
  */
-export function said(entry) {
+export function said(entry, names = new Map()) {
   const say = SAYINGS[entry.type];
-  return say === undefined ? { sign: "•", tone: "", text: entry.type } : say(entry);
+  if (say === undefined) return { sign: "•", tone: "", text: entry.type };
+  const task = names.get(entry.task) ?? entry.task;
+  return say({ ...entry, task, timer: timerOf(entry.timer, names) });
 }
 
 /** @type {Record<string, (entry: Entry) => Said>} */
@@ -74,9 +79,18 @@ const SAYINGS = {
       .filter(Boolean)
       .join(" · "),
   }),
-  timerSet: ({ timer, due }) => ({ sign: "◷", tone: "", text: `timer ${timer} set`, more: due }),
+  timerSet: ({ timer, due }) => ({
+    sign: "◷",
+    tone: "",
+    text: `timer ${timer} set`,
+    more: due && `for ${dateTime(due)}`,
+  }),
   timerFired: ({ timer }) => ({ sign: "◷", tone: "warn", text: `timer ${timer} fired` }),
-  timerCancelled: ({ timer }) => ({ sign: "◷", tone: "", text: `timer ${timer} cancelled` }),
+  timerCancelled: ({ timer }) => ({
+    sign: "◷",
+    tone: "",
+    text: `timer ${timer} cancelled`,
+  }),
   eventApplied: ({ name, principal, passedTo }) => ({
     sign: "✉",
     tone: "good",
@@ -123,3 +137,14 @@ const SAYINGS = {
     more: error?.message,
   }),
 };
+
+/**
+ * "task:pay:retry" is the timer "retry of pay".
+ *
+ * @param {string | undefined} timer
+ * @param {Map<string, string>} names
+ */
+function timerOf(timer, names) {
+  const [, task, what] = /^task:(.+):([^:]+)$/.exec(timer ?? "") ?? [];
+  return task === undefined ? timer : `${what} of ${names.get(task) ?? task}`;
+}

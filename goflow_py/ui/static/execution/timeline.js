@@ -1,5 +1,6 @@
 /** What happened when: a row for each attempt and each wait, from attempts and history. Pure. */
 
+import { nameOf } from "./entries.js";
 import { waitsOf } from "./timeline_waits.js";
 
 /** @typedef {import("./types.js").Attempt} Attempt */
@@ -180,14 +181,6 @@ function whoOf({ worker }) {
   return worker.replace(/^https?:\/\//, "");
 }
 
-/** @param {Attempt} attempt */
-function nameOf({ task, action }) {
-  if (!task.startsWith("+")) return task;
-  return task.startsWith("+undo")
-    ? `↩ ${action}`
-    : `${action} (${task.slice(1).replace(/:.*/, "")})`;
-}
-
 /**
  * @param {string} state
  * @param {string} task
@@ -236,7 +229,7 @@ function nextRows({ tasks, state, visit }, attempts) {
         id: `next.${visit}.${task.task}`,
         kind: /** @type {const} */ ("next"),
         group: groupOf(state, task.task),
-        label: `${task.task} #${task.attempts + 1}`,
+        label: `${nameOf(task)} #${task.attempts + 1}`,
         note: "next try",
         status: "open",
         isFailover: false,
