@@ -71,8 +71,8 @@ export function TimelineCard({ execution, attempts, earlier, entries }) {
       <header>
         <h2>Timeline</h2>
         <div class="switch" role="group" aria-label="which time">
-          <button type="button" aria-pressed=${!isNet} onClick=${() => setQuery({ time: "" })}>wall time</button>
-          <button type="button" aria-pressed=${isNet} title="waits are drawn together" onClick=${() => setQuery({ time: "net" })}>net of waits</button>
+          <button type="button" aria-pressed=${!isNet} onClick=${() => setQuery({ time: "" })}>whole time</button>
+          <button type="button" aria-pressed=${isNet} title="waits are drawn together" onClick=${() => setQuery({ time: "net" })}>without waits</button>
         </div>
         <${Zoom} view=${view} onView=${setView} />
       </header>

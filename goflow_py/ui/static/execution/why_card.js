@@ -98,7 +98,7 @@ function ErrorFacts({ execution: { id, error, state } }) {
   const facts = [
     ["code", html`<code>${code}</code>`],
     ["in", where && html`<code>${where}</code>`],
-    ["work", (task ?? action) && html`<code>${task ?? action}</code>`],
+    ["task", (task ?? action) && html`<code>${task ?? action}</code>`],
     ["worker", worker && html`<code>${worker}</code>`],
     ["answered", status && `HTTP ${status}`],
     [

@@ -38,7 +38,7 @@ export function FiguresBar({ filter, rounds }) {
         <${Figure} name="p95" value=${seconds(stats.p95)} />
       </dl>
       <button type="button" class="quiet" title=${notes.join("\n") || "the figures as a table"} onClick=${() => setTable(true)}>
-        ${notes.length > 0 ? "⚠ of what" : "table"}
+        table${notes.length > 0 && " ⚠"}
       </button>
       ${isTable && html`<${Twin} stats=${stats} notes=${notes} onClose=${() => setTable(false)} />`}
     </div>

@@ -33,7 +33,7 @@ export function FilterBar({ filter, onChange, blueprints }) {
         options=${projects.map((name) => [name, name])} />
       <${Choice} label="Activity" value=${activity} none="all activities" onPick=${pickActivity} options=${activities(mine, filter)} />
       <${Choice} label="Since" value=${since} none="any time" onPick=${(text) => onChange({ since: text })} options=${spans(since)} />
-      <button type="button" class="quiet" aria-expanded=${isMore} onClick=${() => setMore(!isMore)}>${isMore ? "less" : "more"}</button>
+      <button type="button" class="quiet" aria-expanded=${isMore} onClick=${() => setMore(!isMore)}>${isMore ? "fewer filters" : "more filters"}</button>
       ${
         isMore &&
         html`
@@ -67,7 +67,7 @@ export function StatusChips({ filter, counts, onChange }) {
   };
   return html`<div class="x-chips" role="group" aria-label="status">
     ${STATUSES.map(chip)}
-    ${status.length > 0 && html`<button type="button" class="quiet" onClick=${() => onChange({ status: [] })}>any status</button>`}
+    ${status.length > 0 && html`<button type="button" class="quiet" aria-label="any status" title="any status" onClick=${() => onChange({ status: [] })}>✕</button>`}
   </div>`;
 }
 

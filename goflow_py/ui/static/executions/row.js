@@ -8,7 +8,7 @@ import { html } from "../vendor/preact.js";
 import { reasonOf } from "./rows.js";
 
 /** What stands above the columns; the first is that of the boxes. */
-export const COLUMNS = ["Status", "Execution", "Activity", "State now", "Started", "Took", "Why"];
+export const COLUMNS = ["status", "execution", "activity", "state", "started", "took", "why"];
 
 /**
  * @typedef {object} RowProps
@@ -49,7 +49,7 @@ export function ExecutionRow({ row, index, isAt, isChosen, isPast, why, onBox, o
       <span role="gridcell" class="x-activity" title=${`${project}/${activity} v${version}`}>
         <i>${project}/</i>${activity} <small>v${version}${machine && ` · ${machine}`}</small>${key && html` <b class="x-key">${key}</b>`}
       </span>
-      <span role="gridcell" class="x-state" title=${`visit ${visit}`}>${state}${businessStatus && html` <small>${businessStatus}</small>`}</span>
+      <span role="gridcell" class="x-state" title=${[businessStatus, `visit ${visit}`].filter(Boolean).join(" · ")}>${state}${businessStatus && html` <small>${businessStatus}</small>`}</span>
       <span role="gridcell" class="x-started"><${Ago} at=${row.startedAt} /></span>
       <span role="gridcell" class="x-took"><${Took} from=${row.startedAt} to=${row.finishedAt} /></span>
       <span role="gridcell" class="x-why"><${Why} row=${row} why=${why} /></span>

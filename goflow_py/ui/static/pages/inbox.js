@@ -46,6 +46,7 @@ export default function InboxPage() {
         ${value?.next && html`<p class="empty">The oldest ${TASKS_MAX} are shown; there are more.</p>`}
       </section>
       ${picked && html`<${TaskDesk} key=${picked.id} task=${picked} onChange=${reload} />`}
+      ${task === "" && items.length > 0 && html`<p class="empty">Choose a task to see what it is about, to claim it and to complete it.</p>`}
       ${!picked && task !== "" && value !== null && html`<p class="empty">This task is done, or was taken back.</p>`}
     </div>
   `;
@@ -57,7 +58,7 @@ function Filters({ queue, mine, type }) {
     setQuery({ [name]: event.target.value, task: "" });
   return html`
     <label class="row">I am <input size="10" placeholder="your name" value=${person.value} onInput=${(event) => (person.value = event.target.value)} /></label>
-    <label class="row">
+    <label class="row" title=${person.value === "" ? "say who you are first" : null}>
       <input type="checkbox" checked=${mine !== ""} disabled=${person.value === ""} onChange=${(event) => setQuery({ mine: event.target.checked ? "1" : "", task: "" })} />
       assigned to me
     </label>

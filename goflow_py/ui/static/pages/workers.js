@@ -34,15 +34,15 @@ export default function WorkersPage() {
       </div>
     </div>
     <${ProblemBox} error=${error} onRetry=${reload} />
-    ${value !== null && groups.length === 0 && html`<${NoWorkers} isFiltered=${value.items.length > 0} />`}
+    ${value !== null && groups.length === 0 && html`<${NoWorkers} isFiltered=${value.items.length > 0} onlyTrouble=${trouble !== "" && q === ""} />`}
     ${groups.map((group) => html`<${WorkerTable} key=${group.name} group=${group} />`)}
     <${Aliases} />
   `;
 }
 
-/** @param {{isFiltered: boolean}} props */
-function NoWorkers({ isFiltered }) {
-  return html`<p class="empty">
-    ${isFiltered ? "No worker fits these filters." : "There are no workers yet: they come with a blueprint."}
-  </p>`;
+/** @param {{isFiltered: boolean, onlyTrouble: boolean}} props */
+function NoWorkers({ isFiltered, onlyTrouble }) {
+  if (!isFiltered)
+    return html`<p class="empty">There are no workers yet: they come with a blueprint.</p>`;
+  return html`<p class="empty">${onlyTrouble ? "✓ No worker is in trouble." : "No worker fits these filters."}</p>`;
 }

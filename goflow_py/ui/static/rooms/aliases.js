@@ -26,7 +26,7 @@ export function Aliases() {
         <button type="button" onClick=${() => setEdited({ alias: "", url: "" })}>New alias</button>
       </header>
       <${ProblemBox} error=${error} />
-      ${value?.items.length === 0 && html`<p class="empty">There is none.</p>`}
+      ${value?.items.length === 0 && html`<p class="empty">There is none. Mock workers, where the server was started with them, play every name that has none.</p>`}
       ${
         value?.items.length > 0 &&
         html`<div class="scroll"><table>

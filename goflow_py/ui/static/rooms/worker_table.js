@@ -11,7 +11,7 @@ const HEALTH = {
   up: { status: "success", text: "up" },
   failing: { status: "waiting", text: "failing" },
   down: { status: "failed", text: "down" },
-  unknown: { status: "unknown", text: "not called yet" },
+  unknown: { status: "unknown", text: "not called" },
 };
 
 /** @param {{group: {name: string, workers: import("./workers.js").Worker[]}}} props */
@@ -64,7 +64,7 @@ function Row({ worker }) {
       <td>${worker.breaker === "closed" ? "closed" : html`<${Status} status="failed" text=${worker.breaker} />`}</td>
       <td class="number">${milliseconds(worker.p50Ms)}</td>
       <td class="number">${milliseconds(worker.p95Ms)}</td>
-      <td class="number" title=${`of the newest ${worker.recentAttempts} attempts`}>${percent(worker.errorShare)}</td>
+      <td class=${`number ${(worker.errorShare ?? 0) > 0 ? "danger-text" : ""}`} title=${`of the newest ${worker.recentAttempts} attempts`}>${percent(worker.errorShare)}</td>
       <td class="number">${count(worker.inFlight)}</td>
       <td>${worker.lastSeenAt && html`<${Ago} at=${worker.lastSeenAt} />`}</td>
     </tr>
