@@ -4,7 +4,7 @@ import { get } from "../core/api.js";
 import { path } from "../core/calls.js";
 import { useLoad } from "../core/load.js";
 import { setQuery } from "../core/router.js";
-import { Diff } from "../parts/diff.js";
+import { Diff, SIGNS } from "../parts/diff.js";
 import { ProblemBox } from "../parts/problem.js";
 import { html } from "../vendor/preact.js";
 import { Counts } from "./counts.js";
@@ -97,9 +97,6 @@ function Part({ part }) {
   }));
   return html`<ul class="diff">${[...lines, ...changed, ...fields].map(lineOf)}</ul>`;
 }
-
-/** @type {Record<string, string>} */
-const SIGNS = { added: "+", removed: "−", changed: "~" };
 
 /** @param {{kind: string, what: string, text: string, before?: any, after?: any}} line @param {number} at */
 function lineOf({ kind, what, text, before, after }, at) {

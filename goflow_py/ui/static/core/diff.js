@@ -74,6 +74,11 @@ function own(object, name) {
   return Object.hasOwn(object, name) ? object[name] : undefined;
 }
 
+/** @param {unknown} value */
+export function isObject(value) {
+  return isGroup(value) && !Array.isArray(value);
+}
+
 /** @param {any} value */
 function isGroup(value) {
   return typeof value === "object" && value !== null;

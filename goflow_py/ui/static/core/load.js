@@ -1,7 +1,7 @@
 /** What is read for a page, and whether it is there yet. */
 
 import { useCallback, useEffect, useRef, useState } from "../vendor/preact.js";
-import { apiKey, reachable } from "./api.js";
+import { apiKey, get, reachable } from "./api.js";
 
 /**
  * @template T
@@ -63,4 +63,16 @@ export function useEvery(reload, ms) {
     }, ms);
     return () => clearInterval(timer);
   }, [reload, ms]);
+}
+
+/** As many are read as one page of them has. */
+export const BLUEPRINTS_MAX = 500;
+
+/**
+ * All blueprints.
+ *
+ * @returns {Loaded<{items: any[], next?: string}>}
+ */
+export function useBlueprints() {
+  return useLoad((signal) => get("/v1/blueprints", { limit: BLUEPRINTS_MAX }, signal), []);
 }

@@ -1,6 +1,7 @@
 /** What happens to a value when a field of its form is changed, and which field an error is of. Pure. */
 
 import { exactly } from "./exact.js";
+import { isSame } from "./diff.js";
 import { plain, put } from "./schema_form.js";
 
 /**
@@ -100,11 +101,6 @@ function seemsToFit(schema, value, root) {
     isTold &&
     (schema.required ?? []).every((/** @type {string} */ name) => Object.hasOwn(value, name))
   );
-}
-
-/** @param {unknown} one @param {unknown} other */
-function isSame(one, other) {
-  return JSON.stringify(one) === JSON.stringify(other);
 }
 
 /** @param {unknown} value @param {string} type */

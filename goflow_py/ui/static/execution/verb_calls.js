@@ -2,6 +2,7 @@
 
 import { path } from "../core/calls.js";
 import { put } from "../core/schema_form.js";
+import { isObject } from "../core/diff.js";
 import { verbOf } from "./verb_rules.js";
 
 /** @typedef {import("./types.js").Execution} Execution */
@@ -110,11 +111,6 @@ function picked(given, names) {
       .filter((name) => given[name] !== undefined && given[name] !== "")
       .map((name) => [name, given[name]]),
   );
-}
-
-/** @param {unknown} value */
-function isObject(value) {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /**

@@ -6,14 +6,13 @@ import { byProject, tally } from "../blueprint/words.js";
 import { get } from "../core/api.js";
 import { path } from "../core/calls.js";
 import { count } from "../core/format.js";
-import { useLoad } from "../core/load.js";
+import { BLUEPRINTS_MAX, useBlueprints } from "../core/load.js";
 import { href, route, setQuery } from "../core/router.js";
 import { useShortcuts } from "../core/shortcuts.js";
 import { ProblemBox } from "../parts/problem.js";
 import { Ago } from "../parts/time.js";
 import { html, useEffect, useMemo, useState } from "../vendor/preact.js";
 
-const PAGE = 500;
 const SHOWN_MAX = 100;
 /** So many counts are asked for at a time. */
 const LANES = 4;
@@ -22,10 +21,7 @@ export default function Blueprints() {
   const { q = "" } = route.value.query;
   const [isUploading, setUploading] = useState(false);
   const [most, setMost] = useState(SHOWN_MAX);
-  const { value, error, reload } = useLoad(
-    (signal) => get("/v1/blueprints", { limit: PAGE }, signal),
-    [],
-  );
+  const { value, error, reload } = useBlueprints();
   const groups = useMemo(() => byProject(value?.items ?? [], q), [value, q]);
   const shown = useMemo(() => firstOf(groups, most), [groups, most]);
   const all = shown.flatMap(([, some]) => some);
@@ -52,7 +48,7 @@ export default function Blueprints() {
     ${value !== null && total === 0 && html`<${Empty} isSearched=${q !== ""} onUpload=${() => setUploading(true)} />`}
     ${shown.map(([project, some]) => html`<${Project} key=${project} project=${project} blueprints=${some} counts=${counts} />`)}
     ${total > all.length && html`<button type="button" onClick=${() => setMost(most + SHOWN_MAX)}>show more of ${count(total)}</button>`}
-    ${value?.next && html`<p class="muted">There are more than ${PAGE} blueprints: these are the first by name.</p>`}
+    ${value?.next && html`<p class="muted">There are more than ${BLUEPRINTS_MAX} blueprints: these are the first by name.</p>`}
     ${isUploading && html`<${Upload} onClose=${() => setUploading(false)} />`}
   `;
 }

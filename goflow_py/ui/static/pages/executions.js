@@ -13,7 +13,7 @@ import {
   queryOf,
   STATUSES,
 } from "../core/filters.js";
-import { useLoad } from "../core/load.js";
+import { useBlueprints, useLoad } from "../core/load.js";
 import { href, route, setQuery } from "../core/router.js";
 import { FiguresBar, useSometimes } from "../executions/figures_bar.js";
 import { FilterBar, StatusChips } from "../executions/filter_bar.js";
@@ -41,11 +41,7 @@ export default function Page() {
       leave(search, { listing: list.listing.peek() });
     };
   }, [list]);
-  const { value: blueprints } = useLoad(
-    (signal) => get("/v1/blueprints", { limit: 500 }, signal),
-    ["blueprints"],
-  );
-  const items = blueprints?.items ?? [];
+  const items = useBlueprints().value?.items ?? [];
   const counts = useCounts(filter, items, list);
   const showBatches = (/** @type {string} */ batches) => setQuery({ batches });
   return html`

@@ -2,11 +2,11 @@
 
 import { get } from "../core/api.js";
 import { path } from "../core/calls.js";
-import { useLoad } from "../core/load.js";
+import { useBlueprints, useLoad } from "../core/load.js";
 import { go, href, route, setQuery } from "../core/router.js";
 import { Graph } from "../graph/graph.js";
 import { marksOfInsights } from "../graph/insight_marks.js";
-import { Activities, useBlueprints } from "../parts/activities.js";
+import { Activities } from "../parts/activities.js";
 import { ProblemBox } from "../parts/problem.js";
 import { Ago } from "../parts/time.js";
 import { FlakyTable, RowTable, StateTable } from "../rooms/insight_tables.js";
@@ -23,7 +23,7 @@ export default function InsightsPage() {
   const { args } = route.value;
   const [project = "", activity = ""] = args;
   const all = useBlueprints();
-  const names = (all.value ?? []).map((one) => `${one.project}/${one.activity}`);
+  const names = (all.value?.items ?? []).map((one) => `${one.project}/${one.activity}`);
   const onPick = (/** @type {any} */ event) => go("insights", event.target.value.split("/"));
   return html`
     <div class="head">

@@ -5,6 +5,8 @@
  * @typedef {{label: string, hint?: string, isJson?: boolean, isFlag?: boolean, isNeeded?: boolean}} Field
  */
 
+import { isObject } from "../core/diff.js";
+
 const OPEN = ["running", "waiting", "paused"];
 const STATUSES_ALL = 6;
 const ENDED = ["completed", "failed", "cancelled"];
@@ -129,9 +131,4 @@ export function narrowed(filter, fits) {
   const isSame =
     status.length === asked.length || status.length === 0 || fits.length === STATUSES_ALL;
   return isSame ? null : { ...filter, status: [...status] };
-}
-
-/** @param {unknown} value */
-function isObject(value) {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -11,7 +11,8 @@ const BRIEF_MAX = 160;
 
 /** @typedef {import("../core/diff.js").Change} Change */
 
-const SIGNS = { added: "+", removed: "−", changed: "~" };
+/** @type {Record<string, string>} */
+export const SIGNS = { added: "+", removed: "−", changed: "~" };
 
 /** @param {{before: any, after: any}} props */
 export function Diff({ before, after }) {

@@ -2,6 +2,7 @@
 
 import { get } from "../core/api.js";
 import { shortId } from "../core/format.js";
+import { useBlueprints } from "../core/load.js";
 import { go } from "../core/router.js";
 import { html, useEffect, useState } from "../vendor/preact.js";
 import { Dialog } from "./dialog.js";
@@ -21,20 +22,22 @@ export function Palette({ onClose }) {
   const [found, setFound] = useState(/** @type {Found[]} */ ([]));
   const [asked, setAsked] = useState("");
   const [at, setAt] = useState(0);
+  const { value: blueprints } = useBlueprints();
   useEffect(() => {
     const stop = new AbortController();
     const timer = setTimeout(async () => {
-      const all = await search(text.trim(), stop.signal);
+      const wanted = text.trim();
+      const executions = await executionsOf(wanted, stop.signal);
       if (stop.signal.aborted) return;
-      setFound(all);
-      setAsked(text.trim());
+      setFound([...executions, ...blueprintsOf(wanted, blueprints?.items ?? [])]);
+      setAsked(wanted);
       setAt(0);
     }, PAUSE_MS);
     return () => {
       clearTimeout(timer);
       stop.abort();
     };
-  }, [text]);
+  }, [text, blueprints]);
   /** @param {Found} item */
   const open = (item) => {
     onClose();
@@ -73,30 +76,31 @@ export function Palette({ onClose }) {
  * @param {AbortSignal} signal
  * @returns {Promise<Found[]>}
  */
-async function search(text, signal) {
+async function executionsOf(text, signal) {
   if (text === "") return [];
-  const none = { items: [] };
-  /** @type {{items: any[]}[]} */
-  const [executions, blueprints] = await Promise.all([
-    get("/v1/executions", { q: text, limit: FOUND_MAX }, signal).catch(() => none),
-    get("/v1/blueprints", { limit: 500 }, signal).catch(() => none),
-  ]);
-  /** @param {{project: string, activity: string}} blueprint */
-  const fits = ({ project, activity }) =>
-    `${project}/${activity}`.toLowerCase().includes(text.toLowerCase());
-  return [
-    ...executions.items.map((one) => ({
-      page: "execution",
-      args: [one.id],
-      label: html`<${Status} status=${one.status} /> <code>${shortId(one.id)}</code> ${one.project}/${one.activity} ${one.key ?? ""}`,
-    })),
-    ...blueprints.items
-      .filter(fits)
-      .slice(0, FOUND_MAX)
-      .map((one) => ({
-        page: "blueprint",
-        args: [one.project, one.activity],
-        label: html`▤ ${one.project}/${one.activity} <small>v${one.version}</small>`,
-      })),
-  ];
+  const { items } = await get("/v1/executions", { q: text, limit: FOUND_MAX }, signal).catch(
+    () => ({ items: [] }),
+  );
+  return items.map((/** @type {any} */ one) => ({
+    page: "execution",
+    args: [one.id],
+    label: html`<${Status} status=${one.status} /> <code>${shortId(one.id)}</code> ${one.project}/${one.activity} ${one.key ?? ""}`,
+  }));
+}
+
+/**
+ * @param {string} text
+ * @param {any[]} all
+ * @returns {Found[]}
+ */
+function blueprintsOf(text, all) {
+  const named = all.map((one) => ({ ...one, name: `${one.project}/${one.activity}` }));
+  return named
+    .filter(({ name }) => text !== "" && name.toLowerCase().includes(text.toLowerCase()))
+    .slice(0, FOUND_MAX)
+    .map(({ project, activity, name, version }) => ({
+      page: "blueprint",
+      args: [project, activity],
+      label: html`▤ ${name} <small>v${version}</small>`,
+    }));
 }
