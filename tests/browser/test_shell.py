@@ -83,6 +83,29 @@ def test_the_keys_of_the_keyboard_lead_from_page_to_page(person: Person) -> None
     shown.get_by_role("dialog").wait_for(state="detached")
 
 
+def test_one_escape_leaves_the_search_also_with_something_typed(person: Person) -> None:
+    shown = person.opens("workers")
+    shown.get_by_role("heading", name="Workers").wait_for()
+    shown.keyboard.press("/")
+    shown.get_by_role("combobox", name="search").fill("nobody")
+    person.shows("Nothing has nobody in it.")
+    shown.keyboard.press("Escape")
+    shown.get_by_role("dialog").wait_for(state="detached")
+
+
+def test_who_goes_back_leaves_what_stands_over_the_page(person: Person) -> None:
+    shown = person.opens("workers")
+    shown.get_by_role("heading", name="Workers").wait_for()
+    person.opens("settings")
+    shown.get_by_role("heading", name="Settings").wait_for()
+    shown.keyboard.press("?")
+    shown.get_by_role("dialog").wait_for()
+    shown.go_back()
+    shown.get_by_role("heading", name="Workers").wait_for()
+    shown.get_by_role("dialog").wait_for(state="detached")
+    assert shown.title() == "Workers · goflow"
+
+
 def test_a_server_that_goes_away_is_said_and_comes_back(person: Person) -> None:
     person.forgiven = re.compile("ERR_CONNECTION_REFUSED")
     shown = person.opens("workers")
