@@ -112,7 +112,7 @@ async def _begin(url: str, folder: Path, found: Mapping[str, bytes]) -> None:
     """Upload what was found, and say what can be done now."""
     from goflow_py.client import Client
 
-    show(f"\n  server   {url}", f"  API      {url}/docs", "")
+    show(f"\n  server   {url}", f"  pages    {url}/ui/", f"  API      {url}/docs", "")
     async with Client(url) as client:
         uploaded = [
             done
