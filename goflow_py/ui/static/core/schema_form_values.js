@@ -1,7 +1,7 @@
 /** What happens to a value when a field of its form is changed, and which field an error is of. Pure. */
 
-import { exactly } from "./exact.js";
 import { isSame } from "./diff.js";
+import { exactly } from "./exact.js";
 import { plain, put } from "./schema_form.js";
 
 /**

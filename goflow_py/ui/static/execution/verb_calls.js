@@ -1,8 +1,8 @@
 /** What the dialogs of verbs offer, and the calls that they make. Pure. */
 
 import { path } from "../core/calls.js";
-import { put } from "../core/schema_form.js";
 import { isObject } from "../core/diff.js";
+import { put } from "../core/schema_form.js";
 import { verbOf } from "./verb_rules.js";
 
 /** @typedef {import("./types.js").Execution} Execution */
