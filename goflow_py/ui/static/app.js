@@ -155,5 +155,11 @@ function focusMain(event) {
   document.getElementById("main")?.focus();
 }
 
+/** The page comes first; then what a key opens, so that the next keys are for it. */
+const IDLE_MS = 1_500;
+setTimeout(() => {
+  for (const part of [Palette, ShortcutList]) void part.fetch().catch(() => {});
+}, IDLE_MS);
+
 const root = document.getElementById("app");
 if (root) render(html`<${App} />`, root);

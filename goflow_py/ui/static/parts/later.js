@@ -3,15 +3,24 @@
 import { html, useEffect, useState } from "../vendor/preact.js";
 import { ProblemBox } from "./problem.js";
 
+/** @typedef {((props: any) => any) & {fetch: () => Promise<(props: any) => any>}} Later */
+
 /**
- * A part that stands for another one until that is there.
+ * A part that stands for another one until that is there; `fetch` brings it before it is shown.
  *
  * @param {() => Promise<(props: any) => any>} load
- * @returns {(props: any) => any}
+ * @returns {Later}
  */
 export function later(load) {
   let known = /** @type {((props: any) => any) | null} */ (null);
-  return function Later(/** @type {any} */ props) {
+  const fetch = async () => {
+    known ??= await load();
+    return known;
+  };
+  return Object.assign(Part, { fetch });
+
+  /** @param {any} props */
+  function Part(props) {
     const [View, setView] = useState(() => known);
     const [error, setError] = useState(/** @type {Error | null} */ (null));
     useEffect(() => {
@@ -22,13 +31,10 @@ export function later(load) {
             "this part could not be loaded; reload the page, the server may have been upgraded",
           ),
         );
-      load().then((found) => {
-        known = found;
-        setView(() => found);
-      }, missing);
+      fetch().then((found) => setView(() => found), missing);
     }, []);
     if (error !== null)
       return html`<${ProblemBox} error=${error} onRetry=${() => location.reload()} />`;
     return View === null ? html`<p class="loading">…</p>` : html`<${View} ...${props} />`;
-  };
+  }
 }
