@@ -295,7 +295,8 @@ SELECT line || '-' || left(pg_walfile_name(pg_current_wal_lsn()), 8) FROM commit
 -- Numbers below it are decided. What began to write behind this statement's snapshot has a higher
 -- one; of what began before, the sessions are looked at, and they are looked at after the snapshot.
 -- Only sessions that commit count: a long transaction of somebody else holds nothing up. Their
--- numbers have 32 bits here, and get the upper ones of the snapshot's.
+-- numbers have 32 bits here, and get the upper ones of the snapshot's, or those of the turn before
+-- or behind: whichever is near. A number above the snapshot's end is that of one that began late.
 WITH seen AS (
   SELECT base, pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS top FROM commit_line),
 writing AS (
@@ -304,7 +305,9 @@ writing AS (
   WHERE datname = current_database() AND application_name LIKE 'goflow writer %'
     AND backend_xid IS NOT NULL)
 SELECT (base + least(top, (
-  SELECT min(CASE WHEN low > top THEN low - 4294967296 ELSE low END) FROM writing))) << 20
+  SELECT min(CASE WHEN low > top + 2147483648 THEN low - 4294967296
+                  WHEN low < top - 2147483648 THEN low + 4294967296 ELSE low END)
+  FROM writing))) << 20
 FROM seen;
 
 -- name: newest_commit

@@ -242,6 +242,20 @@ async def test_what_another_user_commits_is_waited_for_too(database):
             await admin.execute("DROP OWNED BY plain; DROP ROLE plain")
 
 
+async def test_a_writer_behind_others_that_are_under_way_hides_nothing_that_was_seen(database):
+    writes = {"application_name": application("writer", "b")}
+    async with node(database, "a") as store, session(database) as other:
+        await store.claim(limit=SHARDS, now=NOW)
+        await store.commit([make.start(ONE)])
+        seen = await store.newest_commit()
+        async with session(database, writes) as writing, other.transaction():
+            await other.execute("SELECT pg_current_xact_id()")
+            async with writing.transaction():
+                # Its number is above the snapshot's end, which the other one holds back.
+                await writing.execute("SELECT pg_current_xact_id()")
+                assert await store.newest_commit() == seen
+
+
 async def test_every_reader_gets_every_record_once_while_nodes_commit(database):
     async with node(database, "a") as a, node(database, "b") as b:
         work = {
