@@ -4,6 +4,7 @@ The docstrings are the contract; ``tests/contract`` holds every adapter to it.
 Times are milliseconds since 1970, UTC, given by the caller; durations are seconds.
 """
 
+from goflow_py.ports.nodes import Message, NodeRow
 from goflow_py.ports.observer import Observer
 from goflow_py.ports.rows import (
     BATCH_BYTES_MAX,
@@ -24,7 +25,6 @@ from goflow_py.ports.rows import (
     HeadRow,
     KeyRow,
     LimitsRow,
-    Message,
     Name,
     OpenRow,
     Page,
@@ -64,6 +64,7 @@ __all__ = [
     "LimitsRow",
     "Message",
     "Name",
+    "NodeRow",
     "Observer",
     "OpenRow",
     "Page",

@@ -24,6 +24,7 @@ class Name:
     kind: str
     """``key`` (scope: activity), ``idem`` (method and path) or ``event`` (the execution).
 
+    ``answer`` (scope: a node): what another node answers it, or that it waits no more.
     ``place`` and ``waiting`` (scope: activity): who runs of an activity that bounds how many may.
     """
     scope: str
@@ -193,19 +194,6 @@ class Poisonous:
 
 
 Verdict = Committed | Fenced | Taken | Poisonous
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
-    """Something for an execution, delivered by any node and applied by its owner."""
-
-    execution: str
-    kind: str
-    dedupe: str
-    body: bytes
-    at: int
-    number: int = 0
-    """Given by the store; the order of delivery."""
 
 
 @value

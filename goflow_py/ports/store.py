@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Protocol
 
+from goflow_py.ports.nodes import Message, NodeRow
 from goflow_py.ports.rows import (
     BatchRow,
     BlueprintRow,
@@ -13,7 +14,6 @@ from goflow_py.ports.rows import (
     Filter,
     KeyRow,
     LimitsRow,
-    Message,
     Name,
     OpenRow,
     Page,
@@ -49,7 +49,10 @@ class Store(Protocol):
         """Own up to *limit* free or expired shards: ``{shard: epoch}``, each epoch one higher."""
 
     async def release(self, shards: Sequence[int]) -> None:
-        """Give shards up; the next owner gets a higher epoch."""
+        """Give shards up; the next owner gets a higher epoch. Queues a hint."""
+
+    async def nodes(self, *, now: int) -> list[NodeRow]:
+        """Return the nodes whose lease holds, oldest first."""
 
     # executions
     async def commit(self, writes: Sequence[Write]) -> list[Verdict]:
@@ -219,8 +222,15 @@ class Store(Protocol):
     async def drain(self, shards: Sequence[int], *, limit: int) -> list[Message]:
         """Return inbox messages of these shards, oldest first; ``commit`` deletes them."""
 
+    async def settle(self, number: int, answer: Name | None) -> Name | None:
+        """Delete a message that changes nothing (any more), and take the name of its answer.
+
+        If another has that name, it is returned, and nothing is done: whoever asked waits no more.
+        It does not matter whether the message is there. Queues a hint.
+        """
+
     def hints(self) -> AsyncIterator[None]:
-        """Yield when the inbox may have something; polling is the truth."""
+        """Yield when there may be messages, answers or free shards; polling is the truth."""
 
     # names
     async def name(self, project: str, kind: str, scope: str, name: str) -> Name | None:

@@ -2,7 +2,7 @@
 
 import itertools
 import os
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +14,6 @@ from goflow_py.ports import (
     Filter,
     KeyRow,
     LimitsRow,
-    Message,
     Name,
     OpenRow,
     Page,
@@ -29,13 +28,14 @@ from goflow_py.ports import (
 from goflow_py.store import rules
 from goflow_py.store.bell import Bell
 from goflow_py.store.counting import Counting
+from goflow_py.store.meeting import Meeting
 from goflow_py.store.ordered import Ordered
 from goflow_py.store.tables import Stored, Tables
 
 SCHEMA = 3
 
 
-class MemoryStore(Ordered, Counting):
+class MemoryStore(Meeting, Ordered, Counting):
     """``ports.Store`` over dicts. What it holds outlives ``close``, not the process.
 
     Stores over the same *tables* are nodes of one cell, with leases and fencing between them.
@@ -58,6 +58,7 @@ class MemoryStore(Ordered, Counting):
             raise StartRefused("this store is open already: close it first")
         self._node, self._ttl_ms, self._bell = node, ttl_ms, Bell()
         self._all.leases[node] = now + ttl_ms
+        self._all.joined[node] = now
         self._all.bells.append(self._bell)
 
     async def close(self) -> None:
@@ -68,33 +69,6 @@ class MemoryStore(Ordered, Counting):
         self._all.bells.remove(self._bell)
         self._bell.close()
         self._node = None
-
-    # ownership
-
-    async def heartbeat(self, *, now: int) -> bool:
-        tables = self._tables
-        assert self._node is not None
-        if tables.leases.get(self._node, now) <= now:
-            tables.leases.pop(self._node, None)  # final, even when the clock goes back
-            return False
-        tables.leases[self._node] = now + self._ttl_ms
-        return True
-
-    async def claim(self, *, limit: int, now: int) -> dict[int, int]:
-        tables = self._tables
-        alive = {node for node, until in tables.leases.items() if until > now}
-        if self._node not in alive:
-            return {}
-        free = [number for number, shard in tables.shards.items() if shard.owner not in alive]
-        for number in free[:limit]:
-            tables.shards[number].owner = self._node
-            tables.shards[number].epoch += 1
-        return {number: tables.shards[number].epoch for number in free[:limit]}
-
-    async def release(self, shards: Sequence[int]) -> None:
-        for number in shards:
-            if self._tables.shards[number].owner == self._node:
-                self._tables.shards[number].owner = None
 
     # executions
 
@@ -214,32 +188,6 @@ class MemoryStore(Ordered, Counting):
 
     async def sweep_early(self, *, before: int, limit: int) -> int:
         return self._tables.early.sweep(before, limit)
-
-    # inbox
-
-    async def deliver(self, messages: Sequence[Message]) -> list[bool]:
-        tables = self._tables
-        answers = []
-        for message in messages:
-            rules.shard_of(message.execution)
-        known = {(one.execution, one.kind, one.dedupe) for one in tables.inbox.values()}
-        for message in messages:
-            place = (message.execution, message.kind, message.dedupe)
-            answers.append(place not in known)
-            if place not in known:
-                known.add(place)
-                tables.delivered += 1
-                tables.inbox[tables.delivered] = replace(message, number=tables.delivered)
-        for bell in tables.bells:
-            bell.ring()
-        return answers
-
-    async def drain(self, shards: Sequence[int], *, limit: int) -> list[Message]:
-        waiting = self._tables.inbox.values()
-        return [one for one in waiting if rules.shard_of(one.execution) in shards][:limit]
-
-    def hints(self) -> AsyncIterator[None]:
-        return self._bell.listen()
 
     # names
 

@@ -62,6 +62,8 @@ class Tables:
 
     leases: dict[str, int] = field(default_factory=dict)
     """Node to the end of its lease."""
+    joined: dict[str, int] = field(default_factory=dict)
+    """Node to its start."""
     shards: dict[int, Shard] = field(default_factory=lambda: {n: Shard() for n in range(SHARDS)})
     executions: dict[str, Stored] = field(default_factory=dict)
     names: dict[NameKey, Name] = field(default_factory=dict)
@@ -96,6 +98,11 @@ class Tables:
                 for member in (write, *write.family):
                     self._free(member)
         return verdicts
+
+    def ring(self) -> None:
+        """Tell every node that there may be something for it."""
+        for bell in self.bells:
+            bell.ring()
 
     def take(self, name: Name) -> Name | None:
         """Enter *name*; return who has it already."""

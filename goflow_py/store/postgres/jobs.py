@@ -44,6 +44,15 @@ async def take(session: asyncpg.Connection, name: Name) -> Name | None:
     raise Unavailable("the store is unavailable, the database is busy", code="store_busy")
 
 
+async def settle(session: asyncpg.Connection, number: int, answer: Name | None) -> Name | None:
+    """Delete a message and take the name of its answer; or return who has that name."""
+    async with session.transaction():
+        winner = None if answer is None else await take(session, answer)
+        if winner is None:
+            await change(session, SQL["forget_message"], {"number": number})
+    return winner
+
+
 async def upload(session: asyncpg.Connection, upload: Upload) -> BlueprintRow | Taken:
     """Store what is new of a blueprint and its workers; return the version that holds now."""
     place = {"project": upload.project, "activity": upload.activity}

@@ -79,6 +79,14 @@ RETURNING s.shard, s.epoch;
 -- name: release
 UPDATE shards SET owner = NULL WHERE owner = :node::text AND shard = ANY(:shards::int[]);
 
+-- name: nodes
+SELECT n.node, n.started, n.lease_until,
+  (SELECT count(*) FROM shards AS s WHERE s.owner = n.node) AS shards
+FROM nodes AS n
+WHERE n.lease_until > coalesce(:now::bigint,
+  (extract(epoch FROM clock_timestamp()) * 1000)::bigint)
+ORDER BY n.started, n.node;
+
 -- ---------------------------------------------------------------- commit
 
 -- name: commit
@@ -619,6 +627,9 @@ RETURNING execution, kind, dedupe;
 SELECT execution, kind, dedupe, body, at, n FROM inbox
 WHERE shard = ANY(:shards::int[])
 ORDER BY n LIMIT :limit::bigint;
+
+-- name: forget_message
+DELETE FROM inbox WHERE n = :number::bigint;
 
 -- name: inbox_size
 SELECT count(*) FROM inbox;

@@ -14,6 +14,7 @@ from goflow_py.ports import (
     Filter,
     Message,
     Name,
+    NodeRow,
     OpenRow,
     Page,
     QueueRow,
@@ -127,6 +128,14 @@ class PostgresStore(Beside):
     async def release(self, shards: Sequence[int]) -> None:
         given = {"node": self._node, "shards": list(shards)}
         await self._connections.change("release", given)
+        self._bell.ring()
+
+    async def nodes(self, *, now: int) -> list[NodeRow]:
+        found = await self._connections.all("nodes", {"now": self._time(now)})
+        return [
+            NodeRow(node=node, started=started, lease_until=until, shards=shards)
+            for node, started, until, shards in found
+        ]
 
     # executions
 
@@ -239,6 +248,11 @@ class PostgresStore(Beside):
     async def drain(self, shards: Sequence[int], *, limit: int) -> list[Message]:
         asked = {"shards": list(shards), "limit": limit}
         return [rows.message(row) for row in await self._connections.all("drain", asked)]
+
+    async def settle(self, number: int, answer: Name | None) -> Name | None:
+        winner = await self._connections.write(lambda session: jobs.settle(session, number, answer))
+        self._bell.ring()
+        return winner
 
     def hints(self) -> AsyncIterator[None]:
         return self._bell.listen()

@@ -82,6 +82,14 @@ def take(connection: sqlite3.Connection, name: Name) -> Name | None:
     return None
 
 
+def settle(connection: sqlite3.Connection, number: int, answer: Name | None) -> Name | None:
+    """Delete a message and take the name of its answer; or return who has that name."""
+    winner = None if answer is None else take(connection, answer)
+    if winner is None:
+        connection.execute(SQL["forget_message"], (number,))
+    return winner
+
+
 def upload(connection: sqlite3.Connection, upload: Upload) -> BlueprintRow | Taken:
     """Store what is new of a blueprint and its workers; return the version that holds now."""
     place = (upload.project, upload.activity)

@@ -37,6 +37,11 @@ RETURNING shard, epoch;
 UPDATE shards SET owner = NULL
 WHERE owner = :node AND shard IN (SELECT value FROM json_each(:shards));
 
+-- name: nodes
+SELECT node, started, lease_until,
+  (SELECT count(*) FROM shards WHERE owner = nodes.node) AS shards
+FROM nodes WHERE lease_until > :now ORDER BY started, node;
+
 -- ---------------------------------------------------------------- commit
 -- A batch reads what its writes are held against, and then runs each statement for all its rows.
 
@@ -618,6 +623,9 @@ ON CONFLICT (execution, kind, dedupe) DO NOTHING;
 SELECT execution, kind, dedupe, body, at, n FROM inbox
 WHERE shard IN (SELECT value FROM json_each(:shards))
 ORDER BY n LIMIT :limit;
+
+-- name: forget_message
+DELETE FROM inbox WHERE n = ?;
 
 -- ---------------------------------------------------------------- names
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,7 +14,6 @@ from goflow_py.ports import (
     Filter,
     KeyRow,
     LimitsRow,
-    Message,
     Name,
     OpenRow,
     Page,
@@ -33,6 +32,7 @@ from goflow_py.store.sqlite.changes import Order
 from goflow_py.store.sqlite.commit import commit, ends
 from goflow_py.store.sqlite.datafile import DataFile
 from goflow_py.store.sqlite.figures import Counting
+from goflow_py.store.sqlite.meeting import Meeting
 from goflow_py.store.sqlite.order import Ordered
 from goflow_py.store.sqlite.queries import SQL
 from goflow_py.store.sqlite.readers import Readers
@@ -46,7 +46,7 @@ PROOF_BYTES = 1024 * 1024
 """What a ping writes after a refused write: as much as a large commit."""
 
 
-class SqliteStore(Ordered, Counting):
+class SqliteStore(Meeting, Ordered, Counting):
     """Durable to the last commit that returned: through kill -9, power loss and reboot.
 
     *on_fatal* is called on the event loop, once, when a sync failed: the server must end, for
@@ -103,18 +103,6 @@ class SqliteStore(Ordered, Counting):
             pass
         finally:
             await self._shut()
-
-    # ownership
-
-    async def heartbeat(self, *, now: int) -> bool:
-        node, until = self._node, now + self._ttl_ms
-        return await self._write(lambda db: jobs.heartbeat(db, node, now, until))
-
-    async def claim(self, *, limit: int, now: int) -> dict[int, int]:
-        return await self._write(lambda db: jobs.claim(db, self._node, limit, now))
-
-    async def release(self, shards: Sequence[int]) -> None:
-        await self._change("release", {"node": self._node, "shards": rows.texts(shards)})
 
     # executions
 
@@ -226,20 +214,6 @@ class SqliteStore(Ordered, Counting):
 
     async def sweep_early(self, *, before: int, limit: int) -> int:
         return await self._change("sweep_early", {"before": before, "limit": limit})
-
-    # inbox
-
-    async def deliver(self, messages: Sequence[Message]) -> list[bool]:
-        answers = await self._write(lambda db: jobs.deliver(db, messages))
-        self._bell.ring()
-        return answers
-
-    async def drain(self, shards: Sequence[int], *, limit: int) -> list[Message]:
-        asked = {"shards": rows.texts(shards), "limit": limit}
-        return [rows.message(row) for row in await self._readers.all("drain", asked)]
-
-    def hints(self) -> AsyncIterator[None]:
-        return self._bell.listen()
 
     # names
 

@@ -1,0 +1,77 @@
+"""The store's contract: what nodes know of each other, and how they answer each other."""
+
+import asyncio
+from dataclasses import replace
+
+from goflow_py.ports import Committed, Name
+
+
+def answer(body: bytes = b"yes", *, scope: str = "asker", name: str = "000000000001") -> Name:
+    return Name(
+        project="", kind="answer", scope=scope, name=name, execution="", answer=body, expires=50
+    )
+
+
+async def test_a_node_is_listed_with_its_shards_while_its_lease_holds(idle, make):
+    [before] = await idle.nodes(now=make.now)
+    assert before.shards == 0 and before.started == make.now
+    assert before.lease_until == make.now + 10_000
+    await idle.claim(limit=7, now=make.now)
+    await idle.release([0, 1])
+    await idle.heartbeat(now=make.now + 5)
+    [after] = await idle.nodes(now=make.now + 10_004)
+    assert after == replace(before, shards=5, lease_until=make.now + 10_005)
+    assert await idle.nodes(now=make.now + 10_005) == []
+
+
+async def test_a_message_is_settled_by_its_answer(store, make):
+    one = make.id(1)
+    await store.deliver([make.message(one, "a"), make.message(one, "b")])
+    a, b = await store.drain([0], limit=9)
+    assert await store.settle(a.number, answer()) is None
+    assert await store.drain([0], limit=9) == [b]
+    assert await store.name("", "answer", "asker", "000000000001") == answer()
+    assert await store.settle(a.number, answer(name="000000000002")) is None, (
+        "it is gone: no matter"
+    )
+    found = await store.names("", "answer", "asker", after="000000000001", limit=9)
+    assert [one.name for one in found] == ["000000000002"]
+
+
+async def test_a_message_whose_asker_went_away_stays(store, make):
+    one = make.id(1)
+    await store.commit([make.start(one)])
+    await store.deliver([make.message(one, "a")])
+    [message] = await store.drain([0], limit=9)
+    gone = answer(b"")
+    assert await store.put_name(gone) is None
+    assert await store.settle(message.number, answer()) == gone
+    assert await store.drain([0], limit=9) == [message]
+    assert await store.name("", "answer", "asker", "000000000001") == gone
+    applied = make.step(one, 1, write={"inbox": [message.number]})
+    assert await store.commit([applied]) == [Committed()]
+    assert await store.drain([0], limit=9) == []
+
+
+async def test_a_message_can_be_dropped_without_an_answer(store, make):
+    await store.deliver([make.message(make.id(1), "a")])
+    [message] = await store.drain([0], limit=9)
+    assert await store.settle(message.number, None) is None
+    assert await store.drain([0], limit=9) == []
+
+
+async def test_answers_are_swept_when_they_are_old(store, make):
+    await store.settle(1, answer())
+    assert await store.sweep(before=50, limit=9) == 0
+    assert await store.sweep(before=51, limit=9) == 1
+
+
+async def test_answers_and_free_shards_give_a_hint(store, make):
+    hints = store.hints()
+    await anext(hints)
+    for change in (lambda: store.settle(1, answer()), lambda: store.release([3])):
+        waiting = asyncio.ensure_future(anext(hints))
+        await asyncio.wait([waiting], timeout=0)
+        assert not waiting.done()
+        await change()
+        await waiting
