@@ -71,7 +71,7 @@ class Server:
     async def drain(self, seconds: float) -> None:
         """Take no new work, and let the calls in flight end for up to *seconds*."""
         self.door.drain()
-        await self.orchestrator.owner.drain(seconds)
+        await self.orchestrator.drain(seconds)
 
 
 # ---------------------------------------------------------------- the process

@@ -18,6 +18,7 @@
     |   `-- ExpressionFailed       a guard, template or expression
     |-- TooManyRequests       429
     |-- Unavailable           503  try again later (store full, draining, queue full)
+    |   `-- Moved                  another node owns it
     |-- Damaged               500  what is stored of an execution cannot be read
     `-- StartRefused               the server cannot start; the command line prints one line
 
@@ -142,6 +143,12 @@ class Unavailable(GoFlowError):
 
     def __init__(self, detail: str, *, code: str | None = None, retry_after: int = 1) -> None:
         super().__init__(detail, code=code, retryAfter=retry_after)
+
+
+class Moved(Unavailable):
+    """Another node owns the execution, or nobody just now; nothing was done."""
+
+    code = "moved"
 
 
 class Damaged(GoFlowError):

@@ -38,12 +38,15 @@ class Commits:
         retention_seconds: float,
         carry_out: Callable[[Member, Execution], None],
         lose: Callable[[Member], None],
+        fenced: set[str],
     ) -> None:
         self._batcher = batcher
         self._limits = limits
         self._retention_seconds = retention_seconds
         self._carry_out = carry_out
         self._lose = lose
+        self.fenced = fenced
+        """Executions whose steps were refused since the last one that was not."""
 
     async def commit(self, family: Family, first: Member, names: Sequence[Name]) -> None:
         """Write all that a step changed; *names* are taken with its *first* member.
@@ -56,6 +59,7 @@ class Commits:
         write = self._whole(changed, first, names)
         verdict, is_gone = await self._send(changed, write)
         if isinstance(verdict, Committed):
+            self.fenced.clear()
             for member in changed:
                 self._committed(member)
             if is_gone:
@@ -65,6 +69,7 @@ class Commits:
             case Taken():
                 raise NameTaken(verdict.name)
             case Fenced():
+                self.fenced.add(first.live.execution.id)
                 for member in changed:
                     self._lose(member)
                 raise Unavailable("the execution moved on elsewhere; try again", code="fenced")

@@ -191,7 +191,7 @@ class Flights:
             await asyncio.wait(self._all, timeout=DRAIN_LOOK_SECONDS)
         for live in self._memory.all():
             if live.calls:
-                await self._abandon(live)
+                await self.abandon(live)
 
     async def stop(self) -> None:
         """Drop everything."""
@@ -199,7 +199,15 @@ class Flights:
             flight.cancel()
         await asyncio.gather(*self._all, return_exceptions=True)
 
-    async def _abandon(self, live: Live) -> None:
+    def drop(self, live: Live) -> None:
+        """Drop the calls of an execution that is not this node's any more; under its lock."""
+        for flight in live.calls.values():
+            flight.cancel()
+        live.calls.clear()
+        self.give_back_slots(live)
+
+    async def abandon(self, live: Live) -> None:
+        """Close the attempts in the air that an execution has."""
         live.users += 1
         try:
             # Under the lock: a step that is being committed may still begin a call.

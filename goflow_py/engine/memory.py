@@ -4,6 +4,8 @@ Parked executions are rows only: the head holds when to wake them and what they 
 """
 
 import asyncio
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from weakref import WeakValueDictionary
 
@@ -13,7 +15,7 @@ from goflow_py.engine.catalog import Catalog
 from goflow_py.engine.heads import read_head
 from goflow_py.engine.ring import Ring
 from goflow_py.engine.steps import Result
-from goflow_py.errors import GoFlowError, NotFound, Unavailable
+from goflow_py.errors import GoFlowError, Moved, NotFound, Unavailable
 from goflow_py.fsm.compile import Compiled
 from goflow_py.ports import Store
 
@@ -33,6 +35,11 @@ class Live:
     """What came of calls and is not durable yet, with its time of arrival, oldest first."""
     users: int = 0
 
+    @property
+    def shard(self) -> int:
+        """Return the shard: the last byte of the id."""
+        return int(self.execution.id[-2:], 16)
+
 
 class Memory:
     """Loads executions when somebody needs them, once however many ask; lets go of idle ones."""
@@ -50,6 +57,14 @@ class Memory:
         """By execution: who is woken when it has changed."""
         self.epochs: dict[int, int] = {}
         """The shards that this node owns."""
+        self.grounded = set[int]()
+        """Those in which no call begins: they are to be given up."""
+        self.leaving = set[int]()
+        """Those that nobody enters any more: they are being given up."""
+        self.sure_until = math.inf
+        """Until when nobody else can own them; behind it, only the store knows."""
+        self.fenced = set[str]()
+        """Executions whose steps were refused since the last one that was not."""
 
     def __len__(self) -> int:
         return len(self._live)
@@ -60,6 +75,11 @@ class Memory:
     def all(self) -> list[Live]:
         """Return every execution in memory."""
         return list(self._live.values())
+
+    def of(self, shards: Iterable[int]) -> list[Live]:
+        """Return every execution of these shards that is in memory."""
+        wanted = {*shards}
+        return [live for live in self._live.values() if live.shard in wanted]
 
     def get(self, execution: str) -> Live | None:
         """Return an execution that is in memory."""
@@ -101,14 +121,16 @@ class Memory:
         if self._live.get(live.execution.id) is live:
             del self._live[live.execution.id]
 
+    def owns(self, execution: str) -> bool:
+        """Tell whether this node may step the execution."""
+        shard = int(execution[-2:], 16)
+        return shard in self.epochs and shard not in self.leaving
+
     def epoch(self, execution: str) -> int:
-        """Return the epoch in which this node owns the execution's shard."""
-        epoch = self.epochs.get(int(execution[-2:], 16))
-        if epoch is None:
-            raise Unavailable(
-                "this node does not own the execution's shard; try again", code="moved"
-            )
-        return epoch
+        """Return the epoch in which this node owns the execution's shard. Raises ``Moved``."""
+        if not self.owns(execution):
+            raise Moved("this node does not own the execution's shard; try again")
+        return self.epochs[int(execution[-2:], 16)]
 
     def _lock(self, family: str) -> asyncio.Lock:
         lock = self._locks.get(family)
@@ -143,6 +165,8 @@ class Memory:
             raise NotFound(f"there is no execution {execution}")
         found = read_head(execution, body)
         compiled = await self._catalog.compiled_for(found)
+        if self.epoch(execution) != epoch:
+            raise Moved("the execution was another node's meanwhile; try again")
         live = Live(execution=found, compiled=compiled, epoch=epoch, lock=self._lock(found.family))
         self._live.setdefault(execution, live)
 
@@ -161,7 +185,7 @@ class Memory:
     async def read(self, execution: str) -> Execution:
         """Return an execution as it is durable now. Raises ``NotFound``."""
         known = self.peek(execution)
-        if known is not None:
+        if known is not None and self._clock.monotonic() < self.sure_until:
             return known
         body = await self._store.head(execution)
         if body is None:

@@ -2,12 +2,12 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
-from goflow_py.clock import Clock, uuid7
+from goflow_py.clock import Clock
 from goflow_py.engine.backoff import RetryDefaults
 from goflow_py.engine.batcher import Batcher
 from goflow_py.engine.batches import Batches
@@ -21,8 +21,10 @@ from goflow_py.engine.early import Early
 from goflow_py.engine.emitting import Emitter
 from goflow_py.engine.executions import Executions
 from goflow_py.engine.forks import Forks
+from goflow_py.engine.handover import Handover
 from goflow_py.engine.limits import MEASURE_SECONDS, Limits
 from goflow_py.engine.owner import Owner
+from goflow_py.engine.ownership import FENCES_SECONDS, TURN_SECONDS, Ownership
 from goflow_py.engine.polls import Polls
 from goflow_py.engine.queues import Queues
 from goflow_py.engine.slots import CALLS_IN_FLIGHT_MAX
@@ -32,7 +34,7 @@ from goflow_py.engine.swm import Swm
 from goflow_py.engine.tracking import Tracking
 from goflow_py.engine.uptake import POLL_SECONDS
 from goflow_py.engine.watchman import Watchman
-from goflow_py.ports import SHARDS, LimitsRow, Observer, Store, Transport
+from goflow_py.ports import LimitsRow, Observer, Store, Transport
 from goflow_py.ports.scripts import Scripts
 
 if TYPE_CHECKING:
@@ -55,7 +57,8 @@ WATCH_SECONDS = 60.0
 """Between two turns of the watchman."""
 BUSY_STEPS = 100
 """Steps that wait for a commit; with more of them the watchman goes slower."""
-ESSENTIAL = frozenset({"heartbeat", "recovery", "timers"})
+RECOVERY = "recovery"
+ESSENTIAL = frozenset({"heartbeat", "ownership", RECOVERY, "timers"})
 """Background work without which executions stand still."""
 
 
@@ -89,6 +92,8 @@ class EngineOptions:
     checks_roles: bool = False
     """Callers have keys: then events that executions send have no role at all."""
     lease_seconds: float = 10.0
+    is_alone: bool = True
+    """No other node can be on this store: nobody looks for one."""
     retention_seconds: float = 30 * 86_400.0
     """How long ended executions stay whose blueprint has no ``retain``."""
     secret: Callable[[str], str | None] = lambda _: None
@@ -113,7 +118,6 @@ class Orchestrator:
         self._options = options
         self._transport = transport
         observer = observer or Silent()
-        self.node = uuid7(clock)
         self._began = clock.monotonic()
         self.lost = asyncio.Event()
         """Set when this node may write nothing any more: the process has to end."""
@@ -143,8 +147,22 @@ class Orchestrator:
             limits=self.limits,
         )
         self.limits.changed = self.owner.flights.wake_ready
+        self.ownership = self._ownership()
         self._open_doors()
         self._open_doors_to_many()
+
+    def _ownership(self) -> Ownership:
+        memory, flights = self.owner.memory, self.owner.flights
+        return Ownership(
+            store=self.store,
+            memory=memory,
+            handover=Handover(store=self.store, memory=memory, flights=flights, clock=self.clock),
+            clock=self.clock,
+            lease_seconds=self._options.lease_seconds,
+            is_alone=self._options.is_alone,
+            adopt=self._adopt,
+            on_lost=self.lost.set,
+        )
 
     def _caller(self, observer: Observer) -> Caller:
         return Caller(
@@ -265,20 +283,20 @@ class Orchestrator:
 
     async def start(self) -> None:
         """Open the store, own its shards, and take up all that was running."""
-        now = self.clock.now_ms()
-        ttl = round(self._options.lease_seconds * 1000)
-        await self.store.open(node=self.node, now=now, ttl_ms=ttl)
-        self.owner.memory.epochs = await self.store.claim(limit=SHARDS, now=now)
+        await self.ownership.open()
         await self.catalog.load()
         await self.limits.load()
         self.batcher.start()
         await self.early.load()
         await self.batches.recover()
         work = self.supervisor
-        work.every("heartbeat", self._heartbeat, seconds=self._options.lease_seconds / 3)
+        work.every("heartbeat", self.ownership.beat, seconds=self.ownership.beat_seconds)
+        work.every("fences", self.ownership.look_at_fences, seconds=FENCES_SECONDS)
+        if not self._options.is_alone:
+            work.every("ownership", self.ownership.turn, seconds=TURN_SECONDS)
         work.every("sweep", self._sweep, seconds=SWEEP_SECONDS)
         work.every("timers", self.owner.uptake.poll_timers, seconds=POLL_SECONDS, first=0.0)
-        work.once("recovery", self._recover)
+        work.once(RECOVERY, partial(self._recover, list(self.owner.memory.epochs)))
         work.every("limits", self.limits.measure, seconds=MEASURE_SECONDS)
         work.every("watch", self.watchman.beat, seconds=WATCH_SECONDS)
 
@@ -295,6 +313,12 @@ class Orchestrator:
             await self._scripts.close()
         await self.store.close()
 
+    async def drain(self, seconds: float) -> None:
+        """Give what is quiet to other nodes, and let calls in flight end for up to *seconds*."""
+        self.owner.draining = True
+        await self.supervisor.attempt("handover", self.ownership.drain)
+        await self.owner.drain(seconds)
+
     @property
     def draining(self) -> bool:
         """Tell whether new work is refused because the server is about to end."""
@@ -308,17 +332,24 @@ class Orchestrator:
     @property
     def broken(self) -> list[str]:
         """Return the background work that fails and without which executions stand still."""
-        return [name for name in self.supervisor.broken if name in ESSENTIAL]
+        broken = self.supervisor.broken
+        return [name for name in broken if name.partition(" ")[0] in ESSENTIAL]
 
-    async def _recover(self) -> None:
-        count = await self.owner.uptake.recover()
+    async def _adopt(self, claimed: Mapping[int, int]) -> None:
+        """Take up all that is in shards that are new here."""
+        self.owner.memory.epochs.update(claimed)
+        if claimed:
+            work = partial(self._take_over, list(claimed))
+            self.supervisor.once(f"{RECOVERY} of shard {min(claimed)} and others", work)
+
+    async def _take_over(self, shards: Sequence[int]) -> None:
+        await self.owner.uptake.expect(shards)
+        await self._recover(shards)
+
+    async def _recover(self, shards: Sequence[int]) -> None:
+        count = await self.owner.uptake.recover(shards)
         if count:
             log.info("running executions were taken up", extra={"count": count})
-
-    async def _heartbeat(self) -> None:
-        if not await self.store.heartbeat(now=self.clock.now_ms()):
-            log.error("this node's lease has lapsed; the process has to end")
-            self.lost.set()
 
     async def _sweep(self) -> None:
         # Each for itself: one that breaks must not keep the others from giving back space.

@@ -32,7 +32,7 @@ from goflow_py.engine.timers import Timers
 from goflow_py.engine.turns import Busy, Turns
 from goflow_py.engine.uptake import Uptake
 from goflow_py.engine.waker import Waker
-from goflow_py.errors import NotFound, TooLarge, Unavailable
+from goflow_py.errors import Moved, NotFound, TooLarge, Unavailable
 from goflow_py.fsm.bytes_bound import Oversize
 from goflow_py.fsm.compile import Compiled
 from goflow_py.fsm.places import withdraw
@@ -81,6 +81,7 @@ class Owner:
             retention_seconds=retention_seconds,
             carry_out=self._carry_out,
             lose=self._lose,
+            fenced=self.memory.fenced,
         )
         self._around = Around(
             memory=self.memory, catalog=catalog, dispatcher=dispatcher, places=self.places
@@ -112,8 +113,10 @@ class Owner:
 
     # ------------------------------------------------------------ steps
 
-    def _family(self) -> Family:
-        return Family(self._around, now=self._clock.now_ms(), dispatches=not self.draining)
+    def _family(self, live: Live) -> Family:
+        grounded = self.memory.grounded
+        dispatches = not (self.draining or (grounded and live.shard in grounded))
+        return Family(self._around, now=self._clock.now_ms(), dispatches=dispatches)
 
     async def start(
         self, execution: Execution, compiled: Compiled, act: Act[None], names: Sequence[Name]
@@ -148,7 +151,7 @@ class Owner:
         names: Sequence[Name],
     ) -> Execution:
         live = self.memory.create(execution, compiled)
-        family = self._family()
+        family = self._family(live)
         try:
             async with live.lock:
                 member = family.take(live, workers, is_new=True)
@@ -210,12 +213,14 @@ class Owner:
         with_kin: bool = False,
         waits: bool = True,
     ) -> tuple[Execution, T]:
-        live = await self.memory.enter(execution)
-        try:
-            async with live.lock:
-                return await self._step(live, act, names, with_kin=with_kin, waits=waits)
-        finally:
-            self.memory.leave(live)
+        while True:
+            live = await self.memory.enter(execution)
+            try:
+                async with live.lock:
+                    if self.memory.get(execution) is live:
+                        return await self._step(live, act, names, with_kin=with_kin, waits=waits)
+            finally:
+                self.memory.leave(live)
 
     async def _step(
         self, live: Live, act: Act[T], names: Names[T] | None, *, with_kin: bool, waits: bool
@@ -231,7 +236,7 @@ class Owner:
         self, live: Live, workers: Workers, act: Act[T], names: Names[T] | None, *, with_kin: bool
     ) -> tuple[Execution, T]:
         """Step by *act*, after the timers and results that came before it, by their own time."""
-        family = self._family()
+        family = self._family(live)
         try:
             member = family.take(live, workers)
             step, draft = member.step, member.draft
@@ -309,10 +314,12 @@ class Owner:
         Raises ``Unavailable``, and ``Busy`` (without *waits*).
         """
         try:
-            if execution in self.apart.left_alone:
+            if execution in self.apart.left_alone or not self.memory.owns(execution):
                 return
             await self._apply(execution, _nothing, None, waits=waits)
             self.apart.went_well(execution)
+        except Moved:
+            return  # who owns it now looks at it
         except (Unavailable, Busy):
             raise
         except NameTaken as taken:
@@ -331,7 +338,7 @@ class Owner:
     async def _end(self, execution: str, code: str, message: str) -> None:
         """End an execution as failed, by itself; its relatives are told."""
         live = await self.memory.enter(execution)
-        family = self._family()
+        family = self._family(live)
         try:
             async with live.lock:
                 live.results.clear()

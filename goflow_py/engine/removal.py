@@ -2,7 +2,7 @@
 
 from goflow_py.engine.heads import readable
 from goflow_py.engine.memory import Memory
-from goflow_py.errors import Conflict
+from goflow_py.errors import Conflict, Moved
 from goflow_py.ports import Filter, Store
 
 CHILDREN_PAGE = 200
@@ -13,6 +13,8 @@ async def remove(store: Store, memory: Memory, execution: str) -> None:
     live = await memory.enter(execution)
     try:
         async with live.lock:
+            if memory.epoch(execution) != live.epoch:
+                raise Moved("the execution was another node's meanwhile; try again")
             if not live.execution.ended:
                 raise Conflict(
                     f"the execution is {live.execution.status}; cancel or terminate it first",

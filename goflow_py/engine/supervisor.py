@@ -71,9 +71,10 @@ class Supervisor:
     async def stop(self) -> None:
         """End all loops."""
         self._stopping = True
-        for loop in self._loops.values():
+        loops = list(self._loops.values())
+        for loop in loops:
             loop.cancel()
-        await asyncio.gather(*self._loops.values(), return_exceptions=True)
+        await asyncio.gather(*loops, return_exceptions=True)
 
     # ------------------------------------------------------------ loops
 
@@ -104,6 +105,8 @@ class Supervisor:
         return min(AGAIN_SECONDS * 2.0 ** min(count - 1, 16), AGAIN_SECONDS_MAX)
 
     def _ended(self, name: str, task: asyncio.Task[None]) -> None:
+        if self._loops.get(name) is task:
+            del self._loops[name]
         if self._stopping or (not task.cancelled() and task.exception() is None):
             return
         error = None if task.cancelled() else task.exception()

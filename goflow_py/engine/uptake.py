@@ -1,5 +1,7 @@
 """What the store says is to be looked at, read in pages: all that was running, then timers."""
 
+from collections.abc import Sequence
+
 from goflow_py.clock import Clock
 from goflow_py.domain.execution import id_of
 from goflow_py.engine.memory import Memory
@@ -34,11 +36,10 @@ class Uptake:
         self._timers = timers
         self._places = places
 
-    async def recover(self) -> int:
-        """Take up every execution that was running, in pages; return how many there were."""
+    async def recover(self, shards: Sequence[int]) -> int:
+        """Take up every execution of *shards* that was running, in pages; return how many."""
         await self._places.load()
         count, after = 0, ""
-        shards = list(self._memory.epochs)
         while page := await self._store.live(shards, after=after, limit=ADOPT_PAGE):
             before = after
             for body in page:
@@ -54,8 +55,11 @@ class Uptake:
     async def poll_timers(self) -> None:
         """Read the wake-ups of the next minute into memory, in pages."""
         await self._places.tick()
-        until = self._clock.now_ms() + round(HORIZON_SECONDS * 1000)
-        shards, after = list(self._memory.epochs), (0, "")
+        await self.expect(list(self._memory.epochs))
+
+    async def expect(self, shards: Sequence[int]) -> None:
+        """Read the wake-ups of the next minute of *shards* into memory, in pages."""
+        until, after = self._clock.now_ms() + round(HORIZON_SECONDS * 1000), (0, "")
         while page := await self._store.due(shards, until=until, limit=DUE_PAGE, after=after):
             for wake, execution, project in page:
                 self._expect(execution, wake, project)

@@ -25,6 +25,7 @@ class Name:
     """``key`` (scope: activity), ``idem`` (method and path) or ``event`` (the execution).
 
     ``answer`` (scope: a node): what another node answers it, or that it waits no more.
+    ``drain``: a node that is about to end.
     ``place`` and ``waiting`` (scope: activity): who runs of an activity that bounds how many may.
     """
     scope: str

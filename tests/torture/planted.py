@@ -144,7 +144,7 @@ def a_retry_has_no_timer(patch: pytest.MonkeyPatch) -> None:
 
 @bug("S15")
 def nothing_is_taken_up_after_a_restart(patch: pytest.MonkeyPatch) -> None:
-    async def recover(self: Uptake) -> int:
+    async def recover(self: Uptake, _: Sequence[int]) -> int:
         return 0
 
     async def nobody(*_: Any, **__: Any) -> None:
@@ -159,9 +159,9 @@ def the_recovery_ends_at_the_first_error_of_the_store(patch: pytest.MonkeyPatch)
     """R23: the exception is swallowed, and nobody tries again."""
     own = Uptake.recover
 
-    async def recover(self: Uptake) -> int:
+    async def recover(self: Uptake, shards: Sequence[int]) -> int:
         try:
-            return await own(self)
+            return await own(self, shards)
         except Unavailable:
             return 0
 
