@@ -18,7 +18,8 @@
     |   `-- ExpressionFailed       a guard, template or expression
     |-- TooManyRequests       429
     |-- Unavailable           503  try again later (store full, draining, queue full)
-    |   `-- Moved                  another node owns it
+    |   |-- Moved                  another node owns it
+    |   `-- Queued           202  and is to do it
     |-- Damaged               500  what is stored of an execution cannot be read
     `-- StartRefused               the server cannot start; the command line prints one line
 
@@ -149,6 +150,16 @@ class Moved(Unavailable):
     """Another node owns the execution, or nobody just now; nothing was done."""
 
     code = "moved"
+
+    def __init__(self, execution: str) -> None:
+        super().__init__(f"another node goes on with the execution {execution}; try again")
+        self.execution = execution
+
+
+class Queued(Unavailable):
+    """It is stored for the node that owns the execution, and is done as soon as that is there."""
+
+    code = "queued"
 
 
 class Damaged(GoFlowError):

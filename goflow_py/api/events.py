@@ -21,7 +21,7 @@ from goflow_py.engine.addressing import with_key
 from goflow_py.engine.early import ANY_PROJECT, EarlyEvent
 from goflow_py.engine.requests import IDEMPOTENCY_SECONDS, Repeat, Sent, digest_of
 from goflow_py.engine.swm import SwmEvent
-from goflow_py.errors import Conflict, Forbidden, Invalid, NotFound
+from goflow_py.errors import Conflict, Forbidden, Invalid, NotFound, Queued
 from goflow_py.ports import Name
 
 SWM_SCOPES = {"StartWorkflow": "execution:start", "TaskPending": "execution:control"}
@@ -135,6 +135,10 @@ async def _send_by_key(call: Call, body: KeyedEventBody) -> Reply:
             sent = await call.door.orchestrator.executions.send(execution, event, repeat=own)
         except Conflict as conflict:
             refusal = refusal or conflict
+            continue
+        except Queued:
+            known = await call.door.orchestrator.owner.memory.read(execution)
+            matched.append({**_match(Sent(execution=known, applied=False)), "queued": True})
             continue
         replayed = replayed and sent.replayed
         matched.append(_match(sent))

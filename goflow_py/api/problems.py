@@ -8,7 +8,7 @@ import orjson
 from pydantic import ValidationError
 
 from goflow_py.api.replies import SAFE_HEADERS, Reply, lines
-from goflow_py.errors import GoFlowError
+from goflow_py.errors import GoFlowError, Queued
 
 MEDIA_TYPE = "application/problem+json"
 ERRORS_SHOWN_MAX = 20
@@ -82,6 +82,8 @@ def raw(
 
 def of_error(error: GoFlowError) -> Reply:
     """Return what a caller got wrong, or found closed, as an answer."""
+    if isinstance(error, Queued):
+        return Reply(status=202, body=orjson.dumps({"queued": True}))
     headers = {}
     if "retryAfter" in error.facts:
         headers["Retry-After"] = str(error.facts["retryAfter"])

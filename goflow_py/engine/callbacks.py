@@ -13,7 +13,7 @@ from goflow_py.engine.owner import Owner
 from goflow_py.engine.redaction import verdict_without
 from goflow_py.engine.stand_ins import called_worker
 from goflow_py.engine.steps import Step
-from goflow_py.engine.tokens import read_token
+from goflow_py.engine.tokens import Address, read_token
 from goflow_py.engine.verdict import Success, Verdict
 from goflow_py.fsm import timers
 from goflow_py.ports import Store
@@ -57,8 +57,9 @@ class Callbacks:
         Raises ``NotFound`` (wrong token), ``Conflict`` (409: superseded), ``Gone`` (410: ended).
         """
         address = read_token(self._token_key, token)
-        verdict = _verdict(body)
+        return await self._end(address, _verdict(body), secrets_of)
 
+    async def _end(self, address: Address, verdict: Verdict, secrets_of: SecretsOf) -> Answer:
         def act(step: Step) -> bool:
             task = open_task(step.draft, address)
             if task is None:
@@ -80,8 +81,9 @@ class Callbacks:
 
     async def heartbeat(self, token: str) -> None:
         """Note that the worker is alive: its callback is awaited anew."""
-        address = read_token(self._token_key, token)
+        await self._renew(read_token(self._token_key, token))
 
+    async def _renew(self, address: Address) -> None:
         def act(step: Step) -> bool:
             compiled, draft = step.compiled, step.draft
             task = open_task(draft, address)

@@ -43,7 +43,7 @@ Answer = Literal["applied", "duplicate"]
 
 
 @value
-class _Opened:
+class Opened:
     """A claim that a step made."""
 
     compiled: Compiled
@@ -74,8 +74,11 @@ class Claims:
 
     async def take(self, row: QueueRow, worker: str) -> Claimed | None:
         """Claim what a row stands for; None: another was first, or it is over."""
+        execution, opened = await self._open_row(row, worker)
+        return None if opened is None else self._claimed(execution, opened)
 
-        def act(step: Step) -> _Opened | None:
+    async def _open_row(self, row: QueueRow, worker: str) -> tuple[Execution, Opened | None]:
+        def act(step: Step) -> Opened | None:
             draft = step.draft
             task = draft.after.tasks.get(row.task)
             if draft.after.paused or draft.after.ended or draft.after.visit != row.visit:
@@ -84,10 +87,9 @@ class Claims:
                 return None
             return _open(step, task, worker)
 
-        execution, opened = await self._owner.apply(row.execution, act)
-        return None if opened is None else self._claimed(execution, opened)
+        return await self._owner.apply(row.execution, act)
 
-    def _claimed(self, execution: Execution, opened: _Opened) -> Claimed | None:
+    def _claimed(self, execution: Execution, opened: Opened) -> Claimed | None:
         """Return a claim; None: what else the same step did has closed the task again."""
         address = opened.address
         task = execution.tasks.get(address.task)
@@ -105,8 +107,14 @@ class Claims:
         ``Gone`` (ended).
         """
         name = await self._named(task_id, project)
+        execution, opened = await self._open_named(name, worker)
+        claimed = self._claimed(execution, opened)
+        if claimed is None:
+            raise too_late(execution)
+        return claimed
 
-        def act(step: Step) -> _Opened:
+    async def _open_named(self, name: TaskName, worker: str) -> tuple[Execution, Opened]:
+        def act(step: Step) -> Opened:
             draft = step.draft
             task = _find(draft, name)
             if task.kind != "human":
@@ -116,7 +124,7 @@ class Claims:
             if draft.after.paused:
                 raise Conflict("the execution is paused; resume it first", code="paused")
             if task.call is not None and task.call.worker == worker:
-                return _Opened(compiled=step.compiled, address=_address(draft, task))
+                return Opened(compiled=step.compiled, address=_address(draft, task))
             if task.call is not None:
                 raise Conflict(
                     f"'{task.call.worker}' has claimed it; it can be claimed after a release",
@@ -130,11 +138,7 @@ class Claims:
                 raise Conflict(f"it can be claimed from {due} on", code="not_due", due=due)
             return _open(step, task, worker)
 
-        execution, opened = await self._owner.apply(name.execution, act)
-        claimed = self._claimed(execution, opened)
-        if claimed is None:
-            raise too_late(execution)
-        return claimed
+        return await self._owner.apply(name.execution, act)
 
     async def inbox(self, which: TaskFilter, *, limit: int, cursor: str | None) -> Page:
         """Return queued and claimed tasks, oldest first, as a list shows them."""
@@ -164,8 +168,9 @@ class Claims:
         While the execution is paused, the outcome is kept. Raises ``NotFound``, ``Conflict``
         (409: superseded), ``Gone`` (410: ended), ``Invalid`` (422: the form).
         """
-        address = await self._addressed(task_id, token, project)
+        return await self._end(await self._addressed(task_id, token, project), verdict)
 
+    async def _end(self, address: Address, verdict: Verdict) -> Answer:
         def act(step: Step) -> bool:
             task = _held(step.draft, address)
             if task is None:
@@ -188,8 +193,9 @@ class Claims:
         self, task_id: str, token: str, *, project: str | None = None
     ) -> int | None:
         """Renew the lease; return until when. None: it holds until it is released."""
-        address = await self._addressed(task_id, token, project)
+        return await self._renew(await self._addressed(task_id, token, project))
 
+    async def _renew(self, address: Address) -> int | None:
         def act(step: Step) -> bool:
             task = _held(step.draft, address)
             if task is None:
@@ -257,7 +263,7 @@ class Claims:
 # ---------------------------------------------------------------- steps
 
 
-def _open(step: Step, task: Task, worker: str) -> _Opened:
+def _open(step: Step, task: Task, worker: str) -> Opened:
     """Open an attempt that *worker* makes; nothing is sent, so it is accepted from the first."""
     draft = step.draft
     draft.add(
@@ -270,7 +276,7 @@ def _open(step: Step, task: Task, worker: str) -> _Opened:
         accepted=True,
     )
     _set_lease(step, task)
-    return _Opened(compiled=step.compiled, address=_address(draft, task))
+    return Opened(compiled=step.compiled, address=_address(draft, task))
 
 
 def _set_lease(step: Step, task: Task) -> None:

@@ -7,6 +7,7 @@ from typing import assert_never
 
 from goflow_py.domain.execution import Execution
 from goflow_py.engine.batcher import Batcher
+from goflow_py.engine.delivery import Delivery
 from goflow_py.engine.family import Family
 from goflow_py.engine.limits import Limits
 from goflow_py.engine.member import Member
@@ -48,8 +49,16 @@ class Commits:
         self.fenced = fenced
         """Executions whose steps were refused since the last one that was not."""
 
-    async def commit(self, family: Family, first: Member, names: Sequence[Name]) -> None:
+    async def commit(
+        self,
+        family: Family,
+        first: Member,
+        names: Sequence[Name],
+        delivery: Delivery | None = None,
+    ) -> None:
         """Write all that a step changed; *names* are taken with its *first* member.
+
+        The message of *delivery* is deleted with it, if it is that member's.
 
         Raises ``NameTaken``, ``Oversize``, ``Invalid`` (the store cannot hold it), ``Unavailable``.
         """
@@ -57,11 +66,11 @@ class Commits:
         if not changed:
             return
         write = self._whole(changed, first, names)
+        if delivery is not None:
+            write = _with(delivery, write)
         verdict, is_gone = await self._send(changed, write)
         if isinstance(verdict, Committed):
-            self.fenced.clear()
-            for member in changed:
-                self._committed(member)
+            self._all_committed(changed, write, delivery)
             if is_gone:
                 raise asyncio.CancelledError
             return
@@ -89,6 +98,15 @@ class Commits:
                 ends = any(is_ending(member.draft.after) for member in changed)
                 check_step(first.live.execution.id, size, ends=ends)
         return writes[0] if len(writes) == 1 else replace(writes[0], family=writes[1:])
+
+    def _all_committed(
+        self, changed: Sequence[Member], write: Write, delivery: Delivery | None
+    ) -> None:
+        self.fenced.clear()
+        if delivery is not None:
+            delivery.is_spent = delivery.number in write.inbox
+        for member in changed:
+            self._committed(member)
 
     def _committed(self, member: Member) -> None:
         live, before, after = member.live, member.live.execution, member.draft.after
@@ -133,3 +151,9 @@ class Commits:
         )
         check_head(member.draft.after, len(write.head.body))
         return write
+
+
+def _with(delivery: Delivery, write: Write) -> Write:
+    """Return *write* with the message that it carries out."""
+    is_its = write.head.id == delivery.execution
+    return replace(write, inbox=(delivery.number,)) if is_its else write

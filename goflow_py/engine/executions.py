@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import orjson
 
-from goflow_py.clock import Clock, uuid7
+from goflow_py.clock import Clock
 from goflow_py.domain.event import Control, Outside
 from goflow_py.domain.execution import Execution
 from goflow_py.engine.catalog import Activity, Catalog, check_startable
@@ -63,7 +63,7 @@ class Executions:
             compiled = await self._startable(known, int(request.version or 0))
         key = await self._fit(compiled, request)
         execution = Execution(
-            id=self._mint(request.id),
+            id=request.id or self._owner.memory.mint(),
             project=project,
             activity=activity,
             version=compiled.version,
@@ -135,15 +135,6 @@ class Executions:
                 code="id_in_use",
             )
         return Started(execution=execution, created=False)
-
-    def _mint(self, chosen: str | None) -> str:
-        if chosen is not None:
-            return chosen
-        shards = self._owner.memory.epochs
-        shard = int(self._clock.random() * 256)
-        while shard not in shards and shards:
-            shard = (shard + 1) % 256
-        return uuid7(self._clock, last_byte=shard)
 
     def _trace(self) -> str:
         ids = self._clock.token_bytes(24).hex()

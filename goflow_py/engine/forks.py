@@ -52,9 +52,11 @@ class Forks:
         compiled = await self._catalog.compiled_for(head)
         known = await self._catalog.activity(head.project, head.activity)
         check_startable(known, self._catalog.start_problems(compiled, known.workers))
+        shard = int(execution[-2:], 16)
+        memory = self._owner.memory
         new = Execution(
-            # The shard of the original: who owns one of them owns both.
-            id=uuid7(self._clock, last_byte=int(execution[-2:], 16)),
+            # The shard of the original, if it is this node's: who owns one of them owns both.
+            id=uuid7(self._clock, last_byte=shard) if memory.owns(execution) else memory.mint(),
             project=head.project,
             activity=head.activity,
             version=head.version,

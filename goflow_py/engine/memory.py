@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from weakref import WeakValueDictionary
 
-from goflow_py.clock import Clock
+from goflow_py.clock import Clock, uuid7
 from goflow_py.domain.execution import Execution
 from goflow_py.engine.catalog import Catalog
 from goflow_py.engine.heads import read_head
@@ -17,7 +17,10 @@ from goflow_py.engine.ring import Ring
 from goflow_py.engine.steps import Result
 from goflow_py.errors import GoFlowError, Moved, NotFound, Unavailable
 from goflow_py.fsm.compile import Compiled
-from goflow_py.ports import Store
+from goflow_py.ports import SHARDS, Store
+
+MAIL_SECONDS = 5.0
+"""For which a request waits for those that came before it by way of other nodes."""
 
 
 @dataclass(slots=True, eq=False)
@@ -63,6 +66,8 @@ class Memory:
         """Those that nobody enters any more: they are being given up."""
         self.sure_until = math.inf
         """Until when nobody else can own them; behind it, only the store knows."""
+        self.mailed = dict[str, asyncio.Task[None]]()
+        """By execution: who carries out what other nodes asked of it."""
         self.fenced = set[str]()
         """Executions whose steps were refused since the last one that was not."""
 
@@ -121,6 +126,14 @@ class Memory:
         if self._live.get(live.execution.id) is live:
             del self._live[live.execution.id]
 
+    def mint(self) -> str:
+        """Return a new id, in a shard of this node if it has any."""
+        shards = self.epochs.keys() - self.leaving if self.leaving else self.epochs
+        shard = int(self._clock.random() * SHARDS)
+        while shard not in shards and shards:
+            shard = (shard + 1) % SHARDS
+        return uuid7(self._clock, last_byte=shard)
+
     def owns(self, execution: str) -> bool:
         """Tell whether this node may step the execution."""
         shard = int(execution[-2:], 16)
@@ -129,8 +142,23 @@ class Memory:
     def epoch(self, execution: str) -> int:
         """Return the epoch in which this node owns the execution's shard. Raises ``Moved``."""
         if not self.owns(execution):
-            raise Moved("this node does not own the execution's shard; try again")
+            raise Moved(execution)
         return self.epochs[int(execution[-2:], 16)]
+
+    async def mail_first(self, execution: str) -> None:
+        """Let what was asked by other nodes be done before what is asked here now."""
+        work = self.mailed.get(execution)
+        if work is None or work is asyncio.current_task():
+            return
+        over = asyncio.get_running_loop().create_future()
+        alarm = self._clock.call_later(MAIL_SECONDS, lambda: _tell(over, None))
+        try:
+            await asyncio.wait([work, over], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            alarm.cancel()
+            over.cancel()
+        if self.mailed.get(execution) is work:
+            raise Unavailable("what came before this has to be done first; try again", code="busy")
 
     def _lock(self, family: str) -> asyncio.Lock:
         lock = self._locks.get(family)
@@ -166,7 +194,7 @@ class Memory:
         found = read_head(execution, body)
         compiled = await self._catalog.compiled_for(found)
         if self.epoch(execution) != epoch:
-            raise Moved("the execution was another node's meanwhile; try again")
+            raise Moved(execution)
         live = Live(execution=found, compiled=compiled, epoch=epoch, lock=self._lock(found.family))
         self._live.setdefault(execution, live)
 

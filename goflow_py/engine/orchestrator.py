@@ -2,39 +2,40 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from goflow_py.clock import Clock
-from goflow_py.engine.backoff import RetryDefaults
 from goflow_py.engine.batcher import Batcher
 from goflow_py.engine.batches import Batches
-from goflow_py.engine.callbacks import Callbacks
 from goflow_py.engine.caller import Caller
 from goflow_py.engine.catalog import Catalog
-from goflow_py.engine.claims import Claims
 from goflow_py.engine.dispatcher import Dispatcher
 from goflow_py.engine.doers import Doers
 from goflow_py.engine.early import Early
 from goflow_py.engine.emitting import Emitter
-from goflow_py.engine.executions import Executions
 from goflow_py.engine.forks import Forks
 from goflow_py.engine.handover import Handover
 from goflow_py.engine.limits import MEASURE_SECONDS, Limits
+from goflow_py.engine.mailbox import POLL_SECONDS as MAIL_SECONDS
+from goflow_py.engine.mailbox import Mailbox
+from goflow_py.engine.options import EngineOptions as EngineOptions
+from goflow_py.engine.options import Silent
 from goflow_py.engine.owner import Owner
 from goflow_py.engine.ownership import FENCES_SECONDS, TURN_SECONDS, Ownership
 from goflow_py.engine.polls import Polls
 from goflow_py.engine.queues import Queues
-from goflow_py.engine.slots import CALLS_IN_FLIGHT_MAX
+from goflow_py.engine.routed import RoutedExecutions, RoutedSwm
+from goflow_py.engine.routed_tasks import RoutedCallbacks, RoutedClaims
+from goflow_py.engine.routing import Router
 from goflow_py.engine.streams import Streams
 from goflow_py.engine.supervisor import Supervisor
-from goflow_py.engine.swm import Swm
+from goflow_py.engine.sweeps import SWEEP_SECONDS, Sweeps
 from goflow_py.engine.tracking import Tracking
 from goflow_py.engine.uptake import POLL_SECONDS
 from goflow_py.engine.watchman import Watchman
-from goflow_py.ports import LimitsRow, Observer, Store, Transport
+from goflow_py.ports import Observer, Store, Transport
 from goflow_py.ports.scripts import Scripts
 
 if TYPE_CHECKING:
@@ -45,14 +46,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SWEEP_SECONDS = 60.0
 SETTLED_SECONDS = 120.0
-SWEEP_BATCHES_MAX = 200
-SWEEP_PAUSE_SECONDS = 0.25
-"""Between two batches: a commit waits for one of them at most. A full turn takes a minute."""
-PURGE_BATCH = 100
-"""Executions: about 10 ms of the store's time."""
-SWEEP_NAMES_BATCH = 1_000
 WATCH_SECONDS = 60.0
 """Between two turns of the watchman."""
 BUSY_STEPS = 100
@@ -60,43 +54,6 @@ BUSY_STEPS = 100
 RECOVERY = "recovery"
 ESSENTIAL = frozenset({"heartbeat", "ownership", RECOVERY, "timers"})
 """Background work without which executions stand still."""
-
-
-class Silent:
-    """An observer that keeps nothing."""
-
-    def started(self, project: str, activity: str) -> None:
-        """Ignore it."""
-
-    def ended(self, project: str, activity: str, status: str, seconds: float) -> None:
-        """Ignore it."""
-
-    def attempt(self, action: str, outcome: str, seconds: float) -> None:
-        """Ignore it."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class EngineOptions:
-    """What the engine has to be told; times in seconds."""
-
-    token_key: bytes
-    """Signs callback tokens: the same for every start of this data."""
-    public_url: str = ""
-    endpoints: dict[str, str] = field(default_factory=dict)
-    fallback_url: str | None = None
-    """Where aliases that nothing resolves point to: the mock workers."""
-    retry: RetryDefaults = field(default_factory=RetryDefaults)
-    calls_in_flight_max: int = CALLS_IN_FLIGHT_MAX
-    limits: LimitsRow | None = None
-    """Of every project that has none of its own."""
-    checks_roles: bool = False
-    """Callers have keys: then events that executions send have no role at all."""
-    lease_seconds: float = 10.0
-    is_alone: bool = True
-    """No other node can be on this store: nobody looks for one."""
-    retention_seconds: float = 30 * 86_400.0
-    """How long ended executions stay whose blueprint has no ``retain``."""
-    secret: Callable[[str], str | None] = lambda _: None
 
 
 class Orchestrator:
@@ -148,6 +105,8 @@ class Orchestrator:
         )
         self.limits.changed = self.owner.flights.wake_ready
         self.ownership = self._ownership()
+        self.router = Router(store=store, clock=clock)
+        self.mailbox = Mailbox(store=store, memory=self.owner.memory, clock=clock)
         self._open_doors()
         self._open_doors_to_many()
 
@@ -177,7 +136,9 @@ class Orchestrator:
 
     def _open_doors(self) -> None:
         """Make the use cases that the API calls."""
-        self.executions = Executions(
+        self.executions = RoutedExecutions(
+            router=self.router,
+            mailbox=self.mailbox,
             store=self.store,
             catalog=self.catalog,
             owner=self.owner,
@@ -190,13 +151,19 @@ class Orchestrator:
             executions=self.executions,
             roles=frozenset() if self._options.checks_roles else None,
         ).emit
-        self.callbacks = Callbacks(
+        self.callbacks = RoutedCallbacks(
+            router=self.router,
+            mailbox=self.mailbox,
+            catalog=self.catalog,
+            secrets_of=self.caller.secrets_of,
             store=self.store,
             owner=self.owner,
             dispatcher=self.dispatcher,
             token_key=self._options.token_key,
         )
-        self.claims = Claims(
+        self.claims = RoutedClaims(
+            router=self.router,
+            mailbox=self.mailbox,
             store=self.store,
             catalog=self.catalog,
             owner=self.owner,
@@ -235,12 +202,22 @@ class Orchestrator:
             executions=self.executions,
             clock=self.clock,
         )
-        self.swm = Swm(
+        self.swm = RoutedSwm(
+            router=self.router,
+            mailbox=self.mailbox,
             store=self.store,
             catalog=self.catalog,
             owner=self.owner,
             executions=self.executions,
             dispatcher=self.dispatcher,
+        )
+        self.sweeps = Sweeps(
+            store=self.store,
+            early=self.early,
+            batches=self.batches,
+            supervisor=self.supervisor,
+            clock=self.clock,
+            owns=self.ownership.owns,
         )
         self.watchman = Watchman(
             store=self.store,
@@ -284,6 +261,7 @@ class Orchestrator:
     async def start(self) -> None:
         """Open the store, own its shards, and take up all that was running."""
         await self.ownership.open()
+        self.router.node = self.ownership.node
         await self.catalog.load()
         await self.limits.load()
         self.batcher.start()
@@ -294,7 +272,9 @@ class Orchestrator:
         work.every("fences", self.ownership.look_at_fences, seconds=FENCES_SECONDS)
         if not self._options.is_alone:
             work.every("ownership", self.ownership.turn, seconds=TURN_SECONDS)
-        work.every("sweep", self._sweep, seconds=SWEEP_SECONDS)
+            work.every("inbox", self._look_for_mail, seconds=MAIL_SECONDS, first=0.0)
+            work.once("hints", self._listen)
+        work.every("sweep", self.sweeps.turn, seconds=SWEEP_SECONDS)
         work.every("timers", self.owner.uptake.poll_timers, seconds=POLL_SECONDS, first=0.0)
         work.once(RECOVERY, partial(self._recover, list(self.owner.memory.epochs)))
         work.every("limits", self.limits.measure, seconds=MEASURE_SECONDS)
@@ -303,6 +283,8 @@ class Orchestrator:
     async def stop(self, *, drain_seconds: float = 0.0) -> None:
         """Let calls end for a while, record what was cut, release everything."""
         await self.supervisor.stop()
+        await self.mailbox.stop()
+        await self.router.stop()
         await self.polls.stop()
         await self.batches.stop()
         await self.early.stop()
@@ -336,11 +318,21 @@ class Orchestrator:
         return [name for name in broken if name.partition(" ")[0] in ESSENTIAL]
 
     async def _adopt(self, claimed: Mapping[int, int]) -> None:
-        """Take up all that is in shards that are new here."""
+        """Take up all that is in shards that are new here; what was sent to them before first."""
+        mail = await self.mailbox.read(claimed)
         self.owner.memory.epochs.update(claimed)
+        self.mailbox.take_in(mail)
         if claimed:
             work = partial(self._take_over, list(claimed))
             self.supervisor.once(f"{RECOVERY} of shard {min(claimed)} and others", work)
+
+    async def _look_for_mail(self) -> None:
+        await self.mailbox.turn()
+        await self.router.collect()
+
+    async def _listen(self) -> None:
+        async for _ in self.store.hints():
+            await self.supervisor.attempt("inbox", self._look_for_mail)
 
     async def _take_over(self, shards: Sequence[int]) -> None:
         await self.owner.uptake.expect(shards)
@@ -350,33 +342,3 @@ class Orchestrator:
         count = await self.owner.uptake.recover(shards)
         if count:
             log.info("running executions were taken up", extra={"count": count})
-
-    async def _sweep(self) -> None:
-        # Each for itself: one that breaks must not keep the others from giving back space.
-        for name, turn in (
-            ("sweep of executions", self._purge),
-            ("sweep of names", lambda: self._in_batches(self.store.sweep, SWEEP_NAMES_BATCH)),
-            ("sweep of events", self._sweep_early),
-            ("sweep of batches", lambda: self._in_batches(self.batches.sweep, SWEEP_NAMES_BATCH)),
-        ):
-            await self.supervisor.attempt(name, turn)
-
-    async def _purge(self) -> None:
-        purged = await self._in_batches(self.store.purge, PURGE_BATCH)
-        if purged:
-            log.info("ended executions were purged", extra={"count": purged})
-
-    async def _sweep_early(self) -> None:
-        await self._in_batches(self.store.sweep_early, SWEEP_NAMES_BATCH)
-        await self.early.tidy()
-
-    async def _in_batches(self, remove: Callable[..., Awaitable[int]], limit: int) -> int:
-        """Remove what is due now, in small transactions with pauses; return how many."""
-        now, count = self.clock.now_ms(), 0
-        for _ in range(SWEEP_BATCHES_MAX):
-            removed = await remove(before=now, limit=limit)
-            if removed == 0:
-                break
-            count += removed
-            await self.clock.sleep(SWEEP_PAUSE_SECONDS)
-        return count

@@ -16,6 +16,7 @@ from goflow_py.engine.batcher import Batcher
 from goflow_py.engine.catalog import Catalog
 from goflow_py.engine.commits import Commits
 from goflow_py.engine.commits import NameTaken as NameTaken
+from goflow_py.engine.delivery import carried
 from goflow_py.engine.dispatcher import Dispatcher
 from goflow_py.engine.family import Around, Family
 from goflow_py.engine.flights import Doer, Flights
@@ -160,7 +161,7 @@ class Owner:
                     await family.settle()
                 finally:
                     self.turns.charge(execution.project)
-                await self._commits.commit(family, member, names)
+                await self._commits.commit(family, member, names, carried(None))
                 return live.execution
         except BaseException as error:
             self._give_back_slots(family.members.values())
@@ -197,6 +198,8 @@ class Owner:
         *with_kin* gives it the machine children. Raises ``NotFound``, ``NameTaken``, ``TooLarge``,
         ``Unavailable``.
         """
+        if self.memory.mailed:
+            await self.memory.mail_first(execution)
         try:
             return await self._apply(execution, act, names, with_kin=with_kin)
         except Oversize as error:
@@ -254,7 +257,7 @@ class Owner:
             if draft.changed or len(family.members) > 1:
                 draft.close_record()
                 taken = names(result, draft.after) if names is not None else ()
-                await self._commits.commit(family, member, taken)
+                await self._commits.commit(family, member, taken, carried(result))
             else:
                 self.timers.set(draft.after.id, draft.after.wake, draft.after.project)
             del live.results[:results]

@@ -14,7 +14,7 @@ async def remove(store: Store, memory: Memory, execution: str) -> None:
     try:
         async with live.lock:
             if memory.epoch(execution) != live.epoch:
-                raise Moved("the execution was another node's meanwhile; try again")
+                raise Moved(execution)
             if not live.execution.ended:
                 raise Conflict(
                     f"the execution is {live.execution.status}; cancel or terminate it first",

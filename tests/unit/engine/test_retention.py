@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from goflow_py.engine import orchestrator
+from goflow_py.engine import sweeps
 from goflow_py.engine.requests import Repeat, StartRequest
 from goflow_py.errors import Gone, Invalid, NotFound
 from goflow_py.testing import FakeClock
@@ -127,12 +127,12 @@ async def test_a_key_is_kept_as_long_as_its_execution(engine: Any) -> None:
 async def test_a_turn_of_the_sweep_is_bounded_and_the_next_goes_on(
     engine: Any, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(orchestrator, "PURGE_BATCH", 2)
-    monkeypatch.setattr(orchestrator, "SWEEP_BATCHES_MAX", 3)
+    monkeypatch.setattr(sweeps, "PURGE_BATCH", 2)
+    monkeypatch.setattr(sweeps, "SWEEP_BATCHES_MAX", 3)
     await engine.upload({**END, "retain": 0}, [])
     for _ in range(10):
         await engine.start()
-    await engine.advance(orchestrator.SWEEP_SECONDS + 5)
+    await engine.advance(sweeps.SWEEP_SECONDS + 5)
     assert len(engine.store._tables.executions) == 4
-    await engine.advance(orchestrator.SWEEP_SECONDS + 5)
+    await engine.advance(sweeps.SWEEP_SECONDS + 5)
     assert engine.store._tables.executions == {}
