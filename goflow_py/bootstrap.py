@@ -240,6 +240,7 @@ async def _door(
     required = not is_loopback(settings.host)
     access = Access(store=orchestrator.store, clock=clock, required=required)
     await access.load()
+    orchestrator.elsewhere.also(access.load)
     if required and not access.keys:
         await _first_key(settings, access, clock)
     guard = Guard(

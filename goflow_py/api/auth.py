@@ -66,18 +66,19 @@ class Access:
     keys: dict[str, KeyRow] = field(default_factory=dict)
     refusals: Refusals = field(init=False)
     _hosts: set[str] = field(default_factory=set)
-    _adding: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _changing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def __post_init__(self) -> None:
         self.refusals = Refusals(clock=self.clock)
 
     async def load(self) -> None:
         """Read all keys."""
-        self.keys = {key.id: key for key in await self.store.keys()}
+        async with self._changing:
+            self.keys = {key.id: key for key in await self.store.keys()}
 
     async def add(self, key: KeyRow) -> None:
         """Store a key; it is good at once. Raises ``Conflict`` when there are too many."""
-        async with self._adding:
+        async with self._changing:
             if sum(one.project == key.project for one in self.keys.values()) >= KEYS_MAX:
                 whose = "all projects" if key.project is None else f"the project {key.project}"
                 raise Conflict(
@@ -90,7 +91,9 @@ class Access:
     async def remove(self, key: str) -> bool:
         """Revoke a key; False when there is none."""
         self.keys.pop(key, None)
-        return await self.store.delete_key(key)
+        async with self._changing:
+            self.keys.pop(key, None)  # it may have been read again meanwhile
+            return await self.store.delete_key(key)
 
     def admit(self, request: web.BaseRequest, scopes: Sequence[str], *, everywhere: bool) -> Caller:
         """Return the caller. Raises ``Unauthenticated``, ``Forbidden``, ``TooManyRequests``.

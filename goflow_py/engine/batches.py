@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from goflow_py.clock import Clock, uuid7
+from goflow_py.clock import Clock
 from goflow_py.domain.event import Control
 from goflow_py.engine.batch_documents import BatchRequest, Preview, Progress, view, wanted
 from goflow_py.engine.executions import Executions
@@ -153,7 +153,7 @@ class Batches:
             given = request.filter.until
             until = now + 1 if given is None else min(given, now + 1)
             request = replace(request, filter=replace(request.filter, until=until))
-        number = uuid7(self._clock)
+        number = self._memory.mint()
         known = await self._known(request, repeat, number)
         if known is not None:
             found = await self._find(known)
@@ -249,10 +249,14 @@ class Batches:
     # ------------------------------------------------------------ node
 
     async def recover(self) -> None:
-        """Go on with every batch that ran when the server ended."""
+        """Go on with every batch of this node's shards that runs, and with no other."""
+        for running in list(self._running.values()):
+            if running.work is not None and not self._memory.owns(running.row.id):
+                running.work.cancel()
         for row in await self._store.open_batches():
             try:
-                self._begin(row)
+                if row.id not in self._running and self._memory.owns(row.id):
+                    self._begin(row)
             except UNREADABLE as error:
                 log.error(
                     "a damaged batch is left out", extra={"batch": row.id, "why": said(error)}

@@ -132,6 +132,13 @@ class Catalog:
         self._workers.pop((project, activity), None)
         self.on_change(project, activity)
 
+    async def refresh(self) -> None:
+        """Forget what other nodes may have changed; it is read again when it is needed."""
+        self._stored = await self._store.endpoints()
+        self._generation += 1
+        self._activities.clear()
+        self._workers.clear()
+
     async def _keep(self, row: BlueprintRow) -> Compiled:
         key = (row.project, row.activity, row.version)
         known = self._versions.get(key)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakValueDictionary
+from zlib import crc32
 
 import orjson
 
@@ -26,7 +27,7 @@ from goflow_py.errors import (
     TooManyRequests,
     Unavailable,
 )
-from goflow_py.ports import EarlyRow, Name, Store
+from goflow_py.ports import SHARDS, EarlyRow, Name, Store
 
 EARLY_EVENTS_MAX = 1_000
 """Kept for one business key."""
@@ -53,8 +54,13 @@ class EarlyEvent:
     once: str | None = None
     """What makes a repeated request the same one."""
 
+    @property
+    def place(self) -> str:
+        """Return where it is kept: all events of one key are together."""
+        return _place(self.project, self.key)
 
-def _anybody(_: str) -> None:
+
+def anybody(_: str) -> None:
     """Let every project store more."""
 
 
@@ -70,6 +76,8 @@ class Early:
         self._clock = clock
         self._places: set[str] = set()
         """``project/key`` of all that is kept."""
+        self._own: set[str] = set()
+        """Those that this node brings to who accepts them: it owns their shard."""
         self._ends: dict[str, dict[str, list[int]]] = {}
         """When what is kept expires, by project and place."""
         self._doubtful: set[str] = set()
@@ -79,12 +87,22 @@ class Early:
         self._waker = Waker(clock, self._look, lambda place: place.partition("/")[0])
 
     async def load(self) -> None:
-        """Read what is kept, and try it all: somebody may accept it now."""
-        for project, key in await self._store.early_keys(now=self._clock.now_ms()):
-            place = _place(project, key)
-            self._places.add(place)
+        """Read what is kept, and try all that is new to this node: somebody may accept it now."""
+        found = await self._store.early_keys(now=self._clock.now_ms())
+        kept = {_place(project, key) for project, key in found}
+        own = {place for place in kept if self.is_home(place)}
+        new = kept - own - self._places
+        self._places = kept | {place for place in self._places if self.is_home(place)}
+        for place in own - self._own:
             self._doubtful.add(place)
-            self._ask(place)
+            self.ask(place)
+        for place in new:
+            self.ask(place)  # somebody may have accepted it here before it was known here
+        self._own = own
+
+    def is_home(self, place: str) -> bool:
+        """Tell whether it is this node that brings what is kept at a place."""
+        return self._memory.owns(home_of(place))
 
     async def stop(self) -> None:
         """Send nothing any more."""
@@ -94,17 +112,17 @@ class Early:
         """Forget the keys whose events have expired."""
         kept = await self._store.early_keys(now=self._clock.now_ms())
         for place in self._places - {_place(project, key) for project, key in kept}:
-            self._ask(place)
+            self.ask(place)
 
     # ------------------------------------------------------------ keeping
 
-    async def keep(self, early: EarlyEvent, *, admit: Callable[[str], None] = _anybody) -> None:
+    async def keep(self, early: EarlyEvent, *, admit: Callable[[str], None] = anybody) -> None:
         """Keep an event until somebody accepts it.
 
         *admit* is asked whether its project may store more, and raises when not. Raises
         ``Conflict`` when too many are kept for its key, ``TooManyRequests`` for its project.
         """
-        place = _place(early.project, early.key)
+        place = early.place
         async with self._lock(place):
             if not await self._was_applied(early):
                 try:
@@ -119,10 +137,11 @@ class Early:
                     ends.append(early.until)
                     await self._store.put_early(self._row(early))
                     self._places.add(place)
+                    self._own.add(place)
                 finally:
-                    self._ask(place)  # which counts them anew
+                    self.ask(place)  # which counts them anew
             else:
-                self._ask(place)
+                self.ask(place)
 
     async def _is_kept(self, early: EarlyEvent) -> bool:
         """Tell whether the same request stored it before: that is answered as ever."""
@@ -189,19 +208,24 @@ class Early:
             for project in (execution.project, ANY_PROJECT):
                 place = _place(project, execution.key)
                 if place in self._places:
-                    self._ask(place)
+                    self.ask(place)
         elif execution.machine is not None and execution.root is not None:
             # An event for the first of the family is passed on to its machines.
-            self._ask(_ROOT + execution.root)
+            self.ask(_ROOT + execution.root)
 
-    def _ask(self, what: str) -> None:
+    def ask(self, what: str) -> None:
+        """Have a place looked at soon: somebody may accept what is kept there."""
         if what not in self._asked:
             self._asked.add(what)
             self._waker.wake(what)
 
-    async def _look(self, what: str) -> None:
+    def looked_at(self, what: str) -> None:
+        """Take note that a look begins: who asks from now on asks for another one."""
         self._asked.discard(what)
-        if what.startswith(_ROOT):
+
+    async def _look(self, what: str) -> None:
+        self.looked_at(what)
+        if is_root(what):
             root = await self._memory.read(what.removeprefix(_ROOT))
             if root.key is not None:
                 self.committed(root)
@@ -210,7 +234,7 @@ class Early:
             try:
                 await self._bring(what)
             except PreconditionFailed:
-                self._ask(what)  # somebody else was faster: what it accepts is another question now
+                self.ask(what)  # somebody else was faster: what it accepts is another question now
             except Unavailable:
                 # One may have been applied that is still kept.
                 self._doubtful.add(what)
@@ -315,6 +339,16 @@ def _count(places: Mapping[str, Sequence[int]]) -> int:
 
 def _place(project: str, key: str) -> str:
     return f"{project}/{key}"
+
+
+def home_of(place: str) -> str:
+    """Return an id in the shard of a place: whoever owns that brings what is kept there."""
+    return f"00000000-0000-7000-8000-0000000000{crc32(place.encode()) % SHARDS:02x}"
+
+
+def is_root(what: str) -> bool:
+    """Tell whether what is to be looked at is no place, but the first of a family."""
+    return what.startswith(_ROOT)
 
 
 def _scope(key: str) -> str:

@@ -68,14 +68,20 @@ class Limits:
         self._bytes: dict[str, int] = {}
         self.changed: Callable[[], object] = lambda: None
         """Is called when limits may let somebody go on."""
+        self.share: Callable[[], float] = lambda: 1.0
+        """Returns this node's part of what all nodes may do."""
 
     async def load(self) -> None:
-        """Read all limits, and what every project has. Nothing may be committed meanwhile."""
-        for row in await self._store.limits():
-            self._holding[row.project] = _over(self._defaults, row)
-        for use in await self._store.usage():
-            self._running[use.project] = use.running
-            self._bytes[use.project] = use.stored_bytes
+        """Read all limits, and what every project has.
+
+        Of what is committed meanwhile nothing is counted: where other nodes commit, it is read
+        again and again.
+        """
+        rows = await self._store.limits()
+        uses = await self._store.usage()
+        self._holding = {row.project: _over(self._defaults, row) for row in rows}
+        self._running = Counter({use.project: use.running for use in uses})
+        self._bytes = {use.project: use.stored_bytes for use in uses}
 
     async def measure(self) -> None:
         """Read how many bytes are stored, when somebody has a limit for them."""
@@ -90,8 +96,9 @@ class Limits:
         return self._holding.get(project, self._defaults)
 
     def open_calls_max(self, project: str) -> int | None:
-        """Return how many calls of a project may be in flight."""
-        return self.of(project).max_open_calls
+        """Return how many calls of a project may be in flight on this node; at least one."""
+        most = self.of(project).max_open_calls
+        return None if most is None else math.ceil(most * self.share())
 
     async def put(self, row: LimitsRow) -> None:
         """Set the limits of a project; they hold at once."""
@@ -196,7 +203,8 @@ class Limits:
                 current=running,
                 retryAfter=RETRY_RUNNING_SECONDS,
             )
-        return self._too_fast(project, limits.starts_per_second)
+        rate = limits.starts_per_second
+        return self._too_fast(project, None if rate is None else rate * self.share())
 
     def _too_fast(self, project: str, rate: float | None) -> TooManyRequests | None:
         if rate is None:

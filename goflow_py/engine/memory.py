@@ -5,7 +5,7 @@ Parked executions are rows only: the head holds when to wake them and what they 
 
 import asyncio
 import math
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 from weakref import WeakValueDictionary
 
@@ -224,6 +224,19 @@ class Memory:
         """Wake those who wait for the end."""
         for watcher in self._watchers.pop(execution.id, ()):
             _tell(watcher, execution)
+
+    def tell_followers(self, execution: str) -> None:
+        """Wake those who follow its history."""
+        for ring in self.followers.get(execution, ()):
+            ring.ring()
+
+    def watched_elsewhere(self, lately: Container[str]) -> list[str]:
+        """Return the executions that somebody here waits for or follows, and others own.
+
+        Or owned *lately*.
+        """
+        watched = {*self._watchers, *self.followers}
+        return [one for one in watched if one in lately or not self.owns(one)]
 
     def stop_waiting(self) -> None:
         """Let nobody wait any more: the server is about to end."""

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 
 from goflow_py.clock import Clock
 from goflow_py.engine.batcher import Batcher
-from goflow_py.engine.batches import Batches
 from goflow_py.engine.caller import Caller
 from goflow_py.engine.catalog import Catalog
 from goflow_py.engine.dispatcher import Dispatcher
 from goflow_py.engine.doers import Doers
-from goflow_py.engine.early import Early
+from goflow_py.engine.elsewhere import LOOK_SECONDS, REFRESH_SECONDS, Elsewhere
 from goflow_py.engine.emitting import Emitter
 from goflow_py.engine.forks import Forks
 from goflow_py.engine.handover import Handover
@@ -27,6 +26,7 @@ from goflow_py.engine.ownership import FENCES_SECONDS, TURN_SECONDS, Ownership
 from goflow_py.engine.polls import Polls
 from goflow_py.engine.queues import Queues
 from goflow_py.engine.routed import RoutedExecutions, RoutedSwm
+from goflow_py.engine.routed_jobs import RoutedBatches, RoutedEarly
 from goflow_py.engine.routed_tasks import RoutedCallbacks, RoutedClaims
 from goflow_py.engine.routing import Router
 from goflow_py.engine.streams import Streams
@@ -186,7 +186,10 @@ class Orchestrator:
 
     def _open_doors_to_many(self) -> None:
         """Make the use cases that find, or make, further executions by themselves."""
-        self.early = Early(
+        self.early = RoutedEarly(
+            router=self.router,
+            mailbox=self.mailbox,
+            admit=self.limits.admit_stored,
             store=self.store,
             memory=self.owner.memory,
             executions=self.executions,
@@ -196,7 +199,9 @@ class Orchestrator:
         self.forks = Forks(
             store=self.store, catalog=self.catalog, owner=self.owner, clock=self.clock
         )
-        self.batches = Batches(
+        self.batches = RoutedBatches(
+            router=self.router,
+            mailbox=self.mailbox,
             store=self.store,
             memory=self.owner.memory,
             executions=self.executions,
@@ -218,6 +223,20 @@ class Orchestrator:
             supervisor=self.supervisor,
             clock=self.clock,
             owns=self.ownership.owns,
+        )
+        self.limits.share = self.ownership.share
+        self.elsewhere = Elsewhere(
+            store=self.store,
+            memory=self.owner.memory,
+            ownership=self.ownership,
+            queues=self.queues,
+            streams=self.streams,
+            refreshes=[
+                self.catalog.refresh,
+                self.limits.load,
+                self.early.load,
+                self.batches.recover,
+            ],
         )
         self.watchman = Watchman(
             store=self.store,
@@ -274,6 +293,8 @@ class Orchestrator:
             work.every("ownership", self.ownership.turn, seconds=TURN_SECONDS)
             work.every("inbox", self._look_for_mail, seconds=MAIL_SECONDS, first=0.0)
             work.once("hints", self._listen)
+            work.every("elsewhere", self.elsewhere.look, seconds=LOOK_SECONDS)
+            work.every("changes", self.elsewhere.refresh, seconds=REFRESH_SECONDS)
         work.every("sweep", self.sweeps.turn, seconds=SWEEP_SECONDS)
         work.every("timers", self.owner.uptake.poll_timers, seconds=POLL_SECONDS, first=0.0)
         work.once(RECOVERY, partial(self._recover, list(self.owner.memory.epochs)))
@@ -337,6 +358,8 @@ class Orchestrator:
     async def _take_over(self, shards: Sequence[int]) -> None:
         await self.owner.uptake.expect(shards)
         await self._recover(shards)
+        await self.batches.recover()
+        await self.early.load()
 
     async def _recover(self, shards: Sequence[int]) -> None:
         count = await self.owner.uptake.recover(shards)

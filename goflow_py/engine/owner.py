@@ -294,8 +294,7 @@ class Owner:
         self.places.committed(member.live.compiled, before, after)
         self._queues.changed(member.live.compiled, before, after)
         self.committed(after)
-        for ring in self.memory.followers.get(after.id, ()):
-            ring.ring()
+        self.memory.tell_followers(after.id)
         if member.is_new:
             self._observer.started(after.project, after.activity)
         if after.ended and (member.is_new or not before.ended):

@@ -80,6 +80,10 @@ class Ownership:
         """Tell whether this node owns a shard: of work that all may do, its owner does it."""
         return shard in self._memory.epochs
 
+    def share(self) -> float:
+        """Return this node's part of all shards; never nothing, as callers divide by it."""
+        return max(1, len(self._memory.epochs)) / SHARDS if self.is_shared else 1.0
+
     @property
     def beat_seconds(self) -> float:
         """Return the time between two heartbeats."""

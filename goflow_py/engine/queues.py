@@ -76,10 +76,14 @@ class Queues:
             if not poll.done():
                 poll.set_result(None)
 
-    def stop(self) -> None:
-        """Let nobody wait any more."""
+    def ring_all(self) -> None:
+        """Wake every poll: another node may have put work onto its queue."""
         for queue in list(self._polls):
             self.ring(queue)
+
+    def stop(self) -> None:
+        """Let nobody wait any more."""
+        self.ring_all()
 
     def listen(self, queues: Sequence[str]) -> asyncio.Future[None]:
         """Return what is done when something comes onto one of *queues*; to be given back."""

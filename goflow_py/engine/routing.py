@@ -60,20 +60,12 @@ class Router:
         """Ask the owner of the shard of a thing that need not be an execution."""
         if len(self._waiting) >= ASKED_MAX:
             raise Unavailable("too many requests wait for other nodes; try again", code="busy")
-        self._asked += 1
-        number = f"{self._asked:012d}"
+        number = self._number()
         answered = self._waiting[number] = asyncio.get_running_loop().create_future()
         alarm = self._clock.call_later(ASK_SECONDS, lambda: _tell(answered, None))
         try:
             letter = Letter(asker=self.node, number=number, what=dict(what))
-            message = Message(
-                execution=thing,
-                kind=kind,
-                dedupe=f"{self.node}/{number}",
-                body=dumps(letter),
-                at=self._clock.now_ms(),
-            )
-            await self._store.deliver([message])
+            await self._deliver(thing, kind, letter)
             self._look_out()
             body = await answered
         finally:
@@ -85,12 +77,17 @@ class Router:
 
     async def nudge(self, thing: str, kind: str, what: Json) -> None:
         """Tell the owner of the shard of a thing something, without waiting for an answer."""
-        number = orjson.dumps(what, option=orjson.OPT_SORT_KEYS).decode()
-        letter = Letter(asker="", number="", what=what)
+        await self._deliver(thing, kind, Letter(asker="", number=self._number(), what=what))
+
+    def _number(self) -> str:
+        self._asked += 1
+        return f"{self._asked:012d}"
+
+    async def _deliver(self, thing: str, kind: str, letter: Letter) -> None:
         message = Message(
             execution=thing,
             kind=kind,
-            dedupe=number,
+            dedupe=f"{self.node}/{letter.number}",
             body=dumps(letter),
             at=self._clock.now_ms(),
         )

@@ -45,6 +45,7 @@ class Sweeps:
     async def turn(self) -> None:
         """Remove all that is due."""
         if not self._owns(SHARD):
+            await self._early.tidy()
             return
         # Each for itself: one that breaks must not keep the others from giving back space.
         for name, turn in (

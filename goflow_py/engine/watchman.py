@@ -117,6 +117,8 @@ class Watchman:
 
     async def _look_at(self, row: OpenRow) -> None:
         head = decode(row.body)
+        if not self._owner.memory.owns(head.id):
+            return  # who owns it looks at it
         try:
             compiled = await self._catalog.compiled_for(head)
         except NotFound as error:

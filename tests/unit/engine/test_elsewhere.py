@@ -1,0 +1,297 @@
+"""What a caller of one node gets to know of what another node does."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import orjson
+import pytest
+
+from goflow_py.engine import batches as batches_module
+from goflow_py.engine.batch_documents import BatchRequest
+from goflow_py.engine.early import home_of
+from goflow_py.engine.elsewhere import LOOK_SECONDS, REFRESH_SECONDS
+from goflow_py.engine.feed import Which
+from goflow_py.errors import Invalid, TooManyRequests
+from goflow_py.ports import Filter, LimitsRow
+from goflow_py.testing import FakeClock
+from tests.unit.engine.cell import LEASE_SECONDS, Cell
+from tests.unit.engine.conftest import Engine
+from tests.unit.engine.test_early import TWO_STEPS, keep, kept
+
+WAITS = {
+    "states": [{"name": "open", "on": {"go": "done"}}],
+    "transitions": [{"current": "init", "event": "start", "next": "open"}],
+}
+PULL = {
+    "states": ["pick"],
+    "actions": [{"name": "pick", "type": "pull", "queue": "q", "lease": 30}],
+    "transitions": [{"current": "init", "event": "start", "next": "pick"}],
+}
+CALLS = {"states": ["a"], "transitions": [{"current": "init", "event": "start", "next": "a"}]}
+
+
+@pytest.fixture
+async def cell(clock: FakeClock) -> AsyncIterator[Cell]:
+    found = Cell(clock)
+    yield found
+    await found.close()
+    assert not found.tables.inbox, "nothing is left in the inbox"
+
+
+@pytest.fixture
+async def here(cell: Cell) -> Engine:
+    """A node."""
+    await cell.spread(2, fallback_url=None)
+    return cell.nodes[0]
+
+
+@pytest.fixture
+async def there(cell: Cell, here: Engine) -> Engine:
+    """Another one."""
+    return cell.nodes[1]
+
+
+# ---------------------------------------------------------------- waiting and following
+
+
+async def test_an_end_is_awaited_on_any_node(cell: Cell, here: Engine, there: Engine) -> None:
+    await here.upload(WAITS, [])
+    execution = await here.start()
+    waiting = asyncio.ensure_future(there.it.owner.memory.wait_end(execution.id, 30))
+    await cell.clock.advance(3)
+    assert not waiting.done()
+    await here.send(execution, "go")
+    await cell.clock.advance(LOOK_SECONDS)
+    assert (await waiting).status == "completed"
+
+
+async def test_a_history_is_followed_on_any_node(cell: Cell, here: Engine, there: Engine) -> None:
+    await here.upload(WAITS, [])
+    execution = await here.start()
+    story = there.it.streams.story(execution.id, project=None, after=-1)
+    told = [seq for seq, _ in (await story.next(0)).items]
+    await cell.clock.advance(2)
+    assert not (await story.next(0)).items, "nothing happens"
+    following = asyncio.ensure_future(story.next(30))
+    await cell.clock.advance(2)
+    assert not following.done()
+    await here.send(execution, "go")
+    await cell.clock.advance(LOOK_SECONDS)
+    told += [seq for seq, _ in (await following).items]
+    assert (await story.next(0)).ended == "completed"
+    assert told == list(range((await here.read(execution)).seq + 1))
+    story.close()
+
+
+async def test_all_commits_are_followed_on_any_node(
+    cell: Cell, here: Engine, there: Engine
+) -> None:
+    await here.upload(WAITS, [])
+    tail = await there.it.streams.feed.follow(Which(), None)
+    await tail.next(0)
+    execution = await here.start()
+    await there.start()
+    found = set()
+    for _ in range(4):
+        following = asyncio.ensure_future(tail.next(1))
+        await cell.clock.advance(1)
+        found |= {orjson.loads(item.data)["execution"] for item in (await following).items}
+    assert execution.id in found and len(found) == 2
+    tail.close()
+
+
+async def test_a_poll_gets_work_that_another_node_puts_onto_its_queue(
+    cell: Cell, here: Engine, there: Engine
+) -> None:
+    await here.upload(PULL, [])
+    polling = asyncio.ensure_future(
+        there.it.polls.poll(["q"], max_tasks=1, wait_seconds=30, worker="w")
+    )
+    await cell.clock.advance(2)
+    await here.start("work")
+    await cell.clock.advance(1)
+    [claimed] = await polling
+    assert claimed.payload["input"] == "work"
+
+
+# ---------------------------------------------------------------- definitions
+
+
+async def test_a_new_version_and_new_workers_hold_on_other_nodes_soon(
+    cell: Cell, here: Engine, there: Engine
+) -> None:
+    await here.upload(CALLS, [{"name": "a", "workerEndpoint": "http://one"}])
+    await there.start()
+    await here.upload(
+        {**CALLS, "description": "changed"}, [{"name": "a", "workerEndpoint": "http://two"}]
+    )
+    await cell.clock.advance(REFRESH_SECONDS)
+    execution = await there.start()
+    await cell.clock.advance(0)
+    assert execution.version == 2
+    assert there.transport.requests[-1].url.startswith("http://two")
+
+
+async def test_an_endpoint_alias_holds_on_other_nodes_soon(
+    cell: Cell, here: Engine, there: Engine
+) -> None:
+    await here.upload(CALLS, [{"name": "a", "workerEndpoint": "alias"}])
+    with pytest.raises(Invalid):
+        await there.start()
+    await here.it.catalog.put_endpoint("alias", "http://somewhere")
+    await cell.clock.advance(REFRESH_SECONDS)
+    await there.start()
+    await cell.clock.advance(0)
+    assert there.transport.requests[-1].url.startswith("http://somewhere")
+
+
+# ---------------------------------------------------------------- limits
+
+
+async def test_a_limit_that_one_node_is_told_holds_on_all_soon(
+    cell: Cell, here: Engine, there: Engine
+) -> None:
+    await here.upload(WAITS, [])
+    await here.it.limits.put(LimitsRow(project="p", max_running=3))
+    for node in (here, here, there):
+        await node.start()
+    await cell.clock.advance(REFRESH_SECONDS)
+    for node in (here, there):
+        with pytest.raises(TooManyRequests) as refused:
+            await node.start()
+        assert refused.value.facts["current"] == 3
+    await here.it.limits.delete("p")
+    await cell.clock.advance(REFRESH_SECONDS)
+    await there.start()
+
+
+async def test_a_rate_and_open_calls_are_shared_by_the_nodes(
+    cell: Cell, here: Engine, there: Engine
+) -> None:
+    await here.upload(CALLS, [{"name": "a", "workerEndpoint": "http://w"}])
+    await here.it.limits.put(LimitsRow(project="p", starts_per_second=10, max_open_calls=6))
+    await cell.clock.advance(REFRESH_SECONDS)
+    for node in (here, there):
+        node.transport.script = lambda *_: None
+        for _ in range(5):
+            await node.start()
+        with pytest.raises(TooManyRequests):
+            await node.start()
+    await cell.clock.advance(0)
+    assert [len(node.transport.requests) for node in (here, there)] == [3, 3]
+
+
+# ---------------------------------------------------------------- batches
+
+
+def all_of(action: str = "pause") -> BatchRequest:
+    return BatchRequest(action=action, project=None, filter=Filter(project="p"))
+
+
+async def test_a_batch_works_on_executions_of_all_nodes(
+    cell: Cell, here: Engine, there: Engine
+) -> None:
+    await here.upload(WAITS, [])
+    found = [await node.start() for node in (here, there) for _ in range(10)]
+    shown, _ = await there.it.batches.create(all_of())
+    await cell.clock.advance(5)
+    for node in (here, there):
+        batch = await node.it.batches.get(shown["id"], project=None)
+        assert (batch["status"], batch["changed"], batch["failed"]) == ("done", 20, 0)
+    assert {(await here.read(one)).status for one in found} == {"paused"}
+
+
+async def test_a_batch_of_a_dead_node_is_gone_on_with_by_another(
+    cell: Cell, here: Engine, there: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batches_module, "PAGE_EXECUTIONS", 2)
+    await here.upload(WAITS, [])
+    found = [await here.start() for _ in range(10)]
+    shown, _ = await here.it.batches.create(all_of())
+    await here.it.batches.stop()
+    await cell.kill(here)
+    await cell.clock.advance(LEASE_SECONDS + 2 * REFRESH_SECONDS + 3)
+    batch = await there.it.batches.get(shown["id"], project=None)
+    assert (batch["status"], batch["done"]) == ("done", 10)
+    assert {(await there.read(one)).status for one in found} == {"paused"}
+
+
+async def test_a_batch_is_stopped_by_any_node(
+    cell: Cell, here: Engine, there: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batches_module, "PAGE_EXECUTIONS", 1)
+    await here.upload(WAITS, [])
+    for _ in range(200):
+        await here.start()
+    shown, _ = await here.it.batches.create(all_of())
+    await there.it.batches.cancel(shown["id"], project=None)
+    for node in (here, there):
+        batch = await node.it.batches.get(shown["id"], project=None)
+        assert batch["status"] == "cancelled" and batch["done"] < 200
+
+
+# ---------------------------------------------------------------- early events
+
+
+def key_of(node: Engine) -> str:
+    """Return a business key whose early events are this node's to bring."""
+    return next(f"k{n}" for n in range(999) if node.it.owner.memory.owns(home_of(f"p/k{n}")))
+
+
+@pytest.mark.parametrize("starter", [0, 1])
+@pytest.mark.parametrize("keeper", [0, 1])
+@pytest.mark.parametrize("home", [0, 1])
+async def test_an_early_event_reaches_whoever_accepts_it_later(
+    cell: Cell, here: Engine, there: Engine, starter: int, keeper: int, home: int
+) -> None:
+    nodes, key = (here, there), key_of((here, there)[home])
+    await here.upload(TWO_STEPS, [])
+    await keep(nodes[keeper], key, 1)
+    await keep(nodes[1 - keeper], key, 2)
+    execution = await nodes[starter].start(key=key)
+    await cell.clock.advance(1)
+    assert await kept(here, key) == 2
+    await nodes[keeper].send(execution, "next")
+    await cell.clock.advance(REFRESH_SECONDS + 1)
+    assert (await here.read(execution)).data == {"got": [1, 2]}
+    assert await kept(here, key) == 0
+
+
+async def test_an_early_event_of_a_dead_home_is_brought_by_the_next(
+    cell: Cell, here: Engine, there: Engine
+) -> None:
+    key = key_of(here)
+    await here.upload(TWO_STEPS, [])
+    execution = await there.start(key=key)
+    await keep(here, key, 1)
+    await cell.kill(here)
+    await here.it.early.stop()
+    await there.send(execution, "next")
+    await cell.clock.advance(LEASE_SECONDS + REFRESH_SECONDS + 3)
+    assert (await there.read(execution)).data == {"got": [1]}
+
+
+async def test_a_request_that_is_repeated_on_another_node_keeps_one_event(
+    here: Engine, there: Engine
+) -> None:
+    key = key_of(here)
+    await asyncio.gather(*(keep(node, key, 1, once="same") for node in (here, there) * 3))
+    assert await kept(here, key) == 1
+
+
+# ---------------------------------------------------------------- the watchman
+
+
+async def test_nobody_takes_the_work_of_another_node_for_orphaned(
+    cell: Cell, here: Engine, there: Engine, caplog: Any
+) -> None:
+    await here.upload(CALLS, [{"name": "a", "workerEndpoint": "http://w"}])
+    for node in (here, there):
+        node.transport.script = lambda *_: None
+        for _ in range(5):
+            await node.start()
+    await cell.clock.advance(150)
+    assert [node.it.watchman.orphans for node in (here, there)] == [0, 0]
+    assert all(node.it.watchman.turns for node in (here, there))
+    assert "stood still" not in caplog.text
