@@ -1,9 +1,9 @@
 """What a step changed, written whole or not at all, and made to happen once it is durable."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import assert_never
+from typing import NoReturn, assert_never
 
 from goflow_py.domain.execution import Execution
 from goflow_py.engine.batcher import Batcher
@@ -11,6 +11,7 @@ from goflow_py.engine.delivery import Delivery
 from goflow_py.engine.family import Family
 from goflow_py.engine.limits import Limits
 from goflow_py.engine.member import Member
+from goflow_py.engine.places import SEAT_KIND, Places, Seat
 from goflow_py.engine.records import write_of
 from goflow_py.errors import Invalid, Unavailable
 from goflow_py.fsm.bytes_bound import STEP_BYTES_MAX, check_head, check_step, is_ending
@@ -23,6 +24,10 @@ class NameTaken(Exception):
     def __init__(self, name: Name) -> None:
         super().__init__(name.kind)
         self.name = name
+
+
+class SeatTaken(Unavailable):
+    """The step was refused: another node gave away the place that it was to have."""
 
 
 class Commits:
@@ -40,12 +45,14 @@ class Commits:
         carry_out: Callable[[Member, Execution], None],
         lose: Callable[[Member], None],
         fenced: set[str],
+        places: Places,
     ) -> None:
         self._batcher = batcher
         self._limits = limits
         self._retention_seconds = retention_seconds
         self._carry_out = carry_out
         self._lose = lose
+        self._places = places
         self.fenced = fenced
         """Executions whose steps were refused since the last one that was not."""
 
@@ -65,7 +72,8 @@ class Commits:
         changed = [member for member in family.members.values() if member.draft.changed]
         if not changed:
             return
-        write = self._whole(changed, first, names)
+        seats = await self._seats(changed)
+        write = self._whole(changed, first, names, seats)
         if delivery is not None:
             write = _with(delivery, write)
         verdict, is_gone = await self._send(changed, write)
@@ -76,7 +84,7 @@ class Commits:
             return
         match verdict:
             case Taken():
-                raise NameTaken(verdict.name)
+                self._name_taken(changed, verdict.name)
             case Fenced():
                 self.fenced.add(first.live.execution.id)
                 for member in changed:
@@ -88,11 +96,38 @@ class Commits:
             case _:
                 assert_never(verdict)
 
-    def _whole(self, changed: Sequence[Member], first: Member, names: Sequence[Name]) -> Write:
+    async def _seats(self, changed: Sequence[Member]) -> dict[str, Seat]:
+        """Return the seats that executions take, or leave."""
+        seats: dict[str, Seat] = {}
+        for member in changed:
+            compiled, after = member.live.compiled, member.draft.after
+            if compiled.blueprint.max_concurrent is not None:
+                seat = await self._places.seat(compiled, member.live.execution, after)
+                if seat is not None:
+                    seats[after.id] = seat
+        return seats
+
+    def _name_taken(self, changed: Sequence[Member], name: Name) -> NoReturn:
+        if name.kind != SEAT_KIND:
+            raise NameTaken(name)
+        for member in changed:
+            self._places.forget(member.live.execution)
+        raise SeatTaken("another node gave this place away; try again", code="busy")
+
+    def _whole(
+        self,
+        changed: Sequence[Member],
+        first: Member,
+        names: Sequence[Name],
+        seats: Mapping[str, Seat],
+    ) -> Write:
         """Return what all of them write, as one."""
         writes, size = list[Write](), 0
         for member in changed:
-            writes.append(self._write(member, names if member is first else ()))
+            write = self._write(member, names if member is first else ())
+            if seats and (seat := seats.get(write.head.id)) is not None:
+                write = _with_seat(seat, write)
+            writes.append(write)
             size += member.draft.size + len(writes[-1].head.body)
             if size > STEP_BYTES_MAX:
                 ends = any(is_ending(member.draft.after) for member in changed)
@@ -157,3 +192,10 @@ def _with(delivery: Delivery, write: Write) -> Write:
     """Return *write* with the message that it carries out."""
     is_its = write.head.id == delivery.execution
     return replace(write, inbox=(delivery.number,)) if is_its else write
+
+
+def _with_seat(seat: Seat, write: Write) -> Write:
+    """Return *write* with the seat that it takes, or leaves."""
+    if seat.is_taken:
+        return replace(write, names=[*write.names, seat.name])
+    return replace(write, freed=[*write.freed, seat.name])

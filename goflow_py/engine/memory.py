@@ -107,6 +107,15 @@ class Memory:
         self._live[execution.id] = live
         return live
 
+    async def known(self, execution: str) -> Execution | None:
+        """Return an execution that is in memory, once its start is durable; None: it is not."""
+        while (live := self._live.get(execution)) is not None:
+            async with live.lock:
+                pass  # its own start may still wait for the disk
+            if live.execution.seq >= 0:
+                return live.execution
+        return None
+
     async def enter(self, execution: str) -> Live:
         """Return an execution and become a user of it. Raises ``NotFound``, ``Unavailable``."""
         while (live := self._live.get(execution)) is None:

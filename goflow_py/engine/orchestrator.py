@@ -102,6 +102,7 @@ class Orchestrator:
             observer=observer,
             retention_seconds=options.retention_seconds,
             limits=self.limits,
+            is_alone=options.is_alone,
         )
         self.limits.changed = self.owner.flights.wake_ready
         self.ownership = self._ownership()
@@ -236,6 +237,7 @@ class Orchestrator:
                 self.limits.load,
                 self.early.load,
                 self.batches.recover,
+                self.owner.places.refresh,
             ],
         )
         self.watchman = Watchman(

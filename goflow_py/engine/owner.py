@@ -6,7 +6,9 @@ is the ordinary path.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from functools import partial
+from typing import Any
 
 from goflow_py.clock import Clock
 from goflow_py.domain.execution import Execution
@@ -14,7 +16,7 @@ from goflow_py.engine import apart
 from goflow_py.engine.apart import Apart
 from goflow_py.engine.batcher import Batcher
 from goflow_py.engine.catalog import Catalog
-from goflow_py.engine.commits import Commits
+from goflow_py.engine.commits import Commits, SeatTaken
 from goflow_py.engine.commits import NameTaken as NameTaken
 from goflow_py.engine.delivery import carried
 from goflow_py.engine.dispatcher import Dispatcher
@@ -39,6 +41,9 @@ from goflow_py.fsm.compile import Compiled
 from goflow_py.fsm.places import withdraw
 from goflow_py.ports import Name, Observer, Store
 
+SEATS_TRIED_MAX = 10
+"""By one start."""
+
 
 class Owner:
     """Steps the executions of the shards that this node owns."""
@@ -56,6 +61,7 @@ class Owner:
         observer: Observer,
         retention_seconds: float,
         limits: Limits,
+        is_alone: bool = True,
     ) -> None:
         self._store = store
         self._catalog = catalog
@@ -69,7 +75,14 @@ class Owner:
         self.waker = Waker(
             clock, partial(self.look, waits=False), self.memory.project_of, self.turns.is_slow
         )
-        self.places = Places(store=store, catalog=catalog, clock=clock, wake=self.waker.wake)
+        self.places = Places(
+            store=store,
+            catalog=catalog,
+            clock=clock,
+            wake=self.waker.wake,
+            owns=self.memory.owns,
+            is_alone=is_alone,
+        )
         self.timers = Timers(clock, self.waker.wake)
         self.uptake = self._new_uptake()
         self.apart = Apart(
@@ -83,6 +96,7 @@ class Owner:
             carry_out=self._carry_out,
             lose=self._lose,
             fenced=self.memory.fenced,
+            places=self.places,
         )
         self._around = Around(
             memory=self.memory, catalog=catalog, dispatcher=dispatcher, places=self.places
@@ -127,7 +141,7 @@ class Owner:
         Raises ``NameTaken``, ``TooLarge``, ``TooManyRequests`` (a limit of its project),
         ``Unavailable``.
         """
-        await self._refuse_known(execution)
+        await self._refuse_known(execution.id)
         taken = await self._limits.enter(execution, names)
         if taken is not None:
             raise NameTaken(taken)
@@ -136,12 +150,19 @@ class Owner:
             self.turns.admit(execution.project)
             workers = await self._catalog.workers(execution.project, execution.activity)
             begun = await self.turns.run(
-                execution.project, lambda: self._begin(execution, compiled, workers, act, names)
+                execution.project, lambda: self._seat(execution, compiled, workers, act, names)
             )
             is_started = True
             return begun
         finally:
             self._limits.leave(execution.project, started=is_started)
+
+    async def _seat(self, execution: Execution, *how: Any) -> Execution:
+        """Begin; anew when another node gave away the place that it was to have."""
+        for _ in range(SEATS_TRIED_MAX):
+            with suppress(SeatTaken):
+                return await self._begin(execution, *how)
+        raise SeatTaken("other nodes start executions faster; try again", code="busy")
 
     async def _begin(
         self,
@@ -172,17 +193,13 @@ class Owner:
             family.release()
             self.memory.leave(live)
 
-    async def _refuse_known(self, execution: Execution) -> None:
+    async def _refuse_known(self, execution: str) -> None:
         """Refuse an id that its sender chose, and that is in memory already."""
-        while (known := self.memory.get(execution.id)) is not None:
-            async with known.lock:
-                pass  # its own start may still wait for the disk
-            if known.execution.seq >= 0:
-                project = known.execution.project
-                name = Name(
-                    project=project, kind="id", scope="", name=execution.id, execution=execution.id
-                )
-                raise NameTaken(name)
+        known = await self.memory.known(execution)
+        if known is not None:
+            raise NameTaken(
+                Name(project=known.project, kind="id", scope="", name=known.id, execution=known.id)
+            )
 
     async def apply(
         self,

@@ -3,23 +3,28 @@
 The truth are two kinds of names in the store, taken and freed with the steps themselves: ``place``
 of those that have begun, ``waiting`` of those that wait, in their order. A room is what this node
 knows of one activity's; it is read when it is first needed, so there is nothing to recover.
+Where other nodes may give places too, each comes with a seat: a name with a number below the limit,
+taken and freed with the same steps. So what another node did meanwhile makes a step refused, and
+never one too many begin.
 The limit is that of the latest version. Who was here before is never sent away: when the limit is
 lowered, nobody begins until enough have ended.
 """
 
 import asyncio
+import itertools
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from goflow_py.clock import Clock
 from goflow_py.domain.execution import Execution
+from goflow_py.domain.values import value
 from goflow_py.engine.catalog import Catalog
 from goflow_py.engine.records import PLACE_KIND, WAITING_KIND
 from goflow_py.errors import GoFlowError
 from goflow_py.fsm.compile import Compiled
 from goflow_py.fsm.places import has_place, waits_for_place
-from goflow_py.ports import Store
+from goflow_py.ports import Name, Store
 
 log = logging.getLogger(__name__)
 
@@ -29,13 +34,25 @@ INVITED_MAX = 100
 INVITATION_SECONDS = 30.0
 """Who has not begun by then may be paused, or gone: another is asked."""
 
+SEAT_KIND = "seat"
+
 RoomName = tuple[str, str]
+
+
+@value
+class Seat:
+    """A seat that a step takes, or leaves."""
+
+    name: Name
+    is_taken: bool
 
 
 @dataclass(slots=True, eq=False)
 class _Room:
     taken: set[str] = field(default_factory=set)
     """Who has a place, or is about to commit that."""
+    seats: dict[str, int] = field(default_factory=dict)
+    """The numbers that they have."""
     invited: dict[str, float] = field(default_factory=dict)
     """Who was woken to take one, and when."""
     gone: set[str] = field(default_factory=set)
@@ -50,14 +67,23 @@ class Places:
     """Gives places, oldest first."""
 
     def __init__(
-        self, *, store: Store, catalog: Catalog, clock: Clock, wake: Callable[[str], None]
+        self,
+        *,
+        store: Store,
+        catalog: Catalog,
+        clock: Clock,
+        wake: Callable[[str], None],
+        owns: Callable[[str], bool],
+        is_alone: bool,
     ) -> None:
         self._store = store
+        self._owns = owns
+        self._is_alone = is_alone
         self._catalog = catalog
         self._clock = clock
         self._wake = wake
         self._rooms: dict[RoomName, _Room] = {}
-        self._granted: dict[str, RoomName] = {}
+        self._granted: dict[str, tuple[RoomName, int]] = {}
         """Who was given a place that is not committed yet: a room that is read anew has them."""
         self._doubtful: set[RoomName] = set()
         """Rooms that have to be read again."""
@@ -78,6 +104,13 @@ class Places:
         for name, room in list(self._rooms.items()):
             if room.some_wait:
                 self.look_at(*name)
+
+    async def refresh(self) -> None:
+        """Read again where some wait: other nodes may have given places, or had some back."""
+        for name in [name for name, room in self._rooms.items() if room.some_wait]:
+            self._rooms.pop(name, None)
+            await self._room(name)
+            self.look_at(*name)
 
     async def stop(self) -> None:
         """Ask nobody in any more."""
@@ -100,8 +133,29 @@ class Places:
             if limit is not None and (others >= limit or (room.some_wait and not is_asked)):
                 return False
             room.taken.add(execution.id)
-            self._granted[execution.id] = name
+            room.seats[execution.id] = number = _lowest_free(room)
+            self._granted[execution.id] = name, number
         return True
+
+    async def seat(self, compiled: Compiled, before: Execution, after: Execution) -> Seat | None:
+        """Return the seat that a step takes or leaves, if it does."""
+        if self._is_alone or compiled.blueprint.max_concurrent is None:
+            return None
+        has = has_place(compiled, after)
+        if has == has_place(compiled, before):
+            return None
+        room = await self._room((after.project, after.activity))
+        number = room.seats.get(after.id)
+        if number is None:
+            return None  # it had its place before seats were given
+        name = Name(
+            project=after.project,
+            kind=SEAT_KIND,
+            scope=after.activity,
+            name=f"{number:08d}",
+            execution=after.id,
+        )
+        return Seat(name=name, is_taken=has)
 
     def give_back(self, compiled: Compiled, execution: Execution) -> None:
         """Take back what a step was given that was not committed."""
@@ -140,6 +194,7 @@ class Places:
         if room is None:
             return
         room.taken.discard(execution.id)
+        room.seats.pop(execution.id, None)
         room.invited.pop(execution.id, None)
         if not room.ready.is_set():
             room.gone.add(execution.id)
@@ -172,9 +227,23 @@ class Places:
         ):
             room.taken |= {one.execution for one in found} - room.gone
             after = found[-1].name
-        room.taken |= {one for one, where in self._granted.items() if where == name} - room.gone
+        await self._read_seats(name, room)
+        for one, (where, number) in self._granted.items():
+            if where == name and one not in room.gone:
+                room.taken.add(one)
+                room.seats[one] = number
         waiting = await self._store.names(project, WAITING_KIND, activity, after="", limit=1)
         room.some_wait = room.some_wait or bool(waiting)
+
+    async def _read_seats(self, name: RoomName, room: _Room) -> None:
+        after = ""
+        while found := await self._store.names(
+            *(name[0], SEAT_KIND, name[1]), after=after, limit=PAGE
+        ):
+            room.seats |= {one.execution: int(one.name) for one in found}
+            after = found[-1].name
+        for gone in room.gone:
+            room.seats.pop(gone, None)
 
     async def _limit(self, name: RoomName) -> int | None:
         return (await self._catalog.activity(*name)).latest.blueprint.max_concurrent
@@ -219,6 +288,11 @@ class Places:
         if not found and not room.changed:
             room.some_wait = False
         for one in [one.execution for one in found if one.execution not in room.invited][:free]:
-            if one not in room.taken:
+            if one not in room.taken and self._owns(one):  # the others are asked where they are
                 room.invited[one] = now
                 self._wake(one)
+
+
+def _lowest_free(room: _Room) -> int:
+    taken = set(room.seats.values())
+    return next(number for number in itertools.count() if number not in taken)

@@ -26,7 +26,8 @@ class Name:
 
     ``answer`` (scope: a node): what another node answers it, or that it waits no more.
     ``drain``: a node that is about to end.
-    ``place`` and ``waiting`` (scope: activity): who runs of an activity that bounds how many may.
+    ``place``, ``seat`` and ``waiting`` (scope: activity): who runs of an activity that bounds how
+    many may.
     """
     scope: str
     name: str
