@@ -306,10 +306,17 @@ class Applied(Answer):
     execution: Execution
 
 
-class Deferred(Answer):
-    """The event is kept for later."""
+class Queued(Answer):
+    """The node that has the execution did not answer; it does what is asked as soon as it can."""
 
-    deferred: bool
+    queued: bool
+
+
+class Deferred(Answer):
+    """The event is kept for later; or ``queued`` for the node that has the execution."""
+
+    deferred: bool | None = None
+    queued: bool | None = None
 
 
 class Matched(Answer):

@@ -14,7 +14,7 @@ from goflow_py.engine.callbacks import CallbackBody as Said
     OPEN,
     body=CallbackBody,
     body_required=False,
-    answers={200: answers.CallbackTaken},
+    answers={200: answers.CallbackTaken, 202: answers.Queued},
     errors=(404, 409, 410),
 )
 async def complete(call: Call) -> Reply:

@@ -85,7 +85,7 @@ async def claim(call: Call) -> Reply:
     f"{TASK}:complete",
     "task",
     body=CompleteBody,
-    answers={200: answers.CallbackTaken},
+    answers={200: answers.CallbackTaken, 202: answers.Queued},
     errors=(404, 409, 410),
 )
 async def complete(call: Call) -> Reply:
@@ -102,7 +102,7 @@ async def complete(call: Call) -> Reply:
     f"{TASK}:fail",
     "task",
     body=FailBody,
-    answers={200: answers.CallbackTaken},
+    answers={200: answers.CallbackTaken, 202: answers.Queued},
     errors=(404, 409, 410),
 )
 async def fail(call: Call) -> Reply:

@@ -1,0 +1,112 @@
+"""Two servers on one store, over HTTP: whichever is asked, the answer is the same."""
+
+import asyncio
+import dataclasses
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import pytest
+
+from goflow_py import bootstrap
+from goflow_py.bootstrap import Server
+from goflow_py.engine import routing
+from goflow_py.store.memory import MemoryStore
+from goflow_py.store.tables import Tables
+from tests.e2e.conftest import Api, Serve, activity, eventually, start
+
+pytestmark = pytest.mark.e2e
+
+WAIT = activity("order", {"type": "wait", "event": "go"}, key="${ input.order }")
+PULL = activity("pull", {"type": "pull", "queue": "q"})
+
+
+@dataclasses.dataclass
+class Pair:
+    """Two servers; *here* owns the shards of what is started there."""
+
+    here: Api
+    there: Api
+    servers: tuple[Server, Server]
+
+
+@pytest.fixture
+async def pair(
+    serve: Serve, session: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Pair]:
+    tables, options = Tables(), bootstrap._options
+
+    def shared(*given: Any) -> Any:
+        return dataclasses.replace(
+            options(*given), is_alone=False, lease_seconds=1.5, token_key=b"k" * 32
+        )
+
+    monkeypatch.setattr(bootstrap, "_store", lambda *_: MemoryStore(tables))
+    monkeypatch.setattr(bootstrap, "_options", shared)
+    async with serve() as (one, here), serve() as (two, there):
+
+        async def has_some() -> bool:
+            return len(two.orchestrator.owner.memory.epochs) > 20
+
+        await eventually(has_some)
+        for blueprint in (WAIT, PULL):
+            await here.good("POST", "/v1/blueprints", blueprint)
+        yield Pair(here, there, (one, two))
+
+
+async def test_any_server_answers_as_the_owner_does(pair: Pair) -> None:
+    execution = await start(pair.here, "order", {"order": "o1"})
+    path = f"/v1/executions/{execution['id']}"
+    both = (pair.here, pair.there)
+    refused = [await api("POST", f"{path}/events", {"name": "no"}) for api in both]
+    own, passed_on = (one.problem(409, "event_not_accepted") for one in refused)
+    assert own == passed_on
+    held = [await api("POST", f"{path}:pause", if_match='"99"') for api in both]
+    assert held[0].problem(412) == held[1].problem(412)
+    waiting = asyncio.ensure_future(pair.there.good("GET", f"{path}?wait=20s"))
+    applied = await pair.there("POST", f"{path}/events", {"name": "go", "id": "e"})
+    assert applied.status == 200 and applied.body["execution"]["status"] == "completed"
+    assert applied.headers["ETag"] == f'"{applied.body["execution"]["revision"]}"'
+    again = await pair.there("POST", f"{path}/events", {"name": "go", "id": "e"})
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert (await waiting)["status"] == "completed"
+    assert (await pair.there("DELETE", path)).status == 204
+    (await pair.here("GET", path)).problem(404)
+
+
+async def test_an_event_by_key_reaches_executions_of_both(pair: Pair) -> None:
+    found = [await start(pair.here, "order", {"order": "a"})]
+    found.append(await start(pair.there, "order", {"order": "b"}))
+    for key in "ab":
+        sent = await pair.there("POST", "/v1/events", {"name": "go", "key": key})
+        assert sent.status == 202 and [one["applied"] for one in sent.body["matched"]] == [True]
+    for one in found:
+        await pair.here.until(one["id"], "completed")
+
+
+async def test_a_worker_polls_the_server_that_it_reaches(pair: Pair) -> None:
+    polling = asyncio.ensure_future(
+        pair.there.good("POST", "/v1/tasks:poll", {"queues": ["q"], "worker": "w", "wait": 20})
+    )
+    execution = await start(pair.here, "pull", 7)
+    [task] = (await polling)["tasks"]
+    body = {"token": task["token"], "output": task["payload"]["input"]}
+    done = await pair.there("POST", f"/v1/tasks/{task['id']}:complete", body)
+    assert done.body == {"applied": True}
+    assert (await pair.here.until(execution["id"], "completed"))["output"] == 7
+
+
+async def test_what_no_owner_answers_is_accepted_and_queued(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(routing, "ASK_SECONDS", 0.3)
+    execution = await start(pair.here, "order", {"order": "o2"})
+    one = pair.servers[0].orchestrator
+    live = await one.owner.memory.enter(execution["id"])
+    async with live.lock:  # its owner is busy with something
+        sent = await pair.there(
+            "POST", f"/v1/executions/{execution['id']}/events", {"name": "go", "id": "e"}
+        )
+        assert (sent.status, sent.body) == (202, {"queued": True})
+    one.owner.memory.leave(live)
+    await pair.there.until(execution["id"], "completed")
