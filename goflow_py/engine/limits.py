@@ -72,14 +72,28 @@ class Limits:
         """Returns this node's part of what all nodes may do."""
 
     async def load(self) -> None:
-        """Read all limits, and what every project has.
+        """Read all limits, and what every project has. Nothing may be committed meanwhile.
 
-        Of what is committed meanwhile nothing is counted: where other nodes commit, it is read
-        again and again.
+        Where other nodes commit, it is read again and again: a limit holds up to what they began
+        since the last time.
         """
+        for row in await self._store.limits():
+            self._holding[row.project] = _over(self._defaults, row)
+        await self._count()
+
+    async def refresh(self) -> None:
+        """Read again what other nodes may have set, and what they have begun and ended."""
         rows = await self._store.limits()
+        holding = {row.project: _over(self._defaults, row) for row in rows}
+        if holding != self._holding:
+            self._holding = holding
+            self.changed()
+        limits = (self._defaults, *holding.values())
+        if any(one.max_running is not None or one.max_stored_bytes is not None for one in limits):
+            await self._count()
+
+    async def _count(self) -> None:
         uses = await self._store.usage()
-        self._holding = {row.project: _over(self._defaults, row) for row in rows}
         self._running = Counter({use.project: use.running for use in uses})
         self._bytes = {use.project: use.stored_bytes for use in uses}
 

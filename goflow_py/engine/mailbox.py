@@ -119,30 +119,34 @@ class Mailbox:
     async def _carry_out(self, message: Message, delivery: Delivery) -> None:
         handler, unheard = self._handlers[message.kind]
         letter = read_letter(message.body)
-        refusal: GoFlowError | None = None
         answer: object = None
         try:
             answer = await handler(message.execution, letter.what)
+            body = dumps({"answer": answer})
         except Unavailable:
             raise
-        except GoFlowError as error:
-            refusal = error
-        except Exception as error:  # one that breaks must not hold up others
-            log.error("a message broke", extra={"kind": message.kind}, exc_info=error)
-            refusal = GoFlowError("the server failed; its log has the reason", code="internal")
-        said = {"answer": answer} if refusal is None else with_refusal(refusal)
-        if await self._store.settle(message.number, self._name(letter, said)) is not None:
-            await unheard(message.execution, letter.what, refusal or answer)
+        except Exception as error:  # noqa: BLE001  # one that breaks must not hold up others
+            answer = self._refusal(message, error)
+            body = dumps(with_refusal(answer))
+        if await self._store.settle(message.number, self._name(letter, body)) is not None:
+            await unheard(message.execution, letter.what, answer)
             if not delivery.is_spent:
                 await self._store.settle(message.number, None)
 
-    def _name(self, letter: Letter, said: Json) -> Name | None:
+    def _refusal(self, message: Message, error: Exception) -> GoFlowError:
+        if isinstance(error, GoFlowError):
+            return error
+        log.error("a message broke", extra={"kind": message.kind}, exc_info=error)
+        return GoFlowError("the server failed; its log has the reason", code="internal")
+
+    def _name(self, letter: Letter, body: bytes) -> Name | None:
         if not letter.asker:
             return None
-        return answer_name(letter.asker, letter.number, dumps(said), now=self._clock.now_ms())
+        until = self._clock.now_ms() + ANSWERS_KEPT_MS
+        return answer_name(letter.asker, letter.number, body, until=until)
 
 
-def answer_name(asker: str, number: str, body: bytes, *, now: int) -> Name:
+def answer_name(asker: str, number: str, body: bytes, *, until: int) -> Name:
     """Return the name that the first has who speaks: the owner answers, the asker waits no more."""
     return Name(
         project="",
@@ -151,7 +155,7 @@ def answer_name(asker: str, number: str, body: bytes, *, now: int) -> Name:
         name=number,
         execution="",
         answer=body,
-        expires=now + ANSWERS_KEPT_MS,
+        expires=until,
     )
 
 

@@ -234,7 +234,7 @@ class Orchestrator:
             streams=self.streams,
             refreshes=[
                 self.catalog.refresh,
-                self.limits.load,
+                self.limits.refresh,
                 self.early.load,
                 self.batches.recover,
                 self.owner.places.refresh,

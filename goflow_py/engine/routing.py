@@ -28,6 +28,8 @@ POLL_SECONDS, POLL_SECONDS_MAX = 0.05, 0.5
 
 NEVER = b""
 """The answer of an asker that waits no more."""
+NEVER_KEPT_MS = 7 * 86_400_000
+"""Longer than a message may wait: who answers it then has to know."""
 
 
 class Router:
@@ -98,11 +100,16 @@ class Router:
         if not self._waiting:
             return
         after = f"{int(min(self._waiting)) - 1:012d}"
-        found = await self._store.names("", ANSWER_KIND, self.node, after=after, limit=ASKED_MAX)
-        for name in found:
-            waiting = self._waiting.get(name.name)
-            if waiting is not None:
-                _tell(waiting, name.answer)
+        while found := await self._store.names(
+            "", ANSWER_KIND, self.node, after=after, limit=ASKED_MAX
+        ):
+            for name in found:
+                waiting = self._waiting.get(name.name)
+                if waiting is not None:
+                    _tell(waiting, name.answer)
+            after = found[-1].name
+            if len(found) < ASKED_MAX:
+                return
 
     async def stop(self) -> None:
         """Look for answers no more."""
@@ -112,7 +119,8 @@ class Router:
 
     async def _wait_no_more(self, number: str) -> bytes:
         """Return the answer that came at the last moment; else none may come any more."""
-        never = answer_name(self.node, number, NEVER, now=self._clock.now_ms())
+        until = self._clock.now_ms() + NEVER_KEPT_MS
+        never = answer_name(self.node, number, NEVER, until=until)
         winner = await self._store.put_name(never)
         return NEVER if winner is None else winner.answer
 

@@ -424,6 +424,36 @@ async def test_more_questions_than_may_wait_are_refused(
     assert len((await here.read(execution)).data["notes"]) == 3
 
 
+async def test_a_message_that_breaks_is_answered_and_holds_up_no_other(
+    cell: Cell, here: Engine, there: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await here.upload(NOTES, [])
+    execution = await here.start()
+    handlers = here.it.mailbox._handlers
+
+    async def breaks(*_: Any) -> object:
+        raise RuntimeError("broken")
+
+    async def odd(*_: Any) -> object:
+        return {"no": object()}
+
+    for handler in (breaks, odd):
+        monkeypatch.setitem(handlers, "delete", (handler, handlers["delete"][1]))
+        with pytest.raises(GoFlowError) as broken:
+            await there.it.executions.delete(execution.id)
+        assert (broken.value.status, broken.value.reason) == (500, "internal")
+    assert (await there.send(execution, "note", 1)).applied
+
+
+async def test_old_answers_are_swept(cell: Cell, here: Engine, there: Engine) -> None:
+    await here.upload(NOTES, [])
+    execution = await here.start()
+    await there.send(execution, "note", 1)
+    assert [name.kind for name in cell.tables.names.values()] == ["answer"]
+    await cell.clock.advance(130)
+    assert not cell.tables.names
+
+
 async def test_hints_may_be_lost(cell: Cell, here: Engine, there: Engine) -> None:
     await here.upload(NOTES, [])
     execution = await here.start()
