@@ -1,6 +1,7 @@
 """The use cases of running executions: start, send an event, control, delete."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import orjson
 
@@ -10,6 +11,7 @@ from goflow_py.domain.execution import Execution
 from goflow_py.engine.catalog import Activity, Catalog, check_startable
 from goflow_py.engine.dispatcher import Dispatcher
 from goflow_py.engine.owner import NameTaken, Owner
+from goflow_py.engine.refusals import refusal_of
 from goflow_py.engine.requests import (
     IDEMPOTENCY_SECONDS,
     Match,
@@ -164,9 +166,9 @@ class Executions:
             applied = isinstance(result, events.Applied)
             respond = result.respond if isinstance(result, events.Applied) else None
             answer = orjson.dumps({"applied": applied, "respond": respond})
-            found = _repeat_names(after, repeat, answer)
+            found = repeat_names(after, repeat, answer)
             if event.id is not None:
-                found.append(_event_name(after.project, after.id, event.id, answer))
+                found.append(event_name(after.project, after.id, event.id, answer))
             return found
 
         try:
@@ -199,7 +201,7 @@ class Executions:
     async def _sent_before(self, execution: str, name: Name, repeat: Repeat | None) -> Sent:
         if name.kind == "idem" and repeat is not None:
             repeat.check(name)
-        answer = orjson.loads(name.answer)
+        answer = _answer_before(name)
         return Sent(
             execution=await self._owner.memory.read(execution),
             applied=answer["applied"],
@@ -225,7 +227,7 @@ class Executions:
             return control(step.compiled, step.draft, command)
 
         def names(_: bool, after: Execution) -> list[Name]:
-            return _repeat_names(after, repeat, b"{}")
+            return repeat_names(after, repeat, b"{}")
 
         try:
             now, _ = await self._owner.apply(execution, act, names)
@@ -257,11 +259,20 @@ class Executions:
     ) -> tuple[Execution, bool]:
         if repeat is not None:
             repeat.check(name)
+        _answer_before(name)
         return await self._owner.memory.read(execution), True
 
     async def delete(self, execution: str) -> None:
         """Remove an ended execution and its history. Raises ``Conflict`` while it has not ended."""
         await self._owner.remove(execution)
+
+
+def _answer_before(name: Name) -> dict[str, Any]:
+    """Return what the first of the same requests was answered, or raise what it was refused."""
+    answer: dict[str, Any] = orjson.loads(name.answer)
+    if "refusal" in answer:
+        raise refusal_of(answer)
+    return answer
 
 
 def _business_key(compiled: Compiled, request: StartRequest) -> str | None:
@@ -289,7 +300,7 @@ def _business_key(compiled: Compiled, request: StartRequest) -> str | None:
 def _start_names(
     execution: Execution, key: str | None, repeat: Repeat | None, now: int
 ) -> Sequence[Name]:
-    names = _repeat_names(execution, repeat, b"", expires=now + IDEMPOTENCY_SECONDS * 1000)
+    names = repeat_names(execution, repeat, b"", expires=now + IDEMPOTENCY_SECONDS * 1000)
     if key is not None:
         names.append(
             Name(
@@ -303,9 +314,10 @@ def _start_names(
     return names
 
 
-def _repeat_names(
+def repeat_names(
     execution: Execution, repeat: Repeat | None, answer: bytes, *, expires: int | None = None
 ) -> list[Name]:
+    """Return the name by which a repeat of a request is known, if it has one."""
     if repeat is None:
         return []
     name = Name(
@@ -321,7 +333,8 @@ def _repeat_names(
     return [name]
 
 
-def _event_name(project: str, execution: str, event: str, answer: bytes) -> Name:
+def event_name(project: str, execution: str, event: str, answer: bytes) -> Name:
+    """Return the name by which an event's id is known."""
     return Name(
         project=project,
         kind="event",

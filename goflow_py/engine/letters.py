@@ -1,28 +1,21 @@
 """What one node writes to another: requests and answers as JSON, and back."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import orjson
 
-from goflow_py import errors
 from goflow_py.domain.event import Control, Outside
 from goflow_py.domain.execution import Execution, decode, encode
 from goflow_py.domain.values import value
 from goflow_py.engine.requests import Match, Repeat, Sent, Started, StartRequest
 from goflow_py.engine.tokens import Address
 from goflow_py.engine.verdict import Definite, Failure, Success, Verdict
-from goflow_py.errors import GoFlowError
 
 T = TypeVar("T")
 
 Json = dict[str, Any]
 
-_ERRORS: dict[str, type[GoFlowError]] = {
-    name: kind
-    for name, kind in vars(errors).items()
-    if isinstance(kind, type) and issubclass(kind, GoFlowError)
-}
 _VERDICTS: dict[str, Callable[..., Verdict]] = {
     kind.__name__: kind for kind in (Success, Failure, Definite)
 }
@@ -132,21 +125,3 @@ def with_started(started: Started) -> Json:
 def started_of(answer: Json) -> Started:
     """Return what became of a start."""
     return Started(execution=head_of(answer), **answer)
-
-
-def with_refusal(refusal: GoFlowError) -> Json:
-    """Return a refusal as an answer."""
-    return {
-        "refusal": type(refusal).__name__,
-        "detail": refusal.detail,
-        "code": refusal.reason,
-        "facts": dict(refusal.facts),
-    }
-
-
-def refusal_of(answer: Mapping[str, Any]) -> GoFlowError:
-    """Return the refusal of an answer, as it was raised."""
-    kind = _ERRORS.get(answer["refusal"], GoFlowError)
-    refusal = kind.__new__(kind)
-    GoFlowError.__init__(refusal, answer["detail"], code=answer["code"], **answer["facts"])
-    return refusal

@@ -12,8 +12,9 @@ from collections.abc import Awaitable, Callable, Iterable
 
 from goflow_py.clock import Clock
 from goflow_py.engine.delivery import CARRIED, Delivery
-from goflow_py.engine.letters import Json, Letter, dumps, read_letter, with_refusal
+from goflow_py.engine.letters import Json, Letter, dumps, read_letter
 from goflow_py.engine.memory import Memory
+from goflow_py.engine.refusals import with_refusal
 from goflow_py.errors import GoFlowError, Moved, Unavailable
 from goflow_py.ports import Message, Name, Store
 
@@ -103,7 +104,8 @@ class Mailbox:
         """Carry out a message; False: it has to be tried again. Raises ``Moved``."""
         self._memory.epoch(message.execution)
         delivery = Delivery(message.execution, message.number)
-        token, is_done = CARRIED.set(delivery), True
+        CARRIED.set(delivery)  # of this task: it carries out nothing else
+        is_done = True
         try:
             await self._carry_out(message, delivery)
         except Unavailable as error:
@@ -113,7 +115,6 @@ class Mailbox:
             log.warning("a message could not be answered", extra={"why": error.detail})
         finally:
             delivery.is_spent = True
-            CARRIED.reset(token)
         return is_done
 
     async def _carry_out(self, message: Message, delivery: Delivery) -> None:

@@ -3,20 +3,25 @@
 What is done here costs nothing more: that another node has the execution shows when it is entered.
 """
 
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from goflow_py.domain.event import Control, Outside
 from goflow_py.domain.execution import Execution
 from goflow_py.engine import letters
-from goflow_py.engine.executions import Executions
+from goflow_py.engine.executions import Executions, event_name, repeat_names
 from goflow_py.engine.letters import Json
 from goflow_py.engine.mailbox import Mailbox
+from goflow_py.engine.owner import NameTaken
+from goflow_py.engine.refusals import with_refusal
 from goflow_py.engine.requests import Match, Repeat, Sent, Started, StartRequest
 from goflow_py.engine.routing import Router
 from goflow_py.engine.steps import Step
 from goflow_py.engine.swm import Swm, SwmEvent
 from goflow_py.errors import GoFlowError, Moved, NotFound
+from goflow_py.ports import Name
 
 
 class RoutedExecutions(Executions):
@@ -73,7 +78,13 @@ class RoutedExecutions(Executions):
         return letters.with_sent(sent)
 
     async def _note_event(self, execution: str, what: Json, said: object) -> None:
-        await self._note(execution, what["event"]["name"], what["event"]["id"], said)
+        own, repeat = what["event"]["id"], letters.repeat_of(what["repeat"])
+
+        def names(after: Execution, answer: bytes) -> list[Name]:
+            known = [] if own is None else [event_name(after.project, after.id, own, answer)]
+            return [*known, *repeat_names(after, repeat, answer)]
+
+        await self._note(execution, (what["event"]["name"], own), said, names)
 
     async def control(
         self,
@@ -101,22 +112,37 @@ class RoutedExecutions(Executions):
         return letters.with_head(after, replayed=replayed)
 
     async def _note_control(self, execution: str, what: Json, said: object) -> None:
-        await self._note(execution, what["command"]["verb"], None, said)
+        repeat = letters.repeat_of(what["repeat"])
 
-    async def _note(self, execution: str, name: str, own: str | None, said: object) -> None:
-        """Record a refusal of which its sender was told only that it is queued."""
+        def names(after: Execution, answer: bytes) -> list[Name]:
+            return repeat_names(after, repeat, answer)
+
+        await self._note(execution, (what["command"]["verb"], None), said, names)
+
+    async def _note(
+        self,
+        execution: str,
+        what: tuple[str, str | None],
+        said: object,
+        names: Callable[[Execution, bytes], list[Name]],
+    ) -> None:
+        """Record a refusal of which its sender was told only that it is queued.
+
+        Once for all repeats of the request, and each of them gets to know of it.
+        """
         if not isinstance(said, GoFlowError):
             return
-        reason = said.reason
+        refusal, (name, own) = said, what
 
         def act(step: Step) -> None:
-            step.draft.add("eventIgnored", name=name, id=own, reason=reason)
+            step.draft.add("eventIgnored", name=name, id=own, reason=refusal.reason)
             step.draft.close_record()
 
-        try:
-            await self._owner.apply(execution, act)
-        except NotFound:
-            return
+        def taken(_: None, after: Execution) -> list[Name]:
+            return names(after, letters.dumps(with_refusal(refusal)))
+
+        with suppress(NotFound, NameTaken):
+            await self._owner.apply(execution, act, taken)
 
     async def delete(self, execution: str) -> None:
         """Remove an ended execution and its history. Raises ``Conflict`` while it has not ended."""

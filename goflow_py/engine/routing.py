@@ -12,8 +12,9 @@ from typing import Any
 import orjson
 
 from goflow_py.clock import Clock
-from goflow_py.engine.letters import Json, Letter, dumps, refusal_of
+from goflow_py.engine.letters import Json, Letter, dumps
 from goflow_py.engine.mailbox import ANSWER_KIND, answer_name
+from goflow_py.engine.refusals import refusal_of
 from goflow_py.errors import NotFound, Queued, Unavailable
 from goflow_py.ports import Message, Store
 

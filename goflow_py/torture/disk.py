@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from goflow_py.errors import Unavailable
+from goflow_py.ports import NodeRow, Verdict, Write
 from goflow_py.store import rules
-from goflow_py.store.sqlite import failures
+from goflow_py.store.sqlite import failures, jobs
+from goflow_py.store.sqlite.commit import commit
 from goflow_py.store.sqlite.queries import SQL
 from goflow_py.store.sqlite.readers import Readers
 from goflow_py.store.sqlite.store import SqliteStore
@@ -193,7 +195,10 @@ class SimReaders(Readers):
 
 
 class SimStore(SqliteStore):
-    """The SQLite store, on a simulated disk."""
+    """The SQLite store, on a simulated disk.
+
+    With *database_ms*, other nodes are on it, too, and leases go by that clock: as in a database.
+    """
 
     def __init__(
         self,
@@ -203,8 +208,10 @@ class SimStore(SqliteStore):
         chance: random.Random,
         roll: Callable[[str], bool],
         on_fatal: Callable[[], object],
+        database_ms: Callable[[], int] | None = None,
     ) -> None:
         super().__init__(NOWHERE, on_fatal=on_fatal)
+        self._database_ms = database_ms
         self._disk, self._host, self._chance, self._roll = disk, host, chance, roll
 
     async def open(self, *, node: str, now: int, ttl_ms: int) -> None:
@@ -220,7 +227,42 @@ class SimStore(SqliteStore):
         self._open_readers = SimReaders(
             self._disk, self._host, chance=self._chance, roll=self._roll
         )
-        await self._write(lambda connection: self._take_over(connection, now))
+        if self._database_ms is None:
+            await self._write(lambda connection: self._take_over(connection, now))
+        else:
+            await self._write(self._join)
+
+    def _join(self, connection: sqlite3.Connection) -> None:
+        """Enter this incarnation beside others."""
+        now = self._now(0)
+        lease = {"node": self._node, "now": now, "until": now + self._ttl_ms}
+        connection.execute(SQL["register_node"], lease)
+
+    def _now(self, now: int) -> int:
+        return now if self._database_ms is None else self._database_ms()
+
+    async def heartbeat(self, *, now: int) -> bool:
+        node, ttl = self._node, self._ttl_ms
+
+        def beat(connection: sqlite3.Connection) -> bool:
+            at = self._now(now)
+            return jobs.heartbeat(connection, node, at, at + ttl)
+
+        return await self._write(beat)
+
+    async def claim(self, *, limit: int, now: int) -> dict[int, int]:
+        return await self._write(lambda db: jobs.claim(db, self._node, limit, self._now(now)))
+
+    async def nodes(self, *, now: int) -> list[NodeRow]:
+        return await super().nodes(now=self._now(now))
+
+    async def commit(self, writes: Sequence[Write]) -> list[Verdict]:
+        def job(connection: sqlite3.Connection) -> list[Verdict]:
+            # Others commit, too: the order of all is the database's.
+            [self._order.newest] = connection.execute(SQL["newest_commit"]).fetchone()
+            return commit(connection, self._node, writes, self._order)
+
+        return await (super().commit(writes) if self._database_ms is None else self._write(job))
 
 
 def at_rest(disk: Disk) -> SqliteStore:

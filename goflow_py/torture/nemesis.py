@@ -118,8 +118,9 @@ def heal(world: World) -> None:
 
 
 async def _crash(world: World) -> None:
-    if world.node is not None:
-        world.kill(world.node.host)
+    node = world.pick()
+    if node is not None:
+        world.kill(node.host)
 
 
 async def _crash_in_a_commit(world: World) -> None:
@@ -127,7 +128,7 @@ async def _crash_in_a_commit(world: World) -> None:
 
 
 async def _freeze(world: World) -> None:
-    node = world.node
+    node = world.pick()
     if node is not None and not node.host.dead:
         node.host.frozen = True
         await _wait(world, world.chance.random() * 6)
@@ -136,7 +137,7 @@ async def _freeze(world: World) -> None:
 
 async def _take_over(world: World) -> None:
     """Stop a process, let another one begin, and wake the first: it owns nothing any more."""
-    node = world.node
+    node = world.pick()
     if node is None or node.host.dead:
         return
     node.host.frozen = True
@@ -146,7 +147,7 @@ async def _take_over(world: World) -> None:
 
 
 async def _drain(world: World) -> None:
-    node = world.node
+    node = world.pick()
     if node is not None and node.is_ready and not node.host.dead and not node.host.frozen:
         await world.stop(node, world.chance.random() * 3)
 

@@ -25,12 +25,17 @@ def simulate(
     seed: int,
     *,
     fault_seconds: float = FAULT_SECONDS,
+    nodes: int = 1,
     prepare: Callable[[World], None] = lambda _: None,
 ) -> Result:
-    """Run *seed*. *prepare* may change the world before anything happens in it."""
+    """Run *seed*, with so many *nodes* on one store.
+
+    *prepare* may change the world before anything happens in it.
+    """
     weather = nemesis.weather(seed)
     world = World(seed, weather.rates, shuffle=weather.shuffles)
     world.every = dict(weather.every)
+    world.wanted = nodes
     prepare(world)
     return play(world, f"seed {seed}", _run(world, weather, fault_seconds))
 
@@ -43,7 +48,8 @@ async def _run(world: World, weather: nemesis.Weather, fault_seconds: float) -> 
     world.notes.judges_cuts = True
     if nemesis.JUMP not in world.every:
         world.notes.server_zero_ms = START_MS
-    world.boot()
+    for _ in range(world.wanted):
+        world.boot()
     supervisor = asyncio.ensure_future(world.supervise())
     if weather.is_limited:
         await Client(world, 7).limit(running=25, calls=4)

@@ -142,6 +142,8 @@ class World:
         self.node: Node | None = None
         """The process that clients reach."""
         self.nodes: list[Node] = []
+        self.wanted = 1
+        """Processes that share the store; with more than one, clients reach any of them."""
         self.engine_errors: list[str] = []
         self.complaints: list[str] = []
         """What clients have to say about liveness."""
@@ -211,6 +213,7 @@ class World:
             chance=self.chance,
             roll=self.roll,
             on_fatal=lambda: orchestrator.lost.set(),
+            database_ms=None if self.wanted == 1 else self._database_ms,
         )
         node.orchestrator = orchestrator = Orchestrator(
             store=store,
@@ -222,6 +225,7 @@ class World:
                 fallback_url="http://workers",
                 retry=RetryDefaults(interval=0.2, max_interval=5.0),
                 lease_seconds=LEASE_SECONDS,
+                is_alone=self.wanted == 1,
                 calls_in_flight_max=50,
             ),
             observer=Counters(node.scrape.counters),
@@ -234,6 +238,21 @@ class World:
         node.is_ready = True
         await orchestrator.lost.wait()
         self.kill(node.host)
+
+    def _database_ms(self) -> int:
+        return START_MS + round(self.loop.time() * 1000)
+
+    @property
+    def alive(self) -> list[Node]:
+        """Return the processes that have not ended."""
+        return [node for node in self.nodes if not node.host.dead]
+
+    def pick(self) -> Node | None:
+        """Return the process that clients reach; of several, any that lives."""
+        if self.wanted == 1:
+            return self.node
+        alive = self.alive
+        return alive[int(self.chance.random() * len(alive))] if alive else None
 
     async def stop(self, node: Node, drain_seconds: float) -> None:
         """End a process as SIGTERM does."""
@@ -255,7 +274,11 @@ class World:
         """Start a new process whenever the one that clients reach has ended."""
         while True:
             await asyncio.sleep(LOOK_SECONDS)  # noqa: TID251  # virtual
-            if self.node is None or self.node.host.dead:
+            if self.wanted == 1:
+                is_short = self.node is None or self.node.host.dead
+            else:
+                is_short = len(self.alive) < self.wanted
+            if is_short:
                 await asyncio.sleep(self.chance.random() * BOOT_SECONDS)  # noqa: TID251
                 self.boot()
 
@@ -269,7 +292,7 @@ class World:
         Raises ``Disconnected`` and ``TimeoutError`` when nobody knows whether it was done.
         """
         await self._travel("request lost")
-        node = self.node
+        node = self.pick()
         if node is None or not node.is_ready or node.host.dead:
             raise Disconnected
         answer: asyncio.Future[T] = self.loop.create_future()

@@ -123,10 +123,10 @@ def an_event_that_comes_early_is_acknowledged_and_not_kept(patch: pytest.MonkeyP
 
 @bug("S13", answer_lost=0.4)
 def an_event_with_a_known_id_is_applied_again(patch: pytest.MonkeyPatch) -> None:
-    own = executions._event_name
+    own = executions.event_name
     patch.setattr(
         executions,
-        "_event_name",
+        "event_name",
         lambda project, execution, event, answer: replace(
             own(project, execution, event, answer), name=f"{event} {id(answer)}"
         ),

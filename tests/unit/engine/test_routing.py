@@ -352,6 +352,25 @@ async def test_the_refusal_of_what_was_queued_is_in_the_history(
     assert [(e["name"], e["reason"]) for e in ignored] == [("unknown", "event_not_accepted")]
 
 
+async def test_a_refused_event_that_was_queued_is_refused_to_its_repeats_too(
+    cell: Cell, here: Engine, there: Engine
+) -> None:
+    await here.upload(NOTES, [])
+    execution = await here.start()
+    await _silence(cell, here)
+    both = [
+        asyncio.ensure_future(there.send(execution, "note", 1, id="e", task="no")) for _ in "ab"
+    ]
+    await cell.clock.advance(routing.ASK_SECONDS + 0.1)
+    assert {type(one) for one in await asyncio.gather(*both, return_exceptions=True)} == {Queued}
+    await cell.clock.advance(LEASE_SECONDS + 3)
+    assert (await types(there, execution)).count("eventIgnored") == 1
+    with pytest.raises(GoFlowError) as refused:
+        await there.send(execution, "note", "good by now", id="e")
+    assert refused.value.status == 409
+    assert (await there.read(execution)).data == {"notes": []}
+
+
 async def test_what_was_queued_comes_before_what_is_sent_to_the_next_owner(
     cell: Cell, here: Engine, there: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
