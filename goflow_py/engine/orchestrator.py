@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
@@ -121,6 +121,7 @@ class Orchestrator:
             lease_seconds=self._options.lease_seconds,
             is_alone=self._options.is_alone,
             adopt=self._adopt,
+            again=self._take_up,
             on_lost=self.lost.set,
         )
 
@@ -345,9 +346,12 @@ class Orchestrator:
         mail = await self.mailbox.read(claimed)
         self.owner.memory.epochs.update(claimed)
         self.mailbox.take_in(mail)
-        if claimed:
-            work = partial(self._take_over, list(claimed))
-            self.supervisor.once(f"{RECOVERY} of shard {min(claimed)} and others", work)
+        self._take_up(claimed)
+
+    def _take_up(self, shards: Iterable[int]) -> None:
+        if found := list(shards):
+            work = partial(self._take_over, found)
+            self.supervisor.once(f"{RECOVERY} of shard {min(found)} and others", work)
 
     async def _look_for_mail(self) -> None:
         await self.mailbox.turn()

@@ -7,7 +7,7 @@ what it has above that, a part at a time. A refused heartbeat is final: the proc
 import asyncio
 import logging
 import math
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from goflow_py.clock import Clock, uuid7
 from goflow_py.engine.handover import Handover
@@ -37,7 +37,7 @@ FENCED_EXECUTIONS_MAX = 3
 class Ownership:
     """Claims, renews and releases; *on_lost* has to end the process.
 
-    *adopt* takes up the executions of shards that are new here.
+    *adopt* takes up all that is in shards that are new here, *again* what was let go of in vain.
     """
 
     def __init__(
@@ -50,6 +50,7 @@ class Ownership:
         lease_seconds: float,
         is_alone: bool,
         adopt: Callable[[Mapping[int, int]], Awaitable[None]],
+        again: Callable[[Iterable[int]], None],
         on_lost: Callable[[], object],
     ) -> None:
         self._store = store
@@ -59,6 +60,7 @@ class Ownership:
         self._lease_seconds = lease_seconds
         self._is_alone = is_alone
         self._adopt = adopt
+        self._again = again
         self._on_lost = on_lost
         self._may_move_at = 0.0
         self._fenced_looks = 0
@@ -183,6 +185,7 @@ class Ownership:
     async def _look(self) -> None:
         """Look who lives, and who of them takes a share."""
         nodes = await self._store.nodes(now=self._clock.now_ms())
+        await self._compare(sum(node.shards for node in nodes if node.node == self.node))
         others = frozenset(node.node for node in nodes if node.node != self.node)
         if others != self.others:
             log.info("the nodes are others now", extra={"others": len(others)})
@@ -190,13 +193,21 @@ class Ownership:
         ending = await self._store.names("", DRAIN_KIND, "", after="", limit=DRAINS_MAX)
         self._sharers = len(others - {name.name for name in ending})
 
+    async def _compare(self, count: int) -> None:
+        """Compare what the store says this node owns with what it knows of."""
+        known = self._memory.epochs
+        if count > len(known):
+            # A claim whose answer did not come, or that could not be taken up: it is made anew.
+            await self._store.release([shard for shard in range(SHARDS) if shard not in known])
+        elif count < len(known):
+            log.error("shards of this node are another's; the process has to end")
+            self._on_lost()
+
     async def _give_up(self, count: int) -> None:
         chosen = self._handover.quiet_first()[:count]
-        known = {shard: self._memory.epochs[shard] for shard in chosen}
         try:
             await self._handover.give_up(chosen)
         except BaseException:
             # What was let go of, and is still this node's, is taken up again.
-            kept = {one: epoch for one, epoch in known.items() if one in self._memory.epochs}
-            await self._adopt(kept)
+            self._again(shard for shard in chosen if shard in self._memory.epochs)
             raise

@@ -16,7 +16,7 @@ from goflow_py.engine.forks import ForkRequest
 from goflow_py.engine.orchestrator import Orchestrator
 from goflow_py.engine.requests import Repeat, Started, StartRequest, digest_of
 from goflow_py.engine.verdict import Definite, Failure, Success
-from goflow_py.errors import GoFlowError, Unavailable
+from goflow_py.errors import GoFlowError, Queued, Unavailable
 from goflow_py.ports import LimitsRow, TaskFilter
 from goflow_py.torture.notes import Kind, Operation
 from goflow_py.torture.scenarios import (
@@ -331,6 +331,8 @@ class Client:
             if said is not None:
                 said.ended = self._world.loop.time()
                 said.code = type(unknown).__name__
+                if isinstance(unknown, Queued) and said.kind == "event" and said.may:
+                    said.outcome = "ok"  # that is a 202: it is taken, or ignored with a reason
             return None
         except GoFlowError as refusal:
             if said is not None:

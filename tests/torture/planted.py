@@ -21,7 +21,11 @@ from goflow_py.engine.batcher import Batcher
 from goflow_py.engine.catalog import Catalog
 from goflow_py.engine.commits import Commits
 from goflow_py.engine.family import Family
+from goflow_py.engine.mailbox import Mailbox
 from goflow_py.engine.memory import Memory
+from goflow_py.engine.orchestrator import Orchestrator
+from goflow_py.engine.ownership import Ownership
+from goflow_py.engine.routed import RoutedExecutions
 from goflow_py.engine.supervisor import Supervisor
 from goflow_py.engine.tokens import read_token
 from goflow_py.engine.uptake import Uptake
@@ -29,7 +33,7 @@ from goflow_py.errors import Unavailable
 from goflow_py.fsm import events, fold, timers
 from goflow_py.fsm.draft import Draft
 from goflow_py.fsm.step import Digest
-from goflow_py.ports import Committed, Fenced, Verdict, Write
+from goflow_py.ports import Committed, Fenced, Message, Verdict, Write
 from goflow_py.store.sqlite import commit as commit_
 from goflow_py.store.sqlite import jobs
 from goflow_py.store.sqlite.changes import Changes, Order
@@ -54,9 +58,12 @@ class Bug:
     """So many runs are enough to find it."""
     needs: Mapping[str, float] = field(default_factory=dict)
     """Faults that it needs, where they are rare: with their rate, or the seconds between two."""
+    nodes: int = 1
+    """Processes on one store."""
 
     def prepare(self, world: World) -> None:
-        """Let a run have the faults that it needs."""
+        """Let a run have the nodes and the faults that it needs."""
+        world.wanted = self.nodes
         for kind, number in self.needs.items():
             (world.every if kind in EVERY_SECONDS else world.weather)[kind] = number
 
@@ -64,12 +71,12 @@ class Bug:
 BUGS: list[Bug] = []
 
 
-def bug(*rules: str, seeds: int = 100, **needs: float) -> Callable[[Plant], Plant]:
+def bug(*rules: str, seeds: int = 100, nodes: int = 1, **needs: float) -> Callable[[Plant], Plant]:
     faults = {kind.replace("_", " "): number for kind, number in needs.items()}
 
     def add(plant: Plant) -> Plant:
         name = plant.__name__.replace("_", " ")
-        BUGS.append(Bug(name, plant, frozenset(rules), seeds, faults))
+        BUGS.append(Bug(name, plant, frozenset(rules), seeds, faults, nodes))
         return plant
 
     return add
@@ -574,6 +581,60 @@ def an_end_is_counted_twice(patch: pytest.MonkeyPatch) -> None:
         own(self, *facts)
 
     patch.setattr(Counters, "ended", ended)
+
+
+# ---------------------------------------------------------------- several nodes
+
+
+@bug("S15", nodes=2)
+def what_a_dead_node_had_is_claimed_and_not_taken_up(patch: pytest.MonkeyPatch) -> None:
+    async def take_over(*_: object) -> None:
+        return None
+
+    patch.setattr(Orchestrator, "_take_over", take_over)
+    _blind_the_auditor(patch)
+
+
+@bug("S13", nodes=2)
+def the_refusal_of_what_was_queued_is_told_to_nobody(patch: pytest.MonkeyPatch) -> None:
+    async def note(*_: object) -> None:
+        return None
+
+    patch.setattr(RoutedExecutions, "_note", note)
+
+
+@bug("S13", nodes=2, freeze=3.0)
+def who_waits_no_more_takes_the_message_for_lost(patch: pytest.MonkeyPatch) -> None:
+    """It is dropped, though its sender was told that it is stored."""
+
+    async def drop(self: Mailbox, message: Message) -> bool:
+        if self._clock.now_ms() - message.at > 4_000:
+            await self._store.settle(message.number, None)
+            return True
+        return await own(self, message)
+
+    own = Mailbox._try
+    patch.setattr(Mailbox, "_try", drop)
+
+
+@bug("S3", "S5", "S11", "S13", "S15", "engine", nodes=2, takeover=4.0, freeze=4.0)
+def a_node_that_lost_its_shards_still_writes(patch: pytest.MonkeyPatch) -> None:
+    """R4: a zombie; the epoch is not looked at."""
+    a_process_that_lost_its_data_still_writes(patch)
+
+
+@bug("S23", "S21", "S15", "engine", nodes=2)
+def a_refused_heartbeat_is_no_end(patch: pytest.MonkeyPatch) -> None:
+    """It claims again under the old name, which nobody gives it, and works on."""
+
+    async def beat(self: Ownership) -> None:
+        await self._store.heartbeat(now=self._clock.now_ms())
+
+    async def look(_: Ownership) -> None:
+        return None
+
+    patch.setattr(Ownership, "beat", beat)
+    patch.setattr(Ownership, "look_at_fences", look)
 
 
 def _blind_the_auditor(patch: pytest.MonkeyPatch) -> None:

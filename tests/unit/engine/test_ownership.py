@@ -301,6 +301,39 @@ async def test_a_node_that_slept_reads_the_store_and_not_its_memory(
     assert (await first.read(execution)).status == "completed"
 
 
+async def test_a_claim_that_could_not_be_taken_up_is_made_again(
+    cell: Cell, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = await cell.spread(2)
+    await first.upload(WAITS, [])
+    found = [await first.start() for _ in range(5)]
+    drain, failures = second.store.drain, 3
+
+    async def breaks(shards: Any, *, limit: int) -> Any:
+        nonlocal failures
+        if 0 in shards or 1 in shards or failures == 0:
+            return await drain(shards, limit=limit)
+        failures -= 1
+        raise Unavailable("no")
+
+    monkeypatch.setattr(second.store, "drain", breaks)
+    await cell.kill(first)
+    await clock.advance(45)
+    assert failures < 3
+    assert shares(cell) == [SHARDS]
+    assert {(await second.read(one)).status for one in found} == {"completed"}
+
+
+async def test_a_node_whose_shards_are_given_to_another_ends(cell: Cell, clock: FakeClock) -> None:
+    first, _ = await cell.spread(2)
+    taken = min(first.it.owner.memory.epochs)
+    cell.tables.shards[taken].owner = "somebody"
+    await clock.advance(1)
+    assert first.it.lost.is_set()
+    cell.nodes.remove(first)
+    await first.it.stop()
+
+
 async def test_shards_that_could_not_be_released_are_gone_on_with(
     cell: Cell, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
