@@ -2,16 +2,17 @@
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-import aiohttp
 import pytest
 
 from goflow_py import bootstrap
 from goflow_py.bootstrap import Server
 from goflow_py.engine import routing
+from goflow_py.ports import Store
 from goflow_py.store.memory import MemoryStore
+from goflow_py.store.postgres import PostgresStore
 from goflow_py.store.tables import Tables
 from tests.e2e.conftest import Api, Serve, activity, eventually, start
 
@@ -30,18 +31,28 @@ class Pair:
     servers: tuple[Server, Server]
 
 
+@pytest.fixture(params=["memory", "postgres"])
+def store(request: pytest.FixtureRequest) -> Callable[..., Store]:
+    """Make one more way to one and the same store."""
+    if request.param == "memory":
+        tables = Tables()
+        return lambda *_: MemoryStore(tables)
+    url = request.getfixturevalue("database")
+    return lambda *_: PostgresStore(url, is_alone=False)
+
+
 @pytest.fixture
 async def pair(
-    serve: Serve, session: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+    serve: Serve, store: Callable[..., Store], monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Pair]:
-    tables, options = Tables(), bootstrap._options
+    options = bootstrap._options
 
     def shared(*given: Any) -> Any:
         return dataclasses.replace(
             options(*given), is_alone=False, lease_seconds=1.5, token_key=b"k" * 32
         )
 
-    monkeypatch.setattr(bootstrap, "_store", lambda *_: MemoryStore(tables))
+    monkeypatch.setattr(bootstrap, "_store", store)
     monkeypatch.setattr(bootstrap, "_options", shared)
     async with serve() as (one, here), serve() as (two, there):
 

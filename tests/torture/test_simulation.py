@@ -73,3 +73,10 @@ def test_a_dead_host_runs_nothing_and_a_frozen_one_runs_it_later() -> None:
     loop.run(main())
     assert ran == ["frozen"]
     assert loop.time() == 3.0
+
+
+@pytest.mark.parametrize(("nodes", "first", "count"), [(2, 1, 20), (3, 100, 10)])
+def test_nodes_on_one_store_keep_every_promise(nodes: int, first: int, count: int) -> None:
+    results = [simulate(seed, nodes=nodes) for seed in range(first, first + count)]
+    assert [(one.name, one.breaches[0]) for one in results if one.breaches] == []
+    assert sum(sum(one.faults.values()) for one in results) > 10 * count

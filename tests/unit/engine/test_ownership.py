@@ -264,6 +264,9 @@ async def test_a_call_that_takes_long_is_abandoned_when_its_shard_moves_and_made
     for one in moved:
         assert (await second.read(one)).status == "completed"
         assert await outcomes(second, one) == ["abandoned", "success"]
+        records = await second.store.history(one.id, after=-1, limit=9)
+        cut = next(record for record in records if b"abandoned" in record.entries)
+        assert cut.epoch == 1, "who gives it up says so"
     kept = [one for one in found if owner_of(cell, one) is first]
     assert {tuple(await outcomes(first, one)) for one in kept} == {()}
 
@@ -286,6 +289,28 @@ async def test_a_step_that_waits_while_its_shard_moves_is_done_by_who_has_it_nex
     records = await first.store.history(execution.id, after=-1, limit=9)
     assert [record.epoch for record in records] == [1, 2]
     first.it.owner.memory.leave(live)
+
+
+async def test_nobody_enters_a_shard_that_is_being_released(
+    cell: Cell, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = await cell.node()
+    await first.upload(WAITS, [])
+    execution = await first.start()
+    shard, memory = int(execution.id[-2:], 16), first.it.owner.memory
+    release, entered = first.store.release, []
+
+    async def slowly(shards: Any) -> None:
+        entered.append(memory.owns(execution.id))
+        with pytest.raises(Unavailable):
+            await memory.enter(execution.id)
+        assert memory.mint()[-2:] != execution.id[-2:]
+        await release(shards)
+
+    monkeypatch.setattr(first.store, "release", slowly)
+    await first.it.ownership._handover.give_up([shard])
+    assert entered == [False] and shard not in memory.epochs
+    assert not memory.leaving and not memory.grounded
 
 
 async def test_a_node_that_slept_reads_the_store_and_not_its_memory(
