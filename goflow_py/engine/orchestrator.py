@@ -105,11 +105,17 @@ class Orchestrator:
             is_alone=options.is_alone,
         )
         self.limits.changed = self.owner.flights.wake_ready
-        self.ownership = self._ownership()
-        self.router = Router(store=store, clock=clock)
-        self.mailbox = Mailbox(store=store, memory=self.owner.memory, clock=clock)
+        self._meet_others()
         self._open_doors()
         self._open_doors_to_many()
+        self._open_background()
+
+    def _meet_others(self) -> None:
+        """Make what knows of other nodes."""
+        self.ownership = self._ownership()
+        self.limits.share = self.ownership.share
+        self.router = Router(store=self.store, clock=self.clock)
+        self.mailbox = Mailbox(store=self.store, memory=self.owner.memory, clock=self.clock)
 
     def _ownership(self) -> Ownership:
         memory, flights = self.owner.memory, self.owner.flights
@@ -218,6 +224,9 @@ class Orchestrator:
             executions=self.executions,
             dispatcher=self.dispatcher,
         )
+
+    def _open_background(self) -> None:
+        """Make what works without being asked."""
         self.sweeps = Sweeps(
             store=self.store,
             early=self.early,
@@ -226,7 +235,6 @@ class Orchestrator:
             clock=self.clock,
             owns=self.ownership.owns,
         )
-        self.limits.share = self.ownership.share
         self.elsewhere = Elsewhere(
             store=self.store,
             memory=self.owner.memory,

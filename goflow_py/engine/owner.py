@@ -75,14 +75,8 @@ class Owner:
         self.waker = Waker(
             clock, partial(self.look, waits=False), self.memory.project_of, self.turns.is_slow
         )
-        self.places = Places(
-            store=store,
-            catalog=catalog,
-            clock=clock,
-            wake=self.waker.wake,
-            owns=self.memory.owns,
-            is_alone=is_alone,
-        )
+        self.places = Places(store=store, catalog=catalog, clock=clock, wake=self.waker.wake)
+        self.places.is_alone = is_alone
         self.timers = Timers(clock, self.waker.wake)
         self.uptake = self._new_uptake()
         self.apart = Apart(

@@ -67,18 +67,11 @@ class Places:
     """Gives places, oldest first."""
 
     def __init__(
-        self,
-        *,
-        store: Store,
-        catalog: Catalog,
-        clock: Clock,
-        wake: Callable[[str], None],
-        owns: Callable[[str], bool],
-        is_alone: bool,
+        self, *, store: Store, catalog: Catalog, clock: Clock, wake: Callable[[str], None]
     ) -> None:
+        self.is_alone = True
+        """Nobody else gives places."""
         self._store = store
-        self._owns = owns
-        self._is_alone = is_alone
         self._catalog = catalog
         self._clock = clock
         self._wake = wake
@@ -139,7 +132,7 @@ class Places:
 
     async def seat(self, compiled: Compiled, before: Execution, after: Execution) -> Seat | None:
         """Return the seat that a step takes or leaves, if it does."""
-        if self._is_alone or compiled.blueprint.max_concurrent is None:
+        if self.is_alone or compiled.blueprint.max_concurrent is None:
             return None
         has = has_place(compiled, after)
         if has == has_place(compiled, before):
@@ -288,9 +281,9 @@ class Places:
         if not found and not room.changed:
             room.some_wait = False
         for one in [one.execution for one in found if one.execution not in room.invited][:free]:
-            if one not in room.taken and self._owns(one):  # the others are asked where they are
+            if one not in room.taken:
                 room.invited[one] = now
-                self._wake(one)
+                self._wake(one)  # one of another node is asked there, and counts here
 
 
 def _lowest_free(room: _Room) -> int:

@@ -7,17 +7,25 @@ import pytest
 
 from goflow_py import errors
 from goflow_py.api import problems
-from goflow_py.errors import EventNotAccepted, GoFlowError, InvalidBlueprint, Unavailable
+from goflow_py.errors import (
+    EventNotAccepted,
+    GoFlowError,
+    InvalidBlueprint,
+    Moved,
+    Queued,
+    Unavailable,
+)
 
 SPECIAL: dict[type[GoFlowError], GoFlowError] = {
     EventNotAccepted: EventNotAccepted("no", awaiting=[{"event": "go"}], state="s"),
     InvalidBlueprint: InvalidBlueprint("no", findings=[{"code": "x"}]),
     Unavailable: Unavailable("later", retry_after=7),
+    Moved: Moved("an id"),
 }
 CLASSES = [
     one
     for one in vars(errors).values()
-    if isinstance(one, type) and issubclass(one, GoFlowError) and one is not GoFlowError
+    if isinstance(one, type) and issubclass(one, GoFlowError) and one not in (GoFlowError, Queued)
 ]
 
 
@@ -38,6 +46,12 @@ def test_an_error_is_a_problem_with_its_facts(kind: type[GoFlowError]) -> None:
     assert (body["title"], body["detail"]) == (error.title, error.detail)
     assert dict(error.facts).items() <= body.items()
     assert "X-Content-Type-Options: nosniff\r\n" in response.head
+
+
+def test_what_is_queued_is_no_problem() -> None:
+    response = problems.of_error(Queued("later"))
+    assert (response.status, body_of(response)) == (202, {"queued": True})
+    assert "Content-Type: application/json" in response.head
 
 
 def test_a_fact_does_not_replace_what_a_problem_has() -> None:
