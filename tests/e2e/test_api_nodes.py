@@ -121,3 +121,15 @@ async def test_what_no_owner_answers_is_accepted_and_queued(
         assert (sent.status, sent.body) == (202, {"queued": True})
     one.owner.memory.leave(live)
     await pair.there.until(execution["id"], "completed")
+
+
+async def test_a_request_waits_until_the_work_of_a_dead_server_is_taken_over(pair: Pair) -> None:
+    execution = await start(pair.here, "order", {"order": "o3"})
+    engine = pair.servers[0].orchestrator
+    await engine.supervisor.stop()  # it renews no lease, and answers nothing, from now on
+    await engine.mailbox.stop()
+    path = f"/v1/executions/{execution['id']}"
+    sent = await pair.there("POST", f"{path}/events", {"name": "go"})
+    assert sent.status == 200 and sent.body["execution"]["status"] == "completed"
+    late = await pair.here("POST", f"{path}:retry")
+    assert late.status >= 400, "who lost its lease changes nothing"
