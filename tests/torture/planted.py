@@ -24,7 +24,6 @@ from goflow_py.engine.family import Family
 from goflow_py.engine.mailbox import Mailbox
 from goflow_py.engine.memory import Memory
 from goflow_py.engine.orchestrator import Orchestrator
-from goflow_py.engine.ownership import Ownership
 from goflow_py.engine.routed import RoutedExecutions
 from goflow_py.engine.supervisor import Supervisor
 from goflow_py.engine.tokens import read_token
@@ -615,26 +614,6 @@ def who_waits_no_more_takes_the_message_for_lost(patch: pytest.MonkeyPatch) -> N
 
     own = Mailbox._try
     patch.setattr(Mailbox, "_try", drop)
-
-
-@bug("S3", "S5", "S11", "S13", "S15", "engine", nodes=2, takeover=4.0, freeze=4.0)
-def a_node_that_lost_its_shards_still_writes(patch: pytest.MonkeyPatch) -> None:
-    """R4: a zombie; the epoch is not looked at."""
-    a_process_that_lost_its_data_still_writes(patch)
-
-
-@bug("S23", "S21", "S15", "engine", nodes=2)
-def a_refused_heartbeat_is_no_end(patch: pytest.MonkeyPatch) -> None:
-    """It claims again under the old name, which nobody gives it, and works on."""
-
-    async def beat(self: Ownership) -> None:
-        await self._store.heartbeat(now=self._clock.now_ms())
-
-    async def look(_: Ownership) -> None:
-        return None
-
-    patch.setattr(Ownership, "beat", beat)
-    patch.setattr(Ownership, "look_at_fences", look)
 
 
 def _blind_the_auditor(patch: pytest.MonkeyPatch) -> None:
