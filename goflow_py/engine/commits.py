@@ -72,7 +72,7 @@ class Commits:
         changed = [member for member in family.members.values() if member.draft.changed]
         if not changed:
             return
-        seats = await self._seats(changed)
+        seats = {} if self._places.is_alone else await self._seats(changed)
         write = self._whole(changed, first, names, seats)
         if delivery is not None:
             write = _with(delivery, write)
