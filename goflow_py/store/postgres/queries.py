@@ -10,7 +10,8 @@ from importlib.resources import files
 from types import MappingProxyType
 from typing import Any
 
-_BLOCK = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
+from goflow_py.store import statements
+
 _PARAMETER = re.compile(r"(?<![:\w]):([a-z_]\w*)")
 
 
@@ -27,21 +28,8 @@ class Statement:
 
 
 def parse(text: str) -> dict[str, Statement]:
-    """Return ``{name: statement}`` of a text of blocks; comment lines are left out.
-
-    Raises ValueError for a name that comes twice and for a block without its statement.
-    """
-    _, *parts = _BLOCK.split(text)
-    queries: dict[str, Statement] = {}
-    for name, block in zip(parts[::2], parts[1::2], strict=True):
-        lines = [line for line in block.splitlines() if not line.startswith("--")]
-        statement = "\n".join(lines).strip()
-        if name in queries:
-            raise ValueError(f"the statement {name!r} comes twice")
-        if not statement.endswith(";") or statement.count(";") != 1:
-            raise ValueError(f"{name!r} is not one statement")
-        queries[name] = _numbered(statement)
-    return queries
+    """Return ``{name: statement}`` of a text of blocks; raises what ``statements.parse`` does."""
+    return {name: _numbered(statement) for name, statement in statements.parse(text).items()}
 
 
 def _numbered(statement: str) -> Statement:

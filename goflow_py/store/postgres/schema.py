@@ -1,12 +1,12 @@
 """Brings a database to this release's schema, one numbered migration after the other."""
 
 import hashlib
-from importlib.resources import files
 
 import asyncpg
 
 from goflow_py.errors import StartRefused
 from goflow_py.store.postgres.queries import SQL
+from goflow_py.store.statements import migrations
 
 LOCK_CLASS = 0x676F666C
 """The first half of every advisory lock of goflow."""
@@ -14,18 +14,7 @@ LINE_BYTES = 4
 """Of the name of an order of commits."""
 
 
-def migrations() -> dict[int, str]:
-    """Return every migration that this release knows, by version, ascending."""
-    folder = files(__package__).joinpath("migrations")
-    found = {
-        int(file.name[:4]): file.read_text("utf-8")
-        for file in folder.iterdir()
-        if file.name.endswith(".sql")
-    }
-    return dict(sorted(found.items()))
-
-
-KNOWN = migrations()
+KNOWN = migrations(__package__)
 SCHEMA = max(KNOWN)
 """The version that this release reads and writes."""
 

@@ -1,28 +1,8 @@
 """The statements of ``queries.sql``, by name: SQL is read there, and never built."""
 
-import re
 from importlib.resources import files
 from types import MappingProxyType
 
-_BLOCK = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
-
-
-def parse(text: str) -> dict[str, str]:
-    """Return ``{name: statement}`` of a text of blocks; comment lines are left out.
-
-    Raises ValueError for a name that comes twice and for a block without its statement.
-    """
-    _, *parts = _BLOCK.split(text)
-    queries: dict[str, str] = {}
-    for name, block in zip(parts[::2], parts[1::2], strict=True):
-        lines = [line for line in block.splitlines() if not line.startswith("--")]
-        statement = "\n".join(lines).strip()
-        if name in queries:
-            raise ValueError(f"the statement {name!r} comes twice")
-        if not statement.endswith(";") or statement.count(";") != 1:
-            raise ValueError(f"{name!r} is not one statement")
-        queries[name] = statement
-    return queries
-
+from goflow_py.store.statements import parse as parse
 
 SQL = MappingProxyType(parse(files(__package__).joinpath("queries.sql").read_text("utf-8")))

@@ -4,26 +4,14 @@ import hashlib
 import sqlite3
 from collections.abc import Iterator
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 
 from goflow_py.errors import StartRefused
 from goflow_py.store.sqlite import failures
 from goflow_py.store.sqlite.queries import SQL
+from goflow_py.store.statements import migrations
 
-
-def migrations() -> dict[int, str]:
-    """Return every migration that this release knows, by version, ascending."""
-    folder = files(__package__).joinpath("migrations")
-    found = {
-        int(file.name[:4]): file.read_text("utf-8")
-        for file in folder.iterdir()
-        if file.name.endswith(".sql")
-    }
-    return dict(sorted(found.items()))
-
-
-KNOWN = migrations()
+KNOWN = migrations(__package__)
 SCHEMA = max(KNOWN)
 """The version that this release reads and writes."""
 
