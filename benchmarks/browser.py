@@ -9,7 +9,6 @@ the list of 10,000 is scrolled from end to end.
 """
 
 import argparse
-import shutil
 import statistics
 import tempfile
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from typing import Any
 import orjson
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from tests.browser.conftest import CHROMIUM, chain
 from tests.harness import Mock, Server, ended
 
 ENTRIES_MIN = 200
@@ -73,23 +73,6 @@ def loop() -> dict[str, Any]:
             {"current": "work", "event": "success", "next": "done"},
         ],
         "workers": [{"name": "work", "workerEndpoint": "w"}],
-    }
-
-
-def chain(states: int) -> dict[str, Any]:
-    """Return a blueprint of many states, each with a way out."""
-    names = [f"s{number:03}" for number in range(states)]
-    rows: list[dict[str, Any]] = [{"current": "init", "event": "start", "next": names[0]}]
-    for name, following in zip(names, [*names[1:], "done"], strict=True):
-        rows.append({"current": name, "event": "go", "next": following})
-        rows.append({"current": name, "event": "stop", "next": "failed"})
-    events: dict[str, Any] = {"go": {}, "stop": {}}
-    return {
-        "project": "bench",
-        "activity": f"chain{states}",
-        "events": events,
-        "states": names,
-        "transitions": rows,
     }
 
 
@@ -149,8 +132,7 @@ def measure(rounds: int) -> dict[str, dict[str, float]]:
         server = Server(Path(folder, "goflow.db"), "--endpoint", f"w={mock.url}/w")
         with ended(mock, server):
             places = prepared(server)
-            path = shutil.which("chromium") or shutil.which("google-chrome")
-            browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
+            browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
             looks = Looks(browser, server.url)
             found = {
                 name: [looks.at(*place) for _ in range(rounds)] for name, place in places.items()
@@ -176,7 +158,7 @@ def prepared(server: Server) -> dict[str, tuple[Any, ...]]:
         f"an execution of {entries} entries": (f"execution/{execution}", "text=ended: completed"),
         f"the list of {EXECUTIONS:,} executions": ("executions", "a[href*=execution]", scrolled),
         **{
-            f"a graph of {states} states": (f"blueprint/bench/chain{states}", "g[data-kind=state]")
+            f"a graph of {states} states": (f"blueprint/large/chain{states}", "g[data-kind=state]")
             for states in STATES
         },
         "workers": ("workers", "td"),

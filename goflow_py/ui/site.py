@@ -51,15 +51,18 @@ _COMMENTS: Final = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class File:
     """One file as it is sent."""
 
     body: bytes
-    packed: bytes
-    """By gzip."""
     media_type: str
     etag: str
+
+    @cached_property
+    def packed(self) -> bytes:
+        """Return it packed by gzip, when somebody asks: the largest is for the editor alone."""
+        return gzip.compress(self.body, mtime=0)
 
 
 class Site:
@@ -71,7 +74,11 @@ class Site:
 
         The pages are none of them: they would be kept for good, and name no files.
         """
-        return {path: _file(path, sent(path, body)) for path, body in self._others}
+        return {
+            path: _file(path, sent(path, body))
+            for path, body in self._sources
+            if not _is_page(path)
+        }
 
     @cached_property
     def version(self) -> str:
@@ -112,12 +119,8 @@ class Site:
     @cached_property
     def imports(self) -> Imports:
         """Return which module imports which."""
-        scripts = {path: body for path, body in self._others if path.endswith(".js")}
-        return Imports({path: sent(path, body).decode() for path, body in scripts.items()})
-
-    @property
-    def _others(self) -> list[tuple[str, bytes]]:
-        return [(path, body) for path, body in self._sources if not _is_page(path)]
+        files = self.files.items()
+        return Imports({path: file.body.decode() for path, file in files if path.endswith(".js")})
 
     @cached_property
     def _sources(self) -> list[tuple[str, bytes]]:
@@ -146,7 +149,6 @@ def _is_page(path: str) -> bool:
 def _file(path: str, body: bytes) -> File:
     return File(
         body=body,
-        packed=gzip.compress(body, mtime=0),
         media_type=MEDIA_TYPES[_suffix(path)],
         etag=f'"{hashlib.sha256(body).hexdigest()[:VERSION_CHARACTERS]}"',
     )

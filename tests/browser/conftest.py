@@ -147,3 +147,20 @@ def example(server: Server, mock: Mock, name: str) -> None:
 def blueprint(name: str) -> bytes:
     """Return an example blueprint with its workers."""
     return (BLUEPRINTS / f"{name}.json").read_bytes()
+
+
+def chain(states: int) -> dict[str, Any]:
+    """Return a blueprint of many states in a row, each with a way out."""
+    names = [f"s{number:03}" for number in range(states)]
+    rows: list[dict[str, Any]] = [{"current": "init", "event": "start", "next": names[0]}]
+    for name, following in zip(names, [*names[1:], "done"], strict=True):
+        rows.append({"current": name, "event": "go", "next": following})
+        rows.append({"current": name, "event": "stop", "next": "failed"})
+    events: dict[str, Any] = {"go": {}, "stop": {}}
+    return {
+        "project": "large",
+        "activity": f"chain{states}",
+        "events": events,
+        "states": names,
+        "transitions": rows,
+    }

@@ -2,34 +2,15 @@
 
 import json
 import re
-from typing import Any
 
 import orjson
 
-from tests.browser.conftest import BLUEPRINTS, Person, example
+from tests.browser.conftest import BLUEPRINTS, Person, chain, example
 from tests.browser.test_executions import refund
 from tests.harness import Mock, Server
 
 LONELY = refund(states=["pay", {"name": "lonely", "on": {"never": "done"}}])
 """Nothing leads to one of its states."""
-
-
-def chain(states: int) -> bytes:
-    """Return a blueprint of many states in a row, each with a way out."""
-    names = [f"s{number:03}" for number in range(states)]
-    rows: list[dict[str, Any]] = [{"current": "init", "event": "start", "next": names[0]}]
-    for name, following in zip(names, [*names[1:], "done"], strict=True):
-        rows.append({"current": name, "event": "go", "next": following})
-        rows.append({"current": name, "event": "stop", "next": "failed"})
-    return orjson.dumps(
-        {
-            "project": "large",
-            "activity": "chain",
-            "events": {"go": {}, "stop": {}},
-            "states": names,
-            "transitions": rows,
-        }
-    )
 
 
 def test_a_file_is_dropped_its_findings_are_read_and_it_is_uploaded_and_started(
@@ -80,8 +61,8 @@ def test_a_blueprint_is_looked_at_from_every_side(
 def test_a_graph_of_a_hundred_states_is_drawn_without_the_page_standing_still(
     person: Person, server: Server
 ) -> None:
-    server.upload(chain(100))
-    shown = person.opens("blueprint/large/chain")
+    server.upload(orjson.dumps(chain(100)))
+    shown = person.opens("blueprint/large/chain100")
     shown.locator("svg [data-key=s099]").first.wait_for(state="attached")
     drawn = shown.locator("svg g[data-kind=state]").count()
     assert drawn >= 100
@@ -90,7 +71,7 @@ def test_a_graph_of_a_hundred_states_is_drawn_without_the_page_standing_still(
 def test_a_graph_of_two_hundred_states_begins_with_a_neighbourhood(
     person: Person, server: Server
 ) -> None:
-    server.upload(chain(200))
-    shown = person.opens("blueprint/large/chain")
+    server.upload(orjson.dumps(chain(200)))
+    shown = person.opens("blueprint/large/chain200")
     shown.locator("svg [data-key=init]").first.wait_for(state="attached")
     assert 0 < shown.locator("svg g[data-kind=state]").count() < 100

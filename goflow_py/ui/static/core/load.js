@@ -51,18 +51,20 @@ export function useLoad(read, wants) {
 }
 
 /**
- * Read again every so often, while the page is seen.
+ * Read again every so often, while the page is seen and there is something to wait for.
  *
  * @param {() => void} reload
  * @param {number} ms
+ * @param {boolean} [isOn]
  */
-export function useEvery(reload, ms) {
+export function useEvery(reload, ms, isOn = true) {
   useEffect(() => {
+    if (!isOn) return undefined;
     const timer = setInterval(() => {
       if (!document.hidden) reload();
     }, ms);
     return () => clearInterval(timer);
-  }, [reload, ms]);
+  }, [reload, ms, isOn]);
 }
 
 /** As many are read as one page of them has. */

@@ -5,6 +5,8 @@
  * @typedef {{word: string, about: string, schema?: Schema, isRequired?: boolean}} Word
  */
 
+import { isObject } from "../core/diff.js";
+
 /** A schema that leads to itself without a value between is left after so many steps. */
 const STEPS_MAX = 200;
 
@@ -188,9 +190,4 @@ function isA(type, value) {
  */
 function typesOf(schema) {
   return [schema.type ?? []].flat();
-}
-
-/** @param {any} value */
-function isObject(value) {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -2,9 +2,10 @@
 
 import { serverNow } from "../core/clock.js";
 import { count, span } from "../core/format.js";
+import { useEvery } from "../core/load.js";
 import { route, setQuery } from "../core/router.js";
 import { VirtualList } from "../parts/virtual_list.js";
-import { html, useEffect, useMemo, useRef, useState } from "../vendor/preact.js";
+import { html, useCallback, useMemo, useRef, useState } from "../vendor/preact.js";
 import { folded, timelineOf } from "./timeline.js";
 import { moved, netScale, ticksOf, wallScale, zoomed, zoomedBy } from "./timeline_scale.js";
 
@@ -99,13 +100,8 @@ export function TimelineCard({ execution, attempts, earlier, entries }) {
  */
 function useTick(isOpen, ms) {
   const [tick, setTick] = useState(0);
-  useEffect(() => {
-    if (!isOpen) return undefined;
-    const timer = setInterval(() => {
-      if (!document.hidden) setTick((old) => old + 1);
-    }, ms);
-    return () => clearInterval(timer);
-  }, [isOpen, ms]);
+  const next = useCallback(() => setTick((old) => old + 1), []);
+  useEvery(next, ms, isOpen);
   return tick;
 }
 

@@ -3,7 +3,7 @@
 import { get } from "../core/api.js";
 import { path } from "../core/calls.js";
 import { count, shortId } from "../core/format.js";
-import { useLoad } from "../core/load.js";
+import { useEvery, useLoad } from "../core/load.js";
 import { href } from "../core/router.js";
 import { html, useEffect, useState } from "../vendor/preact.js";
 import { Act } from "./act.js";
@@ -28,11 +28,7 @@ export function Batches({ onClose, newest }) {
   useEffect(() => {
     if (newest !== null) reload();
   }, [newest]);
-  useEffect(() => {
-    if (!isRunning) return undefined;
-    const timer = setInterval(() => !document.hidden && reload(), PAUSE_MS);
-    return () => clearInterval(timer);
-  }, [isRunning]);
+  useEvery(reload, PAUSE_MS, isRunning);
   return html`
     <section class="card batches" aria-label="batches">
       <header>
