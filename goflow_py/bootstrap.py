@@ -28,13 +28,14 @@ from goflow_py.api.files import files_for
 from goflow_py.api.log_lines import JsonLines, TextLines
 from goflow_py.api.metrics import Metrics
 from goflow_py.clock import Clock, SystemClock
-from goflow_py.config import DATABASE, Secrets, Settings
+from goflow_py.config import Settings
 from goflow_py.engine.backoff import RetryDefaults
 from goflow_py.engine.limits import server_limits
 from goflow_py.engine.orchestrator import EngineOptions, Orchestrator
 from goflow_py.errors import StartRefused
 from goflow_py.ports import Store, Transport
 from goflow_py.scripting.pool import ScriptPool
+from goflow_py.secret_files import Secrets
 from goflow_py.store import private
 from goflow_py.transport.addresses import AddressPolicy
 from goflow_py.transport.http import HttpTransport
@@ -153,7 +154,7 @@ async def running(
         metrics = Metrics()
         key = await _server_key(settings, clock)
         orchestrator = Orchestrator(
-            store=_store(settings, lambda: orchestrator.lost.set()),
+            store=_store(settings, url, lambda: orchestrator.lost.set()),
             transport=transport or _transport(settings, listener),
             clock=clock,
             options=_options(settings, url, mock, key),
@@ -187,19 +188,20 @@ def _options(settings: Settings, url: str, mock: str | None, key: bytes) -> Engi
         calls_in_flight_max=files_for(settings.calls_in_flight_max),
         limits=server_limits(settings),
         checks_roles=not is_loopback(settings.host),
-        lease_seconds=SINGLE_NODE_LEASE_SECONDS,
+        is_alone=not settings.has_database,
+        lease_seconds=settings.lease if settings.has_database else SINGLE_NODE_LEASE_SECONDS,
         retention_seconds=settings.retention_days * 86_400,
         secret=Secrets(settings.secrets_dir, os.environ).secret,
     )
 
 
-def _store(settings: Settings, on_fatal: Callable[[], object]) -> Store:
+def _store(settings: Settings, url: str, on_fatal: Callable[[], object]) -> Store:
     # Only the one that is asked for: each takes 5 ms to import.
-    if settings.data.startswith(DATABASE):
+    if settings.has_database:
         with _driver():
             from goflow_py.store.postgres import PostgresStore
 
-        return PostgresStore(settings.data, on_fatal=on_fatal)
+        return PostgresStore(settings.data, is_alone=False, address=url, on_fatal=on_fatal)
     path = settings.data_path
     if path is None:
         from goflow_py.store.memory import MemoryStore
@@ -303,7 +305,7 @@ def _url_of(settings: Settings, listener: socket.socket) -> str:
 
 async def _server_key(settings: Settings, clock: Clock) -> bytes:
     """Return the key that signs callback tokens: the same for every start of this data."""
-    if settings.data.startswith(DATABASE):
+    if settings.has_database:
         with _driver():
             from goflow_py.store.postgres import server_key
 

@@ -8,7 +8,6 @@ one source replaces that of a lower one.
 import dataclasses
 import difflib
 import ipaddress
-import logging
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -19,22 +18,18 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from goflow_py.errors import StartRefused
+from goflow_py.secret_files import NAME, SECRET_PREFIX, read_text
 
 ENV_PREFIX = "GOFLOW_"
-SECRET_PREFIX = "GOFLOW_SECRET_"
 CLIENT_VARIABLES = frozenset({"GOFLOW_SERVER", "GOFLOW_KEY"})
 IN_MEMORY, DATABASE = "memory", "postgresql://"
 MASK = "***"
 
 CONFIG_BYTES_MAX = 1_048_576
-SECRET_BYTES_MAX = 65_536
 SHOWN_CHARACTERS_MAX = 80
-
-log = logging.getLogger(__name__)
 
 # ---------------------------------------------------------------- what a setting may be
 
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,63}\Z")
 _LABEL = r"[A-Za-z0-9_][A-Za-z0-9_-]{0,62}"
 _HOST = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(\.{_LABEL})*\Z")
 # A comma parts two endpoints only before `ALIAS=scheme://`: a URL may have commas of its own.
@@ -122,6 +117,7 @@ _DATA = _kind("a file, a postgresql:// address, or memory", lambda text: not _OD
 _DIRECTORY = _kind("a directory that exists", lambda text: Path(text).is_dir(), Path)
 _FILE, _URL = _kind("the path of a file", lambda _: True, Path), _kind(_WEB, _is_url)
 _SECONDS, _RATE = _number(0.001, 3_600), _number(0.001, 1_000_000, "starts")
+_LEASE = _number(1, 300)
 _DAYS, _CALLS, _MANY = _number(0, 36_500, "days"), _whole(1, 100_000), _whole(0, 10**15)
 _TARGET = _kind("a network (10.0.0.0/8) or a host", lambda t: "/" in t or _is_host(t), _block)
 
@@ -152,7 +148,7 @@ def _endpoints(value: Any) -> Mapping[str, str]:
     for item in _items(value, _NEXT_ENDPOINT):
         alias, _, url = str(item).partition("=")
         try:
-            if not _NAME.match(alias.strip()) or alias.strip() in found:
+            if not NAME.match(alias.strip()) or alias.strip() in found:
                 raise _Wrong(alias)
             found[alias.strip()] = _URL.read(url)
         except _Wrong:
@@ -201,6 +197,7 @@ class Settings:
     starts_per_second: float | None = _set(None, _RATE, "Most starts of a project in a second.")
     max_open_calls: int | None = _set(None, _CALLS, "Most calls of a project at one time.")
     max_stored_bytes: int | None = _set(None, _MANY, "Most bytes of a project's executions.")
+    lease: float = _set(10.0, _LEASE, "How long a dead node's work waits, with PostgreSQL.")
     retention_days: float = _set(30.0, _DAYS, "How long ended executions stay.")
 
     sources: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
@@ -211,7 +208,12 @@ class Settings:
     @property
     def data_path(self) -> Path | None:
         """Return the SQLite file; None when the data is in memory, or in a database."""
-        return None if self.data == IN_MEMORY or DATABASE in self.data else Path(self.data)
+        return None if self.data == IN_MEMORY or self.has_database else Path(self.data)
+
+    @property
+    def has_database(self) -> bool:
+        """Tell whether the data is in PostgreSQL, which any number of servers can share."""
+        return self.data.startswith(DATABASE)
 
     def source(self, name: str) -> str:
         """Return where the value of *name* comes from."""
@@ -291,24 +293,12 @@ def load(
 
 def _document(path: Path, errors: list[str]) -> Mapping[str, Any]:
     try:
-        return tomllib.loads(_read(path, CONFIG_BYTES_MAX))
+        return tomllib.loads(read_text(path, CONFIG_BYTES_MAX))
     except OSError as error:
         errors.append(f"config file {path} cannot be read: {error.strerror}")
     except (ValueError, RecursionError) as error:
         errors.append(f"config file {path} is not TOML: {' '.join(str(error).split())}")
     return {}
-
-
-def _read(path: Path, bytes_max: int) -> str:
-    with path.open("rb") as file:
-        content = file.read(bytes_max + 1)
-    if len(content) > bytes_max:
-        raise ValueError(f"it is larger than {bytes_max} bytes")
-    try:
-        return content.decode()
-    except UnicodeDecodeError:
-        # The error's own text would show the file's bytes, and they may be a secret.
-        raise ValueError("it is not UTF-8") from None
 
 
 def _is_odd(name: str, known: Iterable[str]) -> bool:
@@ -363,38 +353,3 @@ def _written(value: Any) -> str:
 def _shown(value: object) -> str:
     text = mask(repr(value))
     return text if len(text) <= SHOWN_CHARACTERS_MAX else f"{text[: SHOWN_CHARACTERS_MAX - 3]}..."
-
-
-# ---------------------------------------------------------------- secrets
-
-
-class Secrets:
-    """Looks secrets up by name: a file of the directory first, then a variable.
-
-    Nothing is kept, so that a changed file holds for the next call.
-    """
-
-    def __init__(self, secrets_dir: Path | None, environ: Mapping[str, str]) -> None:
-        self._dir = secrets_dir
-        self._environ = environ
-
-    def secret(self, name: str) -> str | None:
-        """Return the secret *name*; None: there is none; "": it is empty, or cannot be read.
-
-        ``PROJECT/NAME`` is a project's own; any other name that is no plain word has none. The
-        variable is ``GOFLOW_SECRET_`` and the name, or its capitals with ``_`` for other signs.
-        """
-        if not all(_NAME.match(part) for part in name.split("/", 1)):
-            return None
-        try:
-            if self._dir is not None:
-                text = _read(self._dir / name, SECRET_BYTES_MAX)
-                return text.removesuffix("\n").removesuffix("\r")
-        except (FileNotFoundError, NotADirectoryError):
-            pass
-        except (OSError, ValueError) as error:
-            log.warning("secret cannot be read", extra={"secret": name, "reason": str(error)})
-            return ""
-        capitals = re.sub(r"[.:-]", "_", name).upper()
-        find = self._environ.get
-        return find(SECRET_PREFIX + name) or find(SECRET_PREFIX + capitals) or None

@@ -11,6 +11,9 @@ class NodeRow:
 
     node: str
     """Its incarnation: another one at every start."""
+    address: str = ""
+    """Where it listens."""
+    version: str = ""
     started: int
     lease_until: int
     shards: int

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from goflow_py import config
-from goflow_py.config import MASK, SETTINGS, Secrets, Settings, explain, load, mask
+from goflow_py import secret_files
+from goflow_py.config import MASK, SETTINGS, Settings, explain, load, mask
 from goflow_py.errors import StartRefused
+from goflow_py.secret_files import Secrets
 
 
 def refused(
@@ -408,7 +409,7 @@ def test_a_file_that_cannot_be_read_is_logged_without_its_content(
         (tmp_path / "s").mkdir()
     else:
         (tmp_path / "s").write_bytes(content)
-    with caplog.at_level(logging.WARNING, logger=config.__name__):
+    with caplog.at_level(logging.WARNING, logger=secret_files.__name__):
         assert Secrets(tmp_path, {"GOFLOW_SECRET_s": "other"}).secret("s") == ""
     (record,) = caplog.records
     facts = SimpleNamespace(**vars(record))

@@ -1,18 +1,33 @@
 """Nodes, their leases, and the shards that they own; each is one statement or one transaction."""
 
+from dataclasses import asdict, dataclass
+
 import asyncpg
 
 from goflow_py.store.postgres.connections import change, fetch
 from goflow_py.store.postgres.queries import SQL
+from goflow_py.store.postgres.schema import LOCK_CLASS
+
+
+@dataclass(frozen=True, kw_only=True)
+class About:
+    """What a node says of itself."""
+
+    node: str
+    address: str
+    version: str
 
 
 async def register(
-    session: asyncpg.Connection, node: str, *, now: int | None, ttl_ms: int, is_alone: bool
+    session: asyncpg.Connection, about: About, *, now: int | None, ttl_ms: int
 ) -> None:
-    """Enter this incarnation; *is_alone*: every shard is free from now on, whoever had it."""
-    given = {"node": node, "address": "", "version": "", "now": now, "ttl": ttl_ms}
+    """Enter this incarnation. While no other has a session, every shard is free from now on.
+
+    An owner that was cut off then can write nothing any more: it finds that its lease is gone.
+    """
+    given = {**asdict(about), "now": now, "ttl": ttl_ms}
     async with session.transaction():
-        if is_alone:
+        if await session.fetchval(SQL["lock_others_out"].text, LOCK_CLASS):
             await session.execute(SQL["forget_nodes"].text)
             await session.execute(SQL["free_all_shards"].text)
         await change(session, SQL["register_node"], given)

@@ -21,6 +21,14 @@ SELECT pg_advisory_xact_lock(:class::int, hashtext('schema ' || current_schema()
 -- Held by the session: the only server says so. Two schemas of one database are two stores.
 SELECT pg_try_advisory_lock(:class::int, hashtext('server ' || current_schema()));
 
+-- name: share_server
+-- Held by the session of every node: none of them is the only one.
+SELECT pg_try_advisory_lock_shared(:class::int, hashtext('server ' || current_schema()));
+
+-- name: lock_others_out
+-- Until the transaction ends. It is had while no other session holds, or shares, the lock.
+SELECT pg_try_advisory_xact_lock(:class::int, hashtext('server ' || current_schema()));
+
 -- name: end_session
 -- What an older session of this node still runs, it runs no more, or has committed.
 SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
@@ -36,7 +44,7 @@ FROM (SELECT coalesce(:now::bigint,
   (extract(epoch FROM clock_timestamp()) * 1000)::bigint) AS now) AS t;
 
 -- name: forget_nodes
--- The lock of the only server proves that no other lives, whatever its lease says.
+-- The lock proves that no other is there, whatever its lease says.
 DELETE FROM nodes;
 
 -- name: free_all_shards
@@ -80,7 +88,7 @@ RETURNING s.shard, s.epoch;
 UPDATE shards SET owner = NULL WHERE owner = :node::text AND shard = ANY(:shards::int[]);
 
 -- name: nodes
-SELECT n.node, n.started, n.lease_until,
+SELECT n.node, n.address, n.version, n.started, n.lease_until,
   (SELECT count(*) FROM shards AS s WHERE s.owner = n.node) AS shards
 FROM nodes AS n
 WHERE n.lease_until > coalesce(:now::bigint,

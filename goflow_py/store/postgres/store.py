@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import asyncpg
 
+from goflow_py import __version__
 from goflow_py.clock import Clock, SystemClock
 from goflow_py.errors import StartRefused
 from goflow_py.ports import (
@@ -45,10 +46,12 @@ MESSAGE = ("m_shard", "m_execution", "m_kind", "m_dedupe", "m_body", "m_at")
 class PostgresStore(Beside):
     """Durable to the last commit that returned, as far as the database is.
 
-    *is_alone*: a lock keeps every other server out, and a start frees all shards. Without, any
-    number of servers share them by leases. *has_own_time*: leases are by the database's clock;
-    without, by the times that the calls give. *on_fatal* is called on the event loop, once, when
-    nobody can say what is stored, or another server has taken over: the server must end.
+    *is_alone*: a lock keeps every other server out. Without, any number of servers share the
+    shards by leases; the first of them that finds no other waits for no lease of the dead.
+    *address*: where others can reach this node, for those who look. *has_own_time*: leases are by
+    the database's clock; without, by the times that the calls give. *on_fatal* is called on the
+    event loop, once, when nobody can say what is stored, or another server has taken over: the
+    server must end.
     """
 
     def __init__(
@@ -56,12 +59,14 @@ class PostgresStore(Beside):
         url: str,
         *,
         is_alone: bool = True,
+        address: str = "",
         has_own_time: bool = True,
         clock: Clock | None = None,
         on_fatal: Callable[[], object] = lambda: None,
     ) -> None:
         self._url = url
         self._is_alone = is_alone
+        self._address = address
         self._has_own_time = has_own_time
         self._clock = clock or SystemClock()
         self._on_fatal = on_fatal
@@ -88,11 +93,10 @@ class PostgresStore(Beside):
             session = await self._open_writer.open()
             line = self._clock.token_bytes(LINE_BYTES).hex()
             await migrate(session, place, now=now, line=line)
-            if self._is_alone and not await self._open_writer.hold(session):
+            if not await self._open_writer.hold(session):
                 raise StartRefused(f"{place} is in use by another server: stop it first")
-            await ownership.register(
-                session, node, now=self._time(now), ttl_ms=ttl_ms, is_alone=self._is_alone
-            )
+            about = ownership.About(node=node, address=self._address, version=__version__)
+            await ownership.register(session, about, now=self._time(now), ttl_ms=ttl_ms)
             self._open_connections = Connections(self._url, node)
             await self._open_connections.open()
         except BaseException as error:
@@ -115,9 +119,11 @@ class PostgresStore(Beside):
 
     async def heartbeat(self, *, now: int) -> bool:
         time = self._time(now)
-        return await self._connections.write(
+        renewed = await self._connections.write(
             lambda session: ownership.heartbeat(session, self._node, now=time, ttl_ms=self._ttl_ms)
         )
+        self._writer.keep()
+        return renewed
 
     async def claim(self, *, limit: int, now: int) -> dict[int, int]:
         time = self._time(now)
@@ -133,8 +139,15 @@ class PostgresStore(Beside):
     async def nodes(self, *, now: int) -> list[NodeRow]:
         found = await self._connections.all("nodes", {"now": self._time(now)})
         return [
-            NodeRow(node=node, started=started, lease_until=until, shards=shards)
-            for node, started, until, shards in found
+            NodeRow(
+                node=node,
+                address=where,
+                version=version,
+                started=started,
+                lease_until=until,
+                shards=shards,
+            )
+            for node, where, version, started, until, shards in found
         ]
 
     # executions

@@ -1,4 +1,4 @@
-"""The one session that commits: it holds the database for this server, and settles what got lost.
+"""The one session that commits: it holds its place in the database, and settles what got lost.
 
 A connection that breaks inside a commit leaves nobody knowing whether it was committed. The port
 promises that ``Unavailable`` means no. So the answer is looked for, on a new connection, until it
@@ -69,6 +69,7 @@ class Writer:
         self._old: int | None = None
         """The server's number of the session before."""
         self._closed = False
+        self._keeping: asyncio.Task[None] | None = None
 
     async def open(self) -> asyncpg.Connection:
         """Open the first session. Raises ``StartRefused``, and what the driver raises."""
@@ -84,17 +85,35 @@ class Writer:
         return session
 
     async def hold(self, session: asyncpg.Connection) -> bool:
-        """Take the database for this server alone; False: another one has it."""
+        """Take the database, alone or as one of many; False: another one has it, alone or at all.
+
+        Nodes are many by their leases: that they share a lock tells who starts that none is there.
+        """
+        lock = SQL["lock_server" if self._is_alone else "share_server"].text
         until, pauses = self._clock.monotonic() + LOCK_SECONDS, _pauses()
-        while not await session.fetchval(SQL["lock_server"].text, LOCK_CLASS):
+        while not await session.fetchval(lock, LOCK_CLASS):
             if self._clock.monotonic() > until:
                 return False
             await self._clock.sleep(next(pauses))
         return True
 
+    def keep(self) -> None:
+        """Open a session that was cut again, with nothing to commit: it says who is there."""
+        is_idle = not self._order.locked() and (self._keeping is None or self._keeping.done())
+        if is_idle and self._session is not None and self._session.is_closed():
+            self._keeping = asyncio.get_running_loop().create_task(self._keep())
+
+    async def _keep(self) -> None:
+        with contextlib.suppress(Unavailable, *failures.ERRORS):
+            async with self.turn():
+                await self._ready()
+
     async def close(self) -> None:
         """End the session."""
         self._closed = True
+        if self._keeping is not None:
+            self._keeping.cancel()
+            await asyncio.gather(self._keeping, return_exceptions=True)
         session, self._session = self._session, None
         if session is not None:
             try:
@@ -216,7 +235,7 @@ class Writer:
         try:
             session = await self.open()
             await self._end_old(session)
-            is_held = not self._is_alone or await self.hold(session)
+            is_held = await self.hold(session)
         except StartRefused as refusal:
             self._drop()
             raise Unavailable(f"the store is unavailable, {refusal}", code="store_unsafe") from None
