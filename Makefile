@@ -18,14 +18,17 @@ LOCK := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test check check-slow check-ui fix fix-ui shots soak lock clean
+.PHONY: help setup demo demo-cluster run test check check-slow check-ui fix fix-ui shots soak lock clean
 .PHONY: capacity bench bench-full bench-page peers guard budget .check-ui
 
 help: ## Show this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | awk -F'|' '{ printf "  make %-11s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | awk -F'|' '{ printf "  make %-12s %s\n", $$1, $$2 }'
 
 demo: $(READY) ## See a blueprint run, workers die and the server come back
 	@$(PYTHON) tools/demo.py $(ARGS)
+
+demo-cluster: $(READY) ## See three nodes on one PostgreSQL, and one of them killed under load
+	@$(PYTHON) -m tools.demo_cluster $(ARGS)
 
 run: $(READY) ## Start a server for development
 	@$(VENV)/bin/goflow dev $(ARGS)

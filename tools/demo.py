@@ -73,24 +73,24 @@ def _show(folder: Path, children: list[Child]) -> int:
     httpx.put(f"{mock.url}/_script", json=SCRIPT, trust_env=False).raise_for_status()
     server = _serve(folder, mock)
     children.append(server)
-    _say("1", f"server {server.url}, workers {mock.url}, data in one SQLite file")
+    say("1", f"server {server.url}, workers {mock.url}, data in one SQLite file")
 
     with httpx.Client(base_url=server.url, timeout=30.0, trust_env=False) as client:
         uploaded = client.post("/v1/blueprints", content=SEED.read_bytes()).json()
-        _say("2", f"uploaded goflow/inquiry: version {uploaded['version']}")
+        say("2", f"uploaded goflow/inquiry: version {uploaded['version']}")
         for finding in uploaded["findings"]:
             console.print(f"     [dim]{finding['severity']}: {finding['message']}[/dim]")
         begun = client.post(
             "/v1/activities/goflow/inquiry/executions", json={"input": {"customer": 7}}
         ).json()
-        _say("3", f"started execution {begun['id']}")
+        say("3", f"started execution {begun['id']}")
         _wait_for_state(client, begun["id"], "calculate_voucher")
 
     server.end(signal.SIGKILL)
-    _say("4", "kill -9 of the server while 'calculate_voucher' is called ...")
+    say("4", "kill -9 of the server while 'calculate_voucher' is called ...")
     server = _serve(folder, mock)
     children.append(server)
-    _say("5", "started again: it goes on by itself")
+    say("5", "started again: it goes on by itself")
     with httpx.Client(base_url=server.url, timeout=30.0, trust_env=False) as client:
         return _report(client, begun["id"])
 
@@ -136,11 +136,12 @@ def _report(client: httpx.Client, execution: str) -> int:
         and "abandoned" in outcomes
         and outcomes[:5] == ["error"] * 4 + ["success"]
     )
-    _say("ok" if as_told else "!!", "as the language says" if as_told else "not as expected")
+    say("ok" if as_told else "!!", "as the language says" if as_told else "not as expected")
     return 0 if as_told else 1
 
 
-def _say(step: str, text: str) -> None:
+def say(step: str, text: str) -> None:
+    """Print a line of the story."""
     console.print(f"[bold]{step:>3}[/bold]  {text}")
 
 
