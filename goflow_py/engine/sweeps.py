@@ -1,5 +1,6 @@
 """What is old goes, in small transactions with pauses; on the one node that has the shard of it."""
 
+import itertools
 import logging
 from collections.abc import Awaitable, Callable
 
@@ -12,9 +13,14 @@ from goflow_py.ports import Store
 log = logging.getLogger(__name__)
 
 SWEEP_SECONDS = 60.0
-SWEEP_BATCHES_MAX = 200
 SWEEP_PAUSE_SECONDS = 0.25
-"""Between two batches: a commit waits for one of them at most. A full turn takes a minute."""
+"""Between two batches: a commit waits for one of them at most."""
+GENTLE_BATCHES = 200
+"""After which a sweep is behind: then it takes one part in ``BEHIND_PARTS`` of the time."""
+BEHIND_PARTS = 4
+BEHIND_PAUSE_SECONDS_MIN = 0.005
+SWEEP_SECONDS_MAX = 600.0
+"""For one kind of thing: the others have their turn, too."""
 PURGE_BATCH = 100
 """Executions: about 10 ms of the store's time."""
 SWEEP_NAMES_BATCH = 1_000
@@ -67,11 +73,20 @@ class Sweeps:
 
     async def _in_batches(self, remove: Callable[..., Awaitable[int]], limit: int) -> int:
         """Remove what is due now, in small transactions with pauses; return how many."""
-        now, count = self._clock.now_ms(), 0
-        for _ in range(SWEEP_BATCHES_MAX):
+        now, began, count = self._clock.now_ms(), self._clock.monotonic(), 0
+        for batch in itertools.count():
+            asked = self._clock.monotonic()
             removed = await remove(before=now, limit=limit)
-            if removed == 0:
-                break
             count += removed
-            await self._clock.sleep(SWEEP_PAUSE_SECONDS)
+            took = self._clock.monotonic() - asked
+            if removed == 0 or asked - began > SWEEP_SECONDS_MAX:
+                break
+            await self._clock.sleep(_pause(batch, took))
         return count
+
+
+def _pause(batch: int, took: float) -> float:
+    """Return the seconds behind a batch: whoever makes more than was removed must not win."""
+    if batch < GENTLE_BATCHES:
+        return SWEEP_PAUSE_SECONDS
+    return max(BEHIND_PAUSE_SECONDS_MIN, took * (BEHIND_PARTS - 1))

@@ -128,11 +128,24 @@ async def test_a_turn_of_the_sweep_is_bounded_and_the_next_goes_on(
     engine: Any, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sweeps, "PURGE_BATCH", 2)
-    monkeypatch.setattr(sweeps, "SWEEP_BATCHES_MAX", 3)
+    monkeypatch.setattr(sweeps, "SWEEP_SECONDS_MAX", 2.5 * sweeps.SWEEP_PAUSE_SECONDS)
     await engine.upload({**END, "retain": 0}, [])
-    for _ in range(10):
+    for _ in range(12):
         await engine.start()
     await engine.advance(sweeps.SWEEP_SECONDS + 5)
     assert len(engine.store._tables.executions) == 4
     await engine.advance(sweeps.SWEEP_SECONDS + 5)
+    assert engine.store._tables.executions == {}
+
+
+async def test_a_sweep_that_is_behind_goes_faster(
+    engine: Any, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More may end in a minute than a gentle sweep removes: the store must not grow for ever."""
+    monkeypatch.setattr(sweeps, "PURGE_BATCH", 2)
+    monkeypatch.setattr(sweeps, "GENTLE_BATCHES", 3)
+    await engine.upload({**END, "retain": 0}, [])
+    for _ in range(60):
+        await engine.start()
+    await engine.advance(sweeps.SWEEP_SECONDS + 4 * sweeps.SWEEP_PAUSE_SECONDS)
     assert engine.store._tables.executions == {}
