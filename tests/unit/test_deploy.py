@@ -23,7 +23,6 @@ DEPLOY = ROOT / "deploy"
 KUBERNETES = DEPLOY / "kubernetes"
 COMPOSE = DEPLOY / "compose.yaml"
 PAGE = DEPLOY / "README.md"
-MARK = "**Many nodes on one PostgreSQL are in no release yet.**"
 UID = 10001
 OWN_IMAGE = f"goflow:{__version__}"
 MARGIN_SECONDS = 5
@@ -378,9 +377,3 @@ def test_the_page_leads_to_files_that_are_there_and_leaves_none_out() -> None:
         assert named or path.name == ".gitignore", path
     for kind, name in re.findall(r"kubectl [^\n]*?-f (\S*?)([a-z.-]*\.yaml)", text):
         assert (KUBERNETES / kind / name).exists() or name == "secret.yaml"
-
-
-def test_pages_say_first_whether_postgresql_can_be_had() -> None:
-    pages = [PAGE, ROOT / "docs/scale.md"]
-    said = [path.read_text("utf-8").partition("\n")[0] for path in pages]
-    assert len({MARK in line for line in said}) == 1, "one page says it, the other does not"
