@@ -291,18 +291,25 @@ class Orchestrator:
     async def start(self) -> None:
         """Open the store, own its shards, and take up all that was running."""
         await self.ownership.open()
+        work = self.supervisor
+        # First of all: what is read below may take longer than the lease.
+        work.every(
+            "heartbeat",
+            self.ownership.beat,
+            seconds=self.ownership.beat_seconds,
+            again_max=self.ownership.again_seconds,
+        )
         self.router.node = self.ownership.node
         await self.catalog.load()
         await self.limits.load()
         self.batcher.start()
         await self.early.load()
         await self.batches.recover()
-        work = self.supervisor
-        work.every("heartbeat", self.ownership.beat, seconds=self.ownership.beat_seconds)
         work.every("fences", self.ownership.look_at_fences, seconds=FENCES_SECONDS)
         if not self._options.is_alone:
-            work.every("ownership", self.ownership.turn, seconds=TURN_SECONDS)
-            work.every("inbox", self._look_for_mail, seconds=MAIL_SECONDS, first=0.0)
+            turn, look = self.ownership.turn, self._look_for_mail
+            work.every("ownership", turn, seconds=TURN_SECONDS, again_max=TURN_SECONDS)
+            work.every("inbox", look, seconds=MAIL_SECONDS, first=0.0, again_max=TURN_SECONDS)
             work.once("hints", self._listen)
             work.every("elsewhere", self.elsewhere.look, seconds=LOOK_SECONDS)
             work.every("changes", self.elsewhere.refresh, seconds=REFRESH_SECONDS)

@@ -124,7 +124,9 @@ class Owner:
 
     def _family(self, live: Live) -> Family:
         grounded = self.memory.grounded
-        dispatches = not (self.draining or (grounded and live.shard in grounded))
+        is_idle = self.draining or (grounded and live.shard in grounded)
+        # Without a lease, another node may make the same call already.
+        dispatches = not is_idle and self._clock.monotonic() < self.memory.sure_until
         return Family(self._around, now=self._clock.now_ms(), dispatches=dispatches)
 
     async def start(

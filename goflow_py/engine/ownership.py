@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from goflow_py.clock import Clock, uuid7
 from goflow_py.engine.handover import Handover
 from goflow_py.engine.memory import Memory
-from goflow_py.errors import StartRefused
+from goflow_py.errors import StartRefused, Unavailable
 from goflow_py.ports import SHARDS, Name, Store
 
 log = logging.getLogger(__name__)
@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 TURN_SECONDS = 1.0
 """Between two looks at who lives: with the lease, what a dead node's work waits for at most."""
 BEATS_A_LEASE = 3
+TRIES_A_BEAT = 4
+"""Of a heartbeat that fails: a database that is back in time finds the node alive."""
 MOVED_MAX = math.ceil(SHARDS / 10)
 """Shards that are given up between two heartbeats."""
 OPENINGS_MAX = 3
@@ -91,6 +93,11 @@ class Ownership:
         """Return the time between two heartbeats."""
         return self._lease_seconds / BEATS_A_LEASE
 
+    @property
+    def again_seconds(self) -> float:
+        """Return the time after which a heartbeat that failed is tried again."""
+        return self.beat_seconds / TRIES_A_BEAT
+
     # ------------------------------------------------------------ begin and end
 
     async def open(self) -> None:
@@ -126,18 +133,37 @@ class Ownership:
 
     # ------------------------------------------------------------ the lease
 
-    async def beat(self) -> None:
-        """Renew the lease; when that is refused, it is over."""
+    async def beat(self) -> float:
+        """Renew the lease, and return the pause until the next time; when refused, it is over."""
         sent = self._clock.monotonic()
-        if await self._store.heartbeat(now=self._clock.now_ms()):
+        if await self._renew():
             self._renewed(sent)
-            return
-        log.error("this node's lease has lapsed; the process has to end")
-        self._on_lost()
+        else:
+            log.error("this node's lease has lapsed; the process has to end")
+            self._on_lost()
+        return max(0.0, sent + self.beat_seconds - self._clock.monotonic())
+
+    async def _renew(self) -> bool:
+        """Ask the store, but not for long: what hangs is given up, and another one is asked."""
+        asked = asyncio.ensure_future(self._store.heartbeat(now=self._clock.now_ms()))
+        asked.add_done_callback(lambda one: one.cancelled() or one.exception())
+        late = asyncio.get_running_loop().create_future()
+        alarm = self._clock.call_later(self.beat_seconds, lambda: late.set_result(None))
+        try:
+            await asyncio.wait((asked, late), return_when=asyncio.FIRST_COMPLETED)
+            if asked.done():
+                return await asked
+            raise Unavailable("the database does not answer the heartbeat", code="store_busy")
+        finally:
+            alarm.cancel()
+            asked.cancel()
 
     def _renewed(self, sent: float) -> None:
+        was_sure = self._clock.monotonic() < self._memory.sure_until
         # Counted from before it was asked: the store's lease ends later, never earlier.
         self._memory.sure_until = sent + self._lease_seconds
+        if not was_sure:
+            self._again(list(self._memory.epochs))  # no call began meanwhile
 
     async def look_at_fences(self) -> None:
         """End the process when all that it writes is refused though its lease holds."""

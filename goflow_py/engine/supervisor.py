@@ -33,12 +33,25 @@ class Supervisor:
         self._on_lost = on_lost
         self._loops: dict[str, asyncio.Task[None]] = {}
         self._in_a_row: dict[str, int] = {}
+        self._again_max: dict[str, float] = {}
         self._stopping = False
         self.failures: Counter[str] = Counter()
         """Turns that broke, by name."""
 
-    def every(self, name: str, turn: Turn, *, seconds: float, first: float | None = None) -> None:
-        """Take turns for ever, *seconds* apart; the first one after *first*."""
+    def every(
+        self,
+        name: str,
+        turn: Turn,
+        *,
+        seconds: float,
+        first: float | None = None,
+        again_max: float = AGAIN_SECONDS_MAX,
+    ) -> None:
+        """Take turns for ever, *seconds* apart; the first one after *first*.
+
+        One that breaks is followed by another after *again_max* at most.
+        """
+        self._again_max[name] = again_max
         self._begin(name, self._turns(name, turn, seconds, seconds if first is None else first))
 
     def once(self, name: str, turn: Turn) -> None:
@@ -102,7 +115,8 @@ class Supervisor:
             log.warning("background work failed", extra={"work": name, "why": why})
         self.failures[name] += 1
         self._in_a_row[name] = count = self._in_a_row.get(name, 0) + 1
-        return min(AGAIN_SECONDS * 2.0 ** min(count - 1, 16), AGAIN_SECONDS_MAX)
+        most = self._again_max.get(name, AGAIN_SECONDS_MAX)
+        return min(AGAIN_SECONDS * 2.0 ** min(count - 1, 16), most)
 
     def _ended(self, name: str, task: asyncio.Task[None]) -> None:
         if self._loops.get(name) is task:
