@@ -4,7 +4,7 @@ The docstrings are the contract; ``tests/contract`` holds every adapter to it.
 Times are milliseconds since 1970, UTC, given by the caller; durations are seconds.
 """
 
-from goflow_py.ports.nodes import Message, NodeRow
+from goflow_py.ports.nodes import SURVEYED_MAX, Load, Message, NodeRow, Survey
 from goflow_py.ports.observer import Observer
 from goflow_py.ports.rows import (
     BATCH_BYTES_MAX,
@@ -48,6 +48,7 @@ __all__ = [
     "COMMITS_BYTES_MAX",
     "PAGE_BYTES_MAX",
     "SHARDS",
+    "SURVEYED_MAX",
     "Answered",
     "BatchRow",
     "BlueprintRow",
@@ -62,6 +63,7 @@ __all__ = [
     "HeadRow",
     "KeyRow",
     "LimitsRow",
+    "Load",
     "Message",
     "Name",
     "NodeRow",
@@ -75,6 +77,7 @@ __all__ = [
     "Request",
     "Slot",
     "Store",
+    "Survey",
     "Taken",
     "TaskFilter",
     "Transport",

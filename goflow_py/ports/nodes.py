@@ -1,8 +1,12 @@
 """What nodes on one store know of each other, and what they say to each other."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from goflow_py.domain.values import value
+
+SURVEYED_MAX = 100_000
+"""Running executions that a survey counts: some 50 ms of a store's time."""
 
 
 @value
@@ -18,6 +22,32 @@ class NodeRow:
     lease_until: int
     shards: int
     """How many it owns."""
+
+
+@value
+class Load:
+    """What there is to do in some shards."""
+
+    running: int | None
+    """Executions with this status; None: all nodes together have too many to count."""
+    messages: int
+    """In the inbox."""
+    oldest: int | None
+    """When the first of them was sent; None: there is none."""
+
+
+@value
+class Survey:
+    """Who does what, and what is left undone."""
+
+    now: int
+    """The time of the leases."""
+    nodes: Sequence[tuple[NodeRow, Load]]
+    """Those whose lease holds, and those that have lost it and own shards that nobody took yet."""
+    unowned: int
+    """Shards without an owner that is known."""
+    left: Load
+    """What there is in those."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

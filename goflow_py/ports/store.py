@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from goflow_py.ports.nodes import Message, NodeRow
+from goflow_py.ports.nodes import Message, NodeRow, Survey
 from goflow_py.ports.rows import (
     BatchRow,
     BlueprintRow,
@@ -53,6 +53,12 @@ class Store(Protocol):
 
     async def nodes(self, *, now: int) -> list[NodeRow]:
         """Return the nodes whose lease holds, oldest first."""
+
+    async def survey(self, *, now: int) -> Survey:
+        """Return the nodes, oldest first, and what each has to do; for people, not once a second.
+
+        Counts ``SURVEYED_MAX`` running executions and no more.
+        """
 
     # executions
     async def commit(self, writes: Sequence[Write]) -> list[Verdict]:

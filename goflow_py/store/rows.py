@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 
 from goflow_py.ports import (
+    SURVEYED_MAX,
     BatchRow,
     BlueprintRow,
     CommitRow,
@@ -14,12 +15,15 @@ from goflow_py.ports import (
     HeadRow,
     KeyRow,
     LimitsRow,
+    Load,
     Message,
     Name,
+    NodeRow,
     OpenRow,
     QueueRow,
     RecordRow,
     Slot,
+    Survey,
 )
 from goflow_py.store import rules
 
@@ -322,3 +326,38 @@ def figures(found: Sequence[Row]) -> Figures:
 
 def _labels(head: HeadRow) -> str:
     return orjson.dumps(dict(head.labels)).decode() if head.labels else "{}"
+
+
+def survey(found: Sequence[Row]) -> Survey:
+    """Return the rows of ``survey``: a node each, and what nobody has, if there is such."""
+    is_counted = sum(row[7] or 0 for row in found) <= SURVEYED_MAX
+    *_, (now, last, *_, unowned, running, messages, oldest) = found
+    left = (unowned, running, messages, oldest) if last is None else (0, 0, 0, None)
+    return Survey(
+        now=now,
+        nodes=[(_node(row), _load(*row[7:], is_counted=is_counted)) for row in found if row[1]],
+        unowned=left[0],
+        left=_load(*left[1:], is_counted=is_counted),
+    )
+
+
+def _node(row: Row) -> NodeRow:
+    _, node, address, version, started, until, shards, *_ = row
+    return NodeRow(
+        node=node,
+        address=address,
+        version=version,
+        started=started,
+        lease_until=until,
+        shards=shards or 0,
+    )
+
+
+def _load(
+    running: float | None, messages: float | None, oldest: int | None, *, is_counted: bool
+) -> Load:
+    return Load(
+        running=int(running or 0) if is_counted else None,
+        messages=int(messages or 0),
+        oldest=oldest,
+    )

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from goflow_py.ports import (
+    SURVEYED_MAX,
     BatchRow,
     EarlyRow,
     Figures,
@@ -12,6 +13,7 @@ from goflow_py.ports import (
     KeyRow,
     LimitsRow,
     Page,
+    Survey,
     UsageRow,
 )
 from goflow_py.store import rows as values
@@ -30,6 +32,15 @@ class Beside:
     @property
     def _connections(self) -> Connections:
         raise NotImplementedError
+
+    def _time(self, now: int) -> int | None:
+        raise NotImplementedError
+
+    # nodes
+
+    async def survey(self, *, now: int) -> Survey:
+        asked = {"now": self._time(now), "limit": SURVEYED_MAX + 1}
+        return values.survey(await self._connections.all("survey", asked))
 
     # batches
 

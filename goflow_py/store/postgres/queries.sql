@@ -95,6 +95,32 @@ WHERE n.lease_until > coalesce(:now::bigint,
   (extract(epoch FROM clock_timestamp()) * 1000)::bigint)
 ORDER BY n.started, n.node;
 
+-- name: survey
+-- A row for each node; the last one, without a node, is what nobody has.
+WITH t AS (SELECT coalesce(:now::bigint,
+  (extract(epoch FROM clock_timestamp()) * 1000)::bigint) AS now),
+busy AS MATERIALIZED (
+  SELECT live.shard, count(*) AS running
+  FROM (SELECT shard FROM executions WHERE status = 'running' LIMIT :limit::bigint) AS live
+  GROUP BY live.shard),
+mail AS MATERIALIZED (
+  SELECT shard, count(*) AS messages, min(at) AS oldest FROM inbox GROUP BY shard),
+held AS MATERIALIZED (
+  SELECT n.node, count(*) AS shards, sum(busy.running)::bigint AS running,
+    sum(mail.messages)::bigint AS messages, min(mail.oldest) AS oldest
+  FROM shards AS s LEFT JOIN nodes AS n ON n.node = s.owner
+  LEFT JOIN busy ON busy.shard = s.shard
+  LEFT JOIN mail ON mail.shard = s.shard
+  GROUP BY n.node)
+SELECT t.now, n.node, n.address, n.version, n.started, n.lease_until, held.shards, held.running,
+  held.messages, held.oldest
+FROM t CROSS JOIN nodes AS n LEFT JOIN held ON held.node = n.node
+WHERE n.lease_until > t.now OR held.shards > 0
+UNION ALL
+SELECT t.now, NULL, '', '', NULL, NULL, held.shards, held.running, held.messages, held.oldest
+FROM t CROSS JOIN held WHERE held.node IS NULL
+ORDER BY 5 NULLS LAST, 2;
+
 -- ---------------------------------------------------------------- commit
 
 -- name: commit

@@ -42,6 +42,30 @@ SELECT node, started, lease_until,
   (SELECT count(*) FROM shards WHERE owner = nodes.node) AS shards
 FROM nodes WHERE lease_until > :now ORDER BY started, node;
 
+-- name: survey
+-- A row for each node; the last one, without a node, is what nobody has.
+WITH busy AS MATERIALIZED (
+  SELECT substr(id, -2) AS shard, count(*) AS running
+  FROM (SELECT id FROM executions INDEXED BY executions_live WHERE status = 'running' LIMIT :limit)
+  GROUP BY 1),
+mail AS MATERIALIZED (
+  SELECT shard, count(*) AS messages, min(at) AS oldest FROM inbox GROUP BY shard),
+held AS MATERIALIZED (
+  SELECT n.node, count(*) AS shards, total(busy.running) AS running,
+    total(mail.messages) AS messages, min(mail.oldest) AS oldest
+  FROM shards AS s LEFT JOIN nodes AS n ON n.node = s.owner
+  LEFT JOIN busy ON busy.shard = printf('%02x', s.shard)
+  LEFT JOIN mail ON mail.shard = s.shard
+  GROUP BY n.node)
+SELECT :now AS now, n.node, '' AS address, '' AS version, n.started, n.lease_until, held.shards,
+  held.running, held.messages, held.oldest
+FROM nodes AS n LEFT JOIN held ON held.node = n.node
+WHERE n.lease_until > :now OR held.shards > 0
+UNION ALL
+SELECT :now, NULL, '', '', NULL, NULL, shards, running, messages, oldest
+FROM held WHERE node IS NULL
+ORDER BY 5 NULLS LAST, 2;
+
 -- ---------------------------------------------------------------- commit
 -- A batch reads what its writes are held against, and then runs each statement for all its rows.
 
