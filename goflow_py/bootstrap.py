@@ -201,7 +201,8 @@ def _store(settings: Settings, url: str, on_fatal: Callable[[], object]) -> Stor
         with _driver():
             from goflow_py.store.postgres import PostgresStore
 
-        return PostgresStore(settings.data, is_alone=False, address=url, on_fatal=on_fatal)
+        where = _address_of(settings, url)
+        return PostgresStore(settings.data, is_alone=False, address=where, on_fatal=on_fatal)
     path = settings.data_path
     if path is None:
         from goflow_py.store.memory import MemoryStore
@@ -298,6 +299,13 @@ def _url_of(settings: Settings, listener: socket.socket) -> str:
                 "that workers can reach"
             )
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _address_of(settings: Settings, url: str) -> str:
+    """Return where an operator finds this server: by its machine's name, if it is all of that."""
+    if settings.host not in ("0.0.0.0", "::"):  # compared, not bound
+        return url
+    return f"http://{socket.gethostname()}:{url.rpartition(':')[2]}"
 
 
 # ---------------------------------------------------------------- keys

@@ -16,6 +16,7 @@ from goflow_py.api import (
     executions,
     keys,
     limits,
+    nodes,
     operations,
     problems,
     statistics,
@@ -102,6 +103,7 @@ OPS: tuple[Op, ...] = (
     operations.drain,
     operations.verify,
     operations.store,
+    nodes.nodes,
 )
 
 PAGES = (*PATHS, "/openapi.json")

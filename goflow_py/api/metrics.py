@@ -78,7 +78,7 @@ class Metrics:
     def watch(self, orchestrator: Orchestrator, connections: Callable[[], int]) -> None:
         """Show the engine's own numbers, too."""
         batcher, dispatcher = orchestrator.batcher, orchestrator.dispatcher
-        watchman = orchestrator.watchman
+        watchman, ownership = orchestrator.watchman, orchestrator.ownership
         gauges: dict[str, tuple[str, Callable[[], float]]] = {
             "goflow_calls_in_flight": ("Calls to workers.", lambda: dispatcher.slots.total),
             "goflow_tasks_waiting": ("Tasks without a slot.", lambda: dispatcher.slots.waiting),
@@ -89,6 +89,21 @@ class Metrics:
             "goflow_executions_left_alone": (
                 "Executions that broke the engine, and could not be ended.",
                 lambda: len(orchestrator.owner.apart.left_alone),
+            ),
+            "goflow_nodes": ("Servers that live.", lambda: len(ownership.others) + 1),
+            "goflow_shards_owned": (
+                "Shards of this server.",
+                lambda: len(orchestrator.owner.memory.epochs),
+            ),
+            "goflow_shards_unowned": ("Shards of nobody.", lambda: ownership.unowned),
+            "goflow_lease_seconds": ("Left of its lease, at least.", ownership.lease_left),
+            "goflow_inbox_messages": (
+                "Requests of other servers that are read and not answered yet.",
+                lambda: len(orchestrator.mailbox),
+            ),
+            "goflow_questions": (
+                "Requests that wait for an answer of another server.",
+                lambda: len(orchestrator.router),
             ),
         }
         for name, (text, read) in gauges.items():

@@ -30,7 +30,7 @@ def _places() -> dict[str, Place]:
     add("Operators", retry="act.retry", pause="act.pause", resume="act.resume")
     add("Operators", cancel="act.cancel", terminate="act.terminate", skip="act.skip")
     add("Operators", goto="act.goto", replay="act.replay")
-    add("Administration", workers="access.workers", verify="audit.verify")
+    add("Administration", workers="access.workers", nodes="nodes.nodes", verify="audit.verify")
     add("Administration", backup="copies.backup", restore="copies.restore")
     add("Administration", torture="torture.torture")
     add("Executions", tasks="tasks.tasks")

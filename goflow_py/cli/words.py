@@ -102,6 +102,11 @@ def shown(value: Any, characters_max: int = SHOWN_CHARACTERS_MAX) -> str:
     return text if len(text) <= characters_max else f"{text[: characters_max - 3]}..."
 
 
+def short(number: str) -> str:
+    """Return the part of an id that tells it from others: ids of one moment begin alike."""
+    return plain(f"{number[:4]}..{number[-6:]}")
+
+
 def error_line(error: Any) -> str:
     """Return an error as ``code: message (state)``."""
     if not isinstance(error, Mapping):

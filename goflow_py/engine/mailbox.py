@@ -48,6 +48,9 @@ class Mailbox:
         """Those that were dealt with since the reading under way began: it may still show them."""
         self._reading = asyncio.Lock()
 
+    def __len__(self) -> int:
+        return len(self._known)
+
     def on(self, kind: str, handler: Handler, *, unheard: Unheard | None = None) -> None:
         """Let *handler* carry out letters of a kind."""
         self._handlers[kind] = (handler, unheard or _ignore)

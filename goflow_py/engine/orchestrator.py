@@ -19,6 +19,7 @@ from goflow_py.engine.handover import Handover
 from goflow_py.engine.limits import MEASURE_SECONDS, Limits
 from goflow_py.engine.mailbox import POLL_SECONDS as MAIL_SECONDS
 from goflow_py.engine.mailbox import Mailbox
+from goflow_py.engine.nodes import Nodes
 from goflow_py.engine.options import EngineOptions as EngineOptions
 from goflow_py.engine.options import Silent
 from goflow_py.engine.owner import Owner
@@ -114,6 +115,9 @@ class Orchestrator:
         """Make what knows of other nodes."""
         self.ownership = self._ownership()
         self.limits.share = self.ownership.share
+        self.nodes = Nodes(
+            store=self.store, ownership=self.ownership, clock=self.clock, options=self._options
+        )
         self.router = Router(store=self.store, clock=self.clock)
         self.mailbox = Mailbox(store=self.store, memory=self.owner.memory, clock=self.clock)
 

@@ -72,6 +72,8 @@ class Ownership:
         """This incarnation: a name that no node had before."""
         self._sharers = 0
         """Of the others, those that do not end."""
+        self.unowned = 0
+        """Shards of nobody who lives, at the last look."""
         self.others: frozenset[str] = frozenset()
         """Who else lives."""
 
@@ -97,6 +99,10 @@ class Ownership:
     def again_seconds(self) -> float:
         """Return the time after which a heartbeat that failed is tried again."""
         return self.beat_seconds / TRIES_A_BEAT
+
+    def lease_left(self) -> float:
+        """Return the seconds for which the lease holds, at least; who is alone needs none."""
+        return math.inf if self._is_alone else self._memory.sure_until - self._clock.monotonic()
 
     # ------------------------------------------------------------ begin and end
 
@@ -216,6 +222,7 @@ class Ownership:
         if others != self.others:
             log.info("the nodes are others now", extra={"others": len(others)})
         self.others = others
+        self.unowned = SHARDS - sum(node.shards for node in nodes)
         ending = await self._store.names("", DRAIN_KIND, "", after="", limit=DRAINS_MAX)
         self._sharers = len(others - {name.name for name in ending})
 

@@ -45,6 +45,9 @@ class Router:
         self._waiting: dict[str, asyncio.Future[bytes | None]] = {}
         self._poll: asyncio.Task[None] | None = None
 
+    def __len__(self) -> int:
+        return len(self._waiting)
+
     async def ask(
         self, execution: str, kind: str, what: Mapping[str, Any], *, queues: bool = False
     ) -> Any:

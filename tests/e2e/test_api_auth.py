@@ -172,7 +172,8 @@ async def test_a_project_learns_nothing_of_another(guarded: Api) -> None:
     (await stranger("POST", "/v1/events", {**event, "project": "shop"})).problem(404, "no_match")
     upload = activity("order", {"type": "wait", "event": "go"})
     (await stranger("POST", "/v1/blueprints", upload)).problem(404)
-    for path in ("/metrics", "/v1/admin/store", "/v1/admin/verify", "/v1/endpoints"):
+    admins = ("nodes", "store", "verify")
+    for path in ("/metrics", "/v1/endpoints", *(f"/v1/admin/{name}" for name in admins)):
         (await stranger("GET", path)).problem(403)
     assert [k["project"] for k in (await stranger.good("GET", "/v1/keys"))["items"]] == ["bank"]
     (await stranger("POST", "/v1/keys", {"scopes": ["admin"]})).problem(403)

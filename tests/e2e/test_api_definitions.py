@@ -202,6 +202,11 @@ async def test_health_readiness_version_and_metrics(shop: Api) -> None:
         'goflow_executions_ended_total{activity="quick",project="shop",status="completed"} 1.0',
         'goflow_attempt_seconds_count{action="echo",outcome="success"} 1.0',
         "goflow_calls_in_flight 0.0",
+        "goflow_nodes 1.0",
+        "goflow_shards_owned 256.0",
+        "goflow_shards_unowned 0.0",
+        "goflow_inbox_messages 0.0",
+        "goflow_lease_seconds +Inf",
     ):
         assert line in lines
     assert {line.split()[0] for line in lines} >= {
@@ -209,6 +214,16 @@ async def test_health_readiness_version_and_metrics(shop: Api) -> None:
         "goflow_timers",
         "goflow_loop_lag_seconds",
     }
+
+
+async def test_the_only_server_is_the_only_node(shop: Api) -> None:
+    found = await shop.good("GET", "/v1/admin/nodes")
+    [node] = found["items"]
+    [version] = (await shop.good("GET", "/version")).values()
+    assert (node["address"], node["version"]) == (shop.url, version)
+    assert (node["self"], node["shards"], node["status"]) == (True, 256, "ok")
+    assert node["startedAt"] <= found["at"]
+    assert (found["shared"], node["leaseLeftSeconds"]) == (False, None)
 
 
 async def test_a_backup_is_a_whole_copy(shop: Api) -> None:

@@ -133,3 +133,22 @@ async def test_a_request_waits_until_the_work_of_a_dead_server_is_taken_over(pai
     assert sent.status == 200 and sent.body["execution"]["status"] == "completed"
     late = await pair.here("POST", f"{path}:retry")
     assert late.status >= 400, "who lost its lease changes nothing"
+
+
+async def test_both_servers_tell_the_same_of_each_other(pair: Pair) -> None:
+    async def is_even() -> bool:
+        found = await pair.here.good("GET", "/v1/admin/nodes")
+        return [one["shards"] for one in found["items"]] == [128, 128]
+
+    await eventually(is_even)
+    execution = await start(pair.here, "order", {"order": "o4"})
+    await pair.here.until(execution["id"], "waiting")
+    said = [await api.good("GET", "/v1/admin/nodes") for api in (pair.here, pair.there)]
+    names = [server.orchestrator.ownership.node for server in pair.servers]
+    for place, found in enumerate(said):
+        assert [one["id"] for one in found["items"]] == names
+        assert [one["self"] for one in found["items"]] == [place == 0, place == 1]
+        assert found["shared"] and found["unowned"]["shards"] == 0
+    pair.servers[1].door.drain()
+    found = await pair.there.good("GET", "/v1/admin/nodes")
+    assert [one["status"] for one in found["items"]][1] == "draining"

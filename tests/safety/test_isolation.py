@@ -362,7 +362,8 @@ async def test_the_open_routes_show_nothing_of_anybody(
 async def test_metrics_and_the_store_are_for_keys_of_all_projects(
     guarded: Guarded, anna: Tenant, bert: Tenant, stranger: Api
 ) -> None:
-    for path in ("/metrics", "/v1/admin/store", "/v1/admin/verify", "/v1/endpoints"):
+    admins = ("nodes", "store", "verify")
+    for path in ("/metrics", "/v1/endpoints", *(f"/v1/admin/{name}" for name in admins)):
         (await stranger("GET", path)).problem(401, "no_key")
         (await anna.api("GET", path)).problem(403, "scope")
     assert bert.project.encode() in (await guarded.admin("GET", "/metrics")).raw
