@@ -65,6 +65,12 @@ class Child:
         assert self.process.stdout is not None, "its output is a pipe"
         return self.process.stdout.readline()
 
+    def say(self, line: str) -> None:
+        """Write a line to it."""
+        assert self.process.stdin is not None, "its input is a pipe"
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+
     def kill(self) -> None:
         """End it as a crash does."""
         self.process.kill()
@@ -87,7 +93,7 @@ class Child:
 
     def cpu_seconds(self) -> float:
         """Return user and system time of the process and all below it."""
-        return sum(_cpu_ticks(pid) for pid in _tree(self.process.pid)) / TICKS
+        return tree_cpu_seconds(self.process.pid)
 
     def rss_bytes(self, which: str = "VmRSS") -> int:
         """Return what is resident now; with ``VmHWM`` the most there ever was."""
@@ -112,17 +118,12 @@ class Load(Child):
 
     def begin(self, job: Job) -> None:
         """Begin a job; ``end`` tells what came of it."""
-        self._say(json.dumps(asdict(job)))
+        self.say(json.dumps(asdict(job)))
 
     def halt(self) -> dict[str, Any]:
         """Send nothing more of a job that was begun, and return what came of it."""
-        self._say("")
+        self.say("")
         return self.end()
-
-    def _say(self, line: str) -> None:
-        assert self.process.stdin is not None, "its input is a pipe"
-        self.process.stdin.write(line + "\n")
-        self.process.stdin.flush()
 
     def end(self) -> dict[str, Any]:
         """Wait for the end of the job that was begun, and return what came of it."""
@@ -139,6 +140,11 @@ def ask(url: str, path: str, body: bytes | None = None, **fields: str) -> Any:
     headers = {"Content-Type": "application/json", **fields}
     with urlopen(Request(url + path, data=body, headers=headers), timeout=60) as answer:
         return json.load(answer)
+
+
+def tree_cpu_seconds(root: int) -> float:
+    """Return user and system time of a process and all below it."""
+    return sum(_cpu_ticks(pid) for pid in _tree(root)) / TICKS
 
 
 def _tree(root: int) -> list[int]:

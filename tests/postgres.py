@@ -119,13 +119,13 @@ class Server:
 
 
 @contextmanager
-def server() -> Iterator[Server]:
+def server(**settings: str) -> Iterator[Server]:
     """Run a server."""
     folder = Path(tempfile.mkdtemp(prefix="goflow-postgres-"))
     try:
         found = Server(folder)
         found.create()
-        found.start()
+        found.start(**settings)
         try:
             yield found
         finally:

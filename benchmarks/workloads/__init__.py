@@ -6,6 +6,7 @@ from benchmarks.workloads import (
     inflight,
     interpreter,
     parked,
+    postgres_nodes,
     purge,
     recovery,
     restart,
@@ -32,5 +33,6 @@ WORKLOADS = {
         restart.WORKLOAD,
         commit.WORKLOAD,
         purge.WORKLOAD,
+        postgres_nodes.WORKLOAD,
     )
 }
