@@ -113,6 +113,11 @@ class Changes:
             **_columns(QUEUED, tasks),
         }
 
+    @property
+    def is_bare(self) -> bool:
+        """Tell whether there are heads and records, and nothing else."""
+        return not (self._names or self.freed or self._applied or self._queues)
+
     def _put_head(self, write: Write) -> None:
         head = write.head
         if head.id in self._stepped:

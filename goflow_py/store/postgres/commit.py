@@ -127,11 +127,12 @@ async def _together(
 async def _write(writer: Writer, changes: Changes) -> bool:
     """Write *changes* whole; False: something is not as they expect, and nothing was written."""
     given = {**changes.arguments(), "node": writer.node, "lane": writer.lane}
-    values = SQL["commit"].values(given)
+    statement = SQL["commit_bare" if changes.is_bare else "commit"]
+    values = statement.values(given)
 
     async def attempt(session: asyncpg.Connection) -> bool:
         try:
-            [[done, _]] = await session.fetch(SQL["commit"].text, *values)
+            [[done, _]] = await session.fetch(statement.text, *values)
         except failures.UNEXPECTED:
             return False
         return bool(done)

@@ -1,6 +1,7 @@
 """The statements of ``queries.sql``, by name: SQL is read there, and never built.
 
 A parameter is written ``:name``; PostgreSQL gets ``$1``, ``$2`` in the order of first use.
+What stands between ``-- not in x:`` and ``-- end`` is left out of a second statement, ``x``.
 """
 
 import re
@@ -12,6 +13,7 @@ from typing import Any
 
 from goflow_py.store import statements
 
+_PART = re.compile(r"^ +-- not in (\w+):\n.*?^ +-- end\n", re.MULTILINE | re.DOTALL)
 _PARAMETER = re.compile(r"(?<![:\w]):([a-z_]\w*)")
 
 
@@ -29,7 +31,10 @@ class Statement:
 
 def parse(text: str) -> dict[str, Statement]:
     """Return ``{name: statement}`` of a text of blocks; raises what ``statements.parse`` does."""
-    return {name: _numbered(statement) for name, statement in statements.parse(text).items()}
+    found = statements.parse(text)
+    for statement in list(found.values()):
+        found |= {part[1]: _PART.sub("", statement) for part in _PART.finditer(statement)}
+    return {name: _numbered(statement) for name, statement in found.items()}
 
 
 def _numbered(statement: str) -> Statement:

@@ -66,8 +66,8 @@ WHOLE = {  # what they walk is asked for whole, or is an operator's
     "wrong_tallies", "task_counts", "inbox_size", "early_keys", "drain",
 }  # fmt: skip
 UNPLANNED = {
-    "create_schema_table", "take_time", "commit", "settings", "own_tables", "lock_schema",
-    "first_line", "next_line", "deliver", "free", "holders",
+    "create_schema_table", "take_time", "commit", "commit_bare", "settings", "own_tables",
+    "lock_schema", "first_line", "next_line", "deliver", "free", "holders",
 }  # fmt: skip
 
 
@@ -165,9 +165,15 @@ def test_a_commit_looks_everything_up_by_a_key(full):
     changes.add(make.step(ID, 2, write={"names": [make.name("n", ID)], "inbox": [1]}))
     changes.add(make.start(make.id(99_999_999), write={"queue": [make.task(ID)]}))
     given = {**changes.arguments(), "node": "n", "lane": 1}
-    found = plan(full, "commit", given, role="writer")
-    assert re.findall(rf"Seq Scan on ({'|'.join(LARGE)}|shards)\b", found) == [], found
-    assert not re.search("Hash Join|Merge Join", found), found
+    for name in ("commit", "commit_bare"):
+        found = plan(full, name, given, role="writer")
+        assert re.findall(rf"Seq Scan on ({'|'.join(LARGE)}|shards)\b", found) == [], found
+        assert not re.search("Hash Join|Merge Join|Function Scan", found), found
+
+
+def test_a_bare_commit_looks_at_nothing_that_is_not_in_its_batch():
+    assert re.findall("names|inbox|tasks", SQL["commit_bare"].text) == []
+    assert set(SQL["commit_bare"].names) < set(SQL["commit"].names)
 
 
 @pytest.mark.parametrize(
@@ -186,3 +192,9 @@ def test_a_flawed_file_of_statements_is_refused(text, flaw):
 def test_parameters_are_numbered_by_their_first_use():
     parsed = queries.parse("-- name: a\n-- :no\nSELECT :b::text, :a::int[], :b, x::text;")
     assert parsed["a"] == queries.Statement("SELECT $1::text, $2::int[], $1, x::text;", ("b", "a"))
+
+
+def test_a_marked_part_is_left_out_of_a_second_statement():
+    parsed = queries.parse("-- name: a\nSELECT :x\n  -- not in b:\n, :y\n  -- end\n, :z;")
+    assert parsed["b"] == queries.Statement("SELECT $1\n, $2;", ("x", "z"))
+    assert parsed["a"].names == ("x", "y", "z")
