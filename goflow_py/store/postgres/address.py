@@ -51,7 +51,7 @@ def shown(url: str) -> str:
 
 
 def application(role: str, node: str) -> str:
-    """Return the name of a session: *role* is ``writer`` or ``reader``."""
+    """Return the name of a session: *role* is ``writer``, ``reader``, ``lease`` or ``shards``."""
     return f"goflow {role} {node}"[:NAME_BYTES_MAX]
 
 

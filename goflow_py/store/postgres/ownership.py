@@ -1,12 +1,20 @@
 """Nodes, their leases, and the shards that they own; each is one statement or one transaction."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import asyncpg
 
-from goflow_py.store.postgres.connections import change, fetch
+from goflow_py.ports import NodeRow
+from goflow_py.store.postgres.connections import change
 from goflow_py.store.postgres.queries import SQL
+from goflow_py.store.postgres.reserved import Reserved
 from goflow_py.store.postgres.schema import LOCK_CLASS
+
+BEATS_A_LEASE = 3
+"""A renewal that hangs is given up while there is time for another one."""
+SHARDS_SECONDS = 10.0
+"""For a claim, or a look who lives."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,18 +48,53 @@ async def leave(session: asyncpg.Connection, node: str) -> None:
         await change(session, SQL["bury_node"], {"node": node})
 
 
-async def heartbeat(
-    session: asyncpg.Connection, node: str, *, now: int | None, ttl_ms: int
-) -> bool:
-    """Renew the lease, or end it for ever."""
-    given = {"node": node, "now": now, "ttl": ttl_ms}
-    [(renewed,)] = await fetch(session, SQL["heartbeat"], given)
-    return bool(renewed)
+class Ownership:
+    """What a node asks for its lease and its shards, on two sessions that serve nothing else.
 
+    Times are the database's where *now* is None.
+    """
 
-async def claim(
-    session: asyncpg.Connection, node: str, *, now: int | None, limit: int
-) -> dict[int, int]:
-    """Own free shards."""
-    found = await fetch(session, SQL["claim"], {"node": node, "now": now, "limit": limit})
-    return dict(sorted(tuple(row) for row in found))
+    def __init__(self, url: str, node: str, *, ttl_ms: int) -> None:
+        self._node = node
+        self._ttl_ms = ttl_ms
+        beat = ttl_ms / 1000 / BEATS_A_LEASE
+        self._lease = Reserved(url, node, role="lease", seconds=beat)
+        # Apart from the lease: to give up a shard waits for the commits in it.
+        self._shards = Reserved(url, node, role="shards", seconds=SHARDS_SECONDS)
+
+    async def heartbeat(self, *, now: int | None) -> bool:
+        """Renew the lease, or end it for ever."""
+        given = {"node": self._node, "now": now, "ttl": self._ttl_ms}
+        [(renewed,)] = await self._lease.all("heartbeat", given)
+        return bool(renewed)
+
+    async def claim(self, *, now: int | None, limit: int) -> dict[int, int]:
+        """Own free shards."""
+        given = {"node": self._node, "now": now, "limit": limit}
+        found = await self._shards.all("claim", given)
+        return dict(sorted(tuple(row) for row in found))
+
+    async def release(self, shards: Sequence[int]) -> None:
+        """Give shards up."""
+        await self._shards.all("release", {"node": self._node, "shards": list(shards)})
+
+    async def nodes(self, *, now: int | None) -> list[NodeRow]:
+        """Return who lives, oldest first."""
+        return [
+            NodeRow(
+                node=node,
+                address=where,
+                version=version,
+                started=started,
+                lease_until=until,
+                shards=shards,
+            )
+            for node, where, version, started, until, shards in await self._shards.all(
+                "nodes", {"now": now}
+            )
+        ]
+
+    def close(self) -> None:
+        """End the sessions."""
+        self._lease.close()
+        self._shards.close()

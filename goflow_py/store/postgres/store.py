@@ -1,4 +1,4 @@
-"""``ports.Store`` in PostgreSQL: one session that commits, a pool for all else."""
+"""``ports.Store`` in PostgreSQL: a session that commits, two for ownership, a pool for the rest."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
@@ -71,10 +71,10 @@ class PostgresStore(Beside):
         self._clock = clock or SystemClock()
         self._on_fatal = on_fatal
         self._node = ""
-        self._ttl_ms = 0
         self._bell = Bell()
         self._open_writer: Writer | None = None
         self._open_connections: Connections | None = None
+        self._open_ownership: ownership.Ownership | None = None
 
     @property
     def failed(self) -> bool:
@@ -84,7 +84,7 @@ class PostgresStore(Beside):
     async def open(self, *, node: str, now: int, ttl_ms: int) -> None:
         if self._open_writer is not None:
             raise StartRefused("this store is open already: close it first")
-        self._node, self._ttl_ms, self._bell = node, ttl_ms, Bell()
+        self._node, self._bell = node, Bell()
         self._open_writer = Writer(
             self._url, node, is_alone=self._is_alone, clock=self._clock, on_fatal=self._on_fatal
         )
@@ -99,6 +99,7 @@ class PostgresStore(Beside):
             await ownership.register(session, about, now=self._time(now), ttl_ms=ttl_ms)
             self._open_connections = Connections(self._url, node)
             await self._open_connections.open()
+            self._open_ownership = ownership.Ownership(self._url, node, ttl_ms=ttl_ms)
         except BaseException as error:
             await self._shut()
             if isinstance(error, StartRefused) or not isinstance(error, Exception):
@@ -118,37 +119,19 @@ class PostgresStore(Beside):
     # ownership
 
     async def heartbeat(self, *, now: int) -> bool:
-        time = self._time(now)
-        renewed = await self._connections.write(
-            lambda session: ownership.heartbeat(session, self._node, now=time, ttl_ms=self._ttl_ms)
-        )
+        renewed = await self._ownership.heartbeat(now=self._time(now))
         self._writer.keep()
         return renewed
 
     async def claim(self, *, limit: int, now: int) -> dict[int, int]:
-        time = self._time(now)
-        return await self._connections.write(
-            lambda session: ownership.claim(session, self._node, now=time, limit=limit)
-        )
+        return await self._ownership.claim(limit=limit, now=self._time(now))
 
     async def release(self, shards: Sequence[int]) -> None:
-        given = {"node": self._node, "shards": list(shards)}
-        await self._connections.change("release", given)
+        await self._ownership.release(shards)
         self._bell.ring()
 
     async def nodes(self, *, now: int) -> list[NodeRow]:
-        found = await self._connections.all("nodes", {"now": self._time(now)})
-        return [
-            NodeRow(
-                node=node,
-                address=where,
-                version=version,
-                started=started,
-                lease_until=until,
-                shards=shards,
-            )
-            for node, where, version, started, until, shards in found
-        ]
+        return await self._ownership.nodes(now=self._time(now))
 
     # executions
 
@@ -352,6 +335,12 @@ class PostgresStore(Beside):
         return self._open_connections
 
     @property
+    def _ownership(self) -> ownership.Ownership:
+        if self._open_ownership is None:
+            raise rules.closed()
+        return self._open_ownership
+
+    @property
     def _writer(self) -> Writer:
         if self._open_writer is None:
             raise rules.closed()
@@ -369,6 +358,9 @@ class PostgresStore(Beside):
         self._bell.close()
         connections, self._open_connections = self._open_connections, None
         writer, self._open_writer = self._open_writer, None
+        owning, self._open_ownership = self._open_ownership, None
+        if owning is not None:
+            owning.close()
         if connections is not None:
             await connections.close()
         if writer is not None:

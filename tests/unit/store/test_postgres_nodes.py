@@ -285,12 +285,13 @@ async def test_every_reader_gets_every_record_once_while_nodes_commit(database):
 # ---------------------------------------------------------------- what meets a commit
 
 
-async def waits_for_a_lock(asking: asyncpg.Connection) -> None:
-    """Return once some session waits for another one: each look is a round trip to the server."""
-    while not await asking.fetchval(
-        "SELECT EXISTS (SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock')"
+async def waits_for_a_lock(asking: asyncpg.Connection, count: int = 1) -> None:
+    """Return once so many sessions wait for others: each look is a round trip to the server."""
+    while count > await asking.fetchval(
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
     ):
-        pass
+        # A transaction sees the sessions that there were at its first look.
+        await asking.execute("SELECT pg_stat_clear_snapshot()")
 
 
 async def test_an_execution_that_is_deleted_under_a_step_stays_deleted(database):

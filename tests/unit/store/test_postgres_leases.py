@@ -1,0 +1,76 @@
+"""A lease is renewed whatever else the database does for this node, or does not."""
+
+import asyncio
+
+import pytest
+
+from goflow_py.errors import Unavailable
+from goflow_py.store.postgres import PostgresStore
+from goflow_py.store.postgres.connections import SESSIONS_MAX
+from tests.contract.conftest import NOW, Make
+from tests.postgres import server
+from tests.unit.store.test_postgres_nodes import node, session, waits_for_a_lock
+
+make = Make()
+TTL_MS = 3_000
+
+
+async def test_a_lease_is_renewed_while_every_session_is_busy(database):
+    async with node(database, "a") as a, node(database, "b") as b, session(database) as slow:
+        await a.claim(limit=9, now=NOW)
+        transaction = slow.transaction()
+        await transaction.start()
+        await slow.execute("LOCK TABLE executions")
+        reads = [asyncio.create_task(a.head(make.id(1))) for _ in range(3 * SESSIONS_MAX)]
+        await waits_for_a_lock(slow, SESSIONS_MAX)
+        assert await a.heartbeat(now=NOW + 1)
+        await a.release([3])
+        assert await b.claim(limit=1, now=NOW) == {3: 2}
+        assert [row.shards for row in await a.nodes(now=NOW)] == [8, 1]
+        await transaction.rollback()
+        assert await asyncio.gather(*reads) == [None] * len(reads)
+
+
+async def test_a_lease_is_renewed_while_a_shard_cannot_be_given_up(database):
+    async with node(database, "a") as a, session(database) as slow:
+        await a.claim(limit=9, now=NOW)
+        transaction = slow.transaction()
+        await transaction.start()
+        await slow.execute("SELECT 1 FROM shards WHERE shard = 3 FOR SHARE")
+        release = asyncio.create_task(a.release([3]))
+        await waits_for_a_lock(slow)
+        assert await a.heartbeat(now=NOW + 1)
+        await transaction.rollback()
+        await release
+
+
+async def test_a_lease_is_renewed_after_its_session_was_cut(database):
+    async with node(database, "a") as a, session(database) as other:
+        await a.claim(limit=1, now=NOW)
+        for _ in range(2):
+            assert await a.heartbeat(now=NOW)
+            assert len(await a.nodes(now=NOW)) == 1
+            await other.execute(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+                "WHERE application_name LIKE 'goflow %'"
+            )
+
+
+async def test_a_lease_outlives_a_standby_that_does_not_answer():
+    with server() as own:
+        async with own.fresh() as url:
+            store = PostgresStore(url, is_alone=False, has_own_time=False)
+            await store.open(node="a", now=NOW, ttl_ms=TTL_MS)
+            try:
+                await store.claim(limit=1, now=NOW)
+                await own.execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+                await own.execute("SELECT pg_reload_conf()")
+                # Each is given up before the lease is over, and counts on the primary.
+                for later in (1_000, 3_500):
+                    with pytest.raises(Unavailable):
+                        await store.heartbeat(now=NOW + later)
+                await own.execute("ALTER SYSTEM RESET synchronous_standby_names")
+                await own.execute("SELECT pg_reload_conf()")
+                assert await store.heartbeat(now=NOW + 6_000)
+            finally:
+                await store.close()
