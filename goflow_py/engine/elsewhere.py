@@ -1,9 +1,10 @@
 """What other nodes do, as far as somebody here waits for it; and what they may have changed.
 
-Nobody tells a node what others commit. So while others live, it looks: often at what its callers
-wait for, now and then at what it keeps in memory of definitions, limits and jobs.
+While others live, a node looks: often at what its callers wait for, sooner when a hint says that
+something was committed; now and then at what it keeps in memory of definitions, limits and jobs.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from goflow_py.engine.heads import readable
@@ -44,13 +45,23 @@ class Elsewhere:
         self._seen: dict[str, int] = {}
         """The seq of each execution that is followed here and owned elsewhere."""
         self._was_shared = False
+        self._looking = asyncio.Lock()
 
     async def look(self) -> None:
         """Wake who waits here for something that another node may have done."""
         if self._ownership.is_shared or self._was_shared:
             self._was_shared = self._ownership.is_shared
-            self._streams.feed.committed()
-            self._queues.ring_all()
+            await self.queued()
+            await self.committed()
+
+    async def queued(self) -> None:
+        """Wake who waits here for work."""
+        self._queues.ring_all()
+
+    async def committed(self) -> None:
+        """Wake who waits here for what an execution does."""
+        self._streams.feed.committed()
+        async with self._looking:
             await self._look_at_watched()
 
     async def _look_at_watched(self) -> None:

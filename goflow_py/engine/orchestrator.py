@@ -16,6 +16,7 @@ from goflow_py.engine.elsewhere import LOOK_SECONDS, REFRESH_SECONDS, Elsewhere
 from goflow_py.engine.emitting import Emitter
 from goflow_py.engine.forks import Forks
 from goflow_py.engine.handover import Handover
+from goflow_py.engine.hints import Hints
 from goflow_py.engine.limits import MEASURE_SECONDS, Limits
 from goflow_py.engine.mailbox import POLL_SECONDS as MAIL_SECONDS
 from goflow_py.engine.mailbox import Mailbox
@@ -253,6 +254,7 @@ class Orchestrator:
                 self.owner.places.refresh,
             ],
         )
+        self.hints = Hints(store=self.store, supervisor=self.supervisor, clock=self.clock)
         self.watchman = Watchman(
             store=self.store,
             catalog=self.catalog,
@@ -314,7 +316,12 @@ class Orchestrator:
             turn, look = self.ownership.turn, self._look_for_mail
             work.every("ownership", turn, seconds=TURN_SECONDS, again_max=TURN_SECONDS)
             work.every("inbox", look, seconds=MAIL_SECONDS, first=0.0, again_max=TURN_SECONDS)
-            work.once("hints", self._listen)
+            self.hints.follow(
+                mailbox=self.mailbox,
+                router=self.router,
+                ownership=self.ownership,
+                elsewhere=self.elsewhere,
+            )
             work.every("elsewhere", self.elsewhere.look, seconds=LOOK_SECONDS)
             work.every("changes", self.elsewhere.refresh, seconds=REFRESH_SECONDS)
         work.every("sweep", self.sweeps.turn, seconds=SWEEP_SECONDS)
@@ -375,10 +382,6 @@ class Orchestrator:
     async def _look_for_mail(self) -> None:
         await self.mailbox.turn()
         await self.router.collect()
-
-    async def _listen(self) -> None:
-        async for _ in self.store.hints():
-            await self.supervisor.attempt("inbox", self._look_for_mail)
 
     async def _take_over(self, shards: Sequence[int]) -> None:
         await self.owner.uptake.expect(shards)

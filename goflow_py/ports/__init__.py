@@ -4,7 +4,7 @@ The docstrings are the contract; ``tests/contract`` holds every adapter to it.
 Times are milliseconds since 1970, UTC, given by the caller; durations are seconds.
 """
 
-from goflow_py.ports.nodes import SURVEYED_MAX, Load, Message, NodeRow, Survey
+from goflow_py.ports.nodes import SURVEYED_MAX, Hint, Load, Message, NodeRow, Survey
 from goflow_py.ports.observer import Observer
 from goflow_py.ports.rows import (
     BATCH_BYTES_MAX,
@@ -61,6 +61,7 @@ __all__ = [
     "FiguresFilter",
     "Filter",
     "HeadRow",
+    "Hint",
     "KeyRow",
     "LimitsRow",
     "Load",

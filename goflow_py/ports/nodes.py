@@ -2,11 +2,29 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Flag, auto
 
 from goflow_py.domain.values import value
 
 SURVEYED_MAX = 100_000
 """Running executions that a survey counts: some 50 ms of a store's time."""
+
+
+class Hint(Flag):
+    """What there may be."""
+
+    NOTHING = 0
+    MESSAGES = auto()
+    """For executions of this node."""
+    ANSWERS = auto()
+    """To what this node asked."""
+    SHARDS = auto()
+    """That nobody owns."""
+    COMMITS = auto()
+    """Of another node."""
+    WORK = auto()
+    """For pull workers, that another node put onto a queue."""
+    ANYTHING = MESSAGES | ANSWERS | SHARDS | COMMITS | WORK
 
 
 @value

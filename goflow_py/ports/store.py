@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from goflow_py.ports.nodes import Message, NodeRow, Survey
+from goflow_py.ports.nodes import Hint, Message, NodeRow, Survey
 from goflow_py.ports.rows import (
     BatchRow,
     BlueprintRow,
@@ -223,7 +223,10 @@ class Store(Protocol):
 
     # inbox
     async def deliver(self, messages: Sequence[Message]) -> list[bool]:
-        """Add to the inbox; False for one whose (execution, kind, dedupe) is there already."""
+        """Add to the inbox; False for one whose (execution, kind, dedupe) is there already.
+
+        Queues a hint.
+        """
 
     async def drain(self, shards: Sequence[int], *, limit: int) -> list[Message]:
         """Return inbox messages of these shards, oldest first; ``commit`` deletes them."""
@@ -235,8 +238,12 @@ class Store(Protocol):
         It does not matter whether the message is there. Queues a hint.
         """
 
-    def hints(self) -> AsyncIterator[None]:
-        """Yield when there may be messages, answers or free shards; polling is the truth."""
+    def hints(self, about: Hint = Hint.ANYTHING) -> AsyncIterator[None]:
+        """Yield at once, and then when there may be something of that kind, until ``close``.
+
+        Many hints before a look are one. Polling is the truth: a hint may come late, or never, and
+        a store need give none of what other nodes commit.
+        """
 
     # names
     async def name(self, project: str, kind: str, scope: str, name: str) -> Name | None:

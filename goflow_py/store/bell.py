@@ -1,8 +1,10 @@
-"""Hints inside one process: something may be in the inbox."""
+"""Hints inside one process: something may be in the store."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from weakref import WeakSet
+
+from goflow_py.ports import Hint
 
 
 class Bell:
@@ -11,14 +13,15 @@ class Bell:
     def __init__(self) -> None:
         self._listeners: WeakSet[_Listener] = WeakSet()
 
-    def ring(self) -> None:
-        """Wake every listener. From the event loop only."""
+    def ring(self, about: Hint = Hint.ANYTHING) -> None:
+        """Wake who listens for any of that. From the event loop only."""
         for listener in self._listeners:
-            listener.rung.set()
+            if listener.about & about:
+                listener.rung.set()
 
-    def listen(self) -> AsyncIterator[None]:
+    def listen(self, about: Hint = Hint.ANYTHING) -> AsyncIterator[None]:
         """Yield at once, for what came before, and then after each ring, until ``close``."""
-        listener = _Listener()
+        listener = _Listener(about)
         self._listeners.add(listener)
         return listener
 
@@ -30,7 +33,8 @@ class Bell:
 
 
 class _Listener:
-    def __init__(self) -> None:
+    def __init__(self, about: Hint) -> None:
+        self.about = about
         self.ended = False
         self.rung = asyncio.Event()
         self.rung.set()

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
-from goflow_py.ports import SURVEYED_MAX, Load, Message, Name, NodeRow, Survey
+from goflow_py.ports import SURVEYED_MAX, Hint, Load, Message, Name, NodeRow, Survey
 from goflow_py.store import rules
 from goflow_py.store.bell import Bell
 from goflow_py.store.tables import Tables
@@ -46,7 +46,7 @@ class Meeting:
         for number in shards:
             if self._tables.shards[number].owner == self._node:
                 self._tables.shards[number].owner = None
-        self._tables.ring()
+        self._tables.ring(Hint.SHARDS)
 
     async def nodes(self, *, now: int) -> list[NodeRow]:
         tables = self._tables
@@ -111,7 +111,7 @@ class Meeting:
                 known.add(place)
                 tables.delivered += 1
                 tables.inbox[tables.delivered] = replace(message, number=tables.delivered)
-        tables.ring()
+        tables.ring(Hint.MESSAGES)
         return answers
 
     async def drain(self, shards: Sequence[int], *, limit: int) -> list[Message]:
@@ -123,8 +123,8 @@ class Meeting:
         winner = None if answer is None else tables.take(answer)
         if winner is None:
             tables.inbox.pop(number, None)
-            tables.ring()
+            tables.ring(Hint.ANSWERS)
         return winner
 
-    def hints(self) -> AsyncIterator[None]:
-        return self._bell.listen()
+    def hints(self, about: Hint = Hint.ANYTHING) -> AsyncIterator[None]:
+        return self._bell.listen(about)

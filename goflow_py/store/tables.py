@@ -17,6 +17,7 @@ from goflow_py.ports import (
     Committed,
     Fenced,
     HeadRow,
+    Hint,
     KeyRow,
     LimitsRow,
     Message,
@@ -99,10 +100,10 @@ class Tables:
                     self._free(member)
         return verdicts
 
-    def ring(self) -> None:
+    def ring(self, about: Hint) -> None:
         """Tell every node that there may be something for it."""
         for bell in self.bells:
-            bell.ring()
+            bell.ring(about)
 
     def take(self, name: Name) -> Name | None:
         """Enter *name*; return who has it already."""

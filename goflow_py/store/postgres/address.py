@@ -30,6 +30,11 @@ COMMITTING = {
     # commit as done.
     "statement_timeout": "0",
 }
+TELLING = {
+    # Nobody waits until a hint is on disk, or on a standby.
+    "synchronous_commit": "off",
+    "statement_timeout": "5000",
+}
 EVERY = {
     "default_transaction_isolation": "read committed",
     "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_MS),
@@ -51,13 +56,13 @@ def shown(url: str) -> str:
 
 
 def application(role: str, node: str) -> str:
-    """Return the name of a session: *role* is ``writer``, ``reader``, ``lease`` or ``shards``."""
+    """Return a session's name; *role*: ``writer``, ``reader``, ``lease``, ``shards``, ``herald``."""
     return f"goflow {role} {node}"[:NAME_BYTES_MAX]
 
 
 def options(role: str, node: str) -> dict[str, Any]:
     """Return how sessions of a *role* are opened."""
-    own = COMMITTING if role == "writer" else READING
+    own = {"writer": COMMITTING, "herald": TELLING}.get(role, READING)
     return {
         "timeout": CONNECT_SECONDS,
         "statement_cache_size": 200,

@@ -34,6 +34,18 @@ SELECT pg_try_advisory_xact_lock(:class::int, hashtext('server ' || current_sche
 SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
 WHERE pid = :pid::int AND application_name = :application::text AND usename = current_user;
 
+-- ---------------------------------------------------------------- hints
+
+-- name: channel
+-- Channels are a database's: two schemas of one are two stores.
+SELECT 'goflow_' || current_schema()::regnamespace::oid;
+
+-- name: tell
+SELECT pg_notify(:channel::text, :said::text);
+
+-- name: look
+SELECT 1;
+
 -- ---------------------------------------------------------------- ownership
 -- The time is the database's, unless the caller gives one.
 

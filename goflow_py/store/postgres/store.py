@@ -1,7 +1,7 @@
 """``ports.Store`` in PostgreSQL: a session that commits, two for ownership, a pool for the rest."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, TypeVar
 
 import asyncpg
@@ -13,7 +13,6 @@ from goflow_py.ports import (
     BlueprintRow,
     CommitPage,
     Filter,
-    Message,
     Name,
     NodeRow,
     OpenRow,
@@ -27,12 +26,12 @@ from goflow_py.ports import (
     Write,
 )
 from goflow_py.store import rows, rules
-from goflow_py.store.bell import Bell
 from goflow_py.store.postgres import address, copying, failures, jobs, lists, order, ownership
 from goflow_py.store.postgres.beside import Beside
 from goflow_py.store.postgres.commit import commit
-from goflow_py.store.postgres.connections import Connections, fetch
-from goflow_py.store.postgres.queries import SQL
+from goflow_py.store.postgres.connections import Connections
+from goflow_py.store.postgres.herald import Herald
+from goflow_py.store.postgres.meeting import Meeting, is_work
 from goflow_py.store.postgres.schema import LINE_BYTES, SCHEMA, migrate
 from goflow_py.store.postgres.writer import Writer
 
@@ -40,10 +39,9 @@ T = TypeVar("T")
 
 RUNNING = "running"
 """The status whose executions have an index of their own."""
-MESSAGE = ("m_shard", "m_execution", "m_kind", "m_dedupe", "m_body", "m_at")
 
 
-class PostgresStore(Beside):
+class PostgresStore(Meeting, Beside):
     """Durable to the last commit that returned, as far as the database is.
 
     *is_alone*: a lock keeps every other server out. Without, any number of servers share the
@@ -71,7 +69,7 @@ class PostgresStore(Beside):
         self._clock = clock or SystemClock()
         self._on_fatal = on_fatal
         self._node = ""
-        self._bell = Bell()
+        self._herald = Herald(url, "", clock=self._clock)
         self._open_writer: Writer | None = None
         self._open_connections: Connections | None = None
         self._open_ownership: ownership.Ownership | None = None
@@ -84,7 +82,8 @@ class PostgresStore(Beside):
     async def open(self, *, node: str, now: int, ttl_ms: int) -> None:
         if self._open_writer is not None:
             raise StartRefused("this store is open already: close it first")
-        self._node, self._bell = node, Bell()
+        self._node = node
+        self._herald = Herald(self._url, node, clock=self._clock)
         self._open_writer = Writer(
             self._url, node, is_alone=self._is_alone, clock=self._clock, on_fatal=self._on_fatal
         )
@@ -100,6 +99,8 @@ class PostgresStore(Beside):
             self._open_connections = Connections(self._url, node)
             await self._open_connections.open()
             self._open_ownership = ownership.Ownership(self._url, node, ttl_ms=ttl_ms)
+            if not self._is_alone:
+                self._herald.start()
         except BaseException as error:
             await self._shut()
             if isinstance(error, StartRefused) or not isinstance(error, Exception):
@@ -111,6 +112,7 @@ class PostgresStore(Beside):
             return
         try:
             await self._own(lambda session: ownership.leave(session, self._node))
+            self._herald.freed(self._herald.shards)
         except Exception:  # noqa: BLE001 - the next start, or the end of the lease, frees the shards
             pass
         finally:
@@ -124,19 +126,25 @@ class PostgresStore(Beside):
         return renewed
 
     async def claim(self, *, limit: int, now: int) -> dict[int, int]:
-        return await self._ownership.claim(limit=limit, now=self._time(now))
+        claimed = await self._ownership.claim(limit=limit, now=self._time(now))
+        self._herald.shards.update(claimed)
+        return claimed
 
     async def release(self, shards: Sequence[int]) -> None:
         await self._ownership.release(shards)
-        self._bell.ring()
+        self._herald.freed(shards)
 
     async def nodes(self, *, now: int) -> list[NodeRow]:
-        return await self._ownership.nodes(now=self._time(now))
+        found = await self._ownership.nodes(now=self._time(now))
+        self._herald.others = sum(one.node != self._node for one in found)
+        return found
 
     # executions
 
     async def commit(self, writes: Sequence[Write]) -> list[Verdict]:
-        return await _whole(commit(self._writer, writes)) if writes else []
+        verdicts = await _whole(commit(self._writer, writes)) if writes else []
+        self._herald.committed(is_work=is_work(writes))
+        return verdicts
 
     async def head(self, execution: str) -> bytes | None:
         row = await self._connections.one("head", {"execution": execution})
@@ -224,34 +232,6 @@ class PostgresStore(Beside):
 
     async def tasks(self, which: TaskFilter, *, limit: int, cursor: str | None) -> Page:
         return await lists.tasks(self._connections, which, limit=limit, cursor=cursor)
-
-    # inbox
-
-    async def deliver(self, messages: Sequence[Message]) -> list[bool]:
-        sent = [rows.sent(message) for message in messages]
-        columns = list(zip(*sent, strict=True)) or [()] * len(MESSAGE)
-        given = dict(zip(MESSAGE, columns, strict=True))
-        added = await self._connections.write(lambda session: fetch(session, SQL["deliver"], given))
-        new = {tuple(row) for row in added}
-        answers = []
-        for message in messages:
-            place = (message.execution, message.kind, message.dedupe)
-            answers.append(place in new)
-            new.discard(place)
-        self._bell.ring()
-        return answers
-
-    async def drain(self, shards: Sequence[int], *, limit: int) -> list[Message]:
-        asked = {"shards": list(shards), "limit": limit}
-        return [rows.message(row) for row in await self._connections.all("drain", asked)]
-
-    async def settle(self, number: int, answer: Name | None) -> Name | None:
-        winner = await self._connections.write(lambda session: jobs.settle(session, number, answer))
-        self._bell.ring()
-        return winner
-
-    def hints(self) -> AsyncIterator[None]:
-        return self._bell.listen()
 
     # names
 
@@ -355,7 +335,7 @@ class PostgresStore(Beside):
         return await _whole(self._writer.transact(job))
 
     async def _shut(self) -> None:
-        self._bell.close()
+        await self._herald.close()
         connections, self._open_connections = self._open_connections, None
         writer, self._open_writer = self._open_writer, None
         owning, self._open_ownership = self._open_ownership, None

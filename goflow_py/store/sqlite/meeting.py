@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from goflow_py.ports import SURVEYED_MAX, Message, Name, NodeRow, Survey
+from goflow_py.ports import SURVEYED_MAX, Hint, Message, Name, NodeRow, Survey
 from goflow_py.store import rows
 from goflow_py.store.bell import Bell
 from goflow_py.store.sqlite import jobs
@@ -41,7 +41,7 @@ class Meeting:
 
     async def release(self, shards: Sequence[int]) -> None:
         await self._change("release", {"node": self._node, "shards": rows.texts(shards)})
-        self._bell.ring()
+        self._bell.ring(Hint.SHARDS)
 
     async def nodes(self, *, now: int) -> list[NodeRow]:
         found = await self._readers.all("nodes", {"now": now})
@@ -58,7 +58,7 @@ class Meeting:
 
     async def deliver(self, messages: Sequence[Message]) -> list[bool]:
         answers = await self._write(lambda db: jobs.deliver(db, messages))
-        self._bell.ring()
+        self._bell.ring(Hint.MESSAGES)
         return answers
 
     async def drain(self, shards: Sequence[int], *, limit: int) -> list[Message]:
@@ -67,8 +67,8 @@ class Meeting:
 
     async def settle(self, number: int, answer: Name | None) -> Name | None:
         winner = await self._write(lambda db: jobs.settle(db, number, answer))
-        self._bell.ring()
+        self._bell.ring(Hint.ANSWERS)
         return winner
 
-    def hints(self) -> AsyncIterator[None]:
-        return self._bell.listen()
+    def hints(self, about: Hint = Hint.ANYTHING) -> AsyncIterator[None]:
+        return self._bell.listen(about)

@@ -19,6 +19,8 @@ class Proxy:
         """What is sent with this in it arrives; the connection ends in the place of its answer."""
         self.lose = b""
         """What is sent with this in it does not arrive; the connection ends."""
+        self.replace = (b"", b"")
+        """What is sent with the first in it arrives with the second, which is as long."""
         self.keep_far_end = False
         """The server does not learn of either end."""
         self.faults = 0
@@ -73,6 +75,7 @@ class Proxy:
                     self.lose, self.faults = b"", self.faults + 1
                     near.transport.abort()
                     break
+                data = data.replace(*self.replace) if self.replace[0] else data
                 if self.lose_answer_to and self.lose_answer_to in data:
                     self.lose_answer_to = b""
                     self._deaf.add(near)

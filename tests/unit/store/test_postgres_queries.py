@@ -59,7 +59,7 @@ VALUES: dict[str, Any] = {
     "rows": 500, "scope": "s", "scopes": "[]", "seq": 1, "shards": [0], "since": 0, "slot_ms": 9,
     "starts_per_second": 1.0, "state": None, "status": "failed", "system": "", "task": "t",
     "text": None, "ttl": 1, "until": 2**62, "updated_at": 0, "url": "", "version": 1, "wake": 0,
-    "address": "", "queue": None, "number": 1,
+    "address": "", "queue": None, "number": 1, "channel": "c", "said": "s",
 }  # fmt: skip
 LARGE = ("executions", "history", "wakes", "names", "inbox", "tasks", "early")
 WHOLE = {  # what they walk is asked for whole, or is an operator's
