@@ -60,6 +60,10 @@ rows without a ``contestant`` are goflow's. By workload::
     commit      batch, records_per_s, record_cpu_us, commit_p50_ms, commit_p99_ms, lost
     purge       ended, purged_per_s, p50_ms, p99_ms and worst_ms of alone_ and beside_, left,
                 refused, error, file_before_mb, file_after_mb
+    postgres_hints  contestant (polling: goflow whose servers tell each other nothing), round, and
+                p50_ms and p99_ms of event_ (sent to the server that is not the owner, to the
+                owner's answer), wait_ (from what ends an execution to the answer of another server
+                that awaits it) and poll_ (from a start to a pull worker's poll of another server)
 """
 
 import statistics

@@ -6,6 +6,7 @@ from benchmarks.workloads import (
     inflight,
     interpreter,
     parked,
+    postgres_hints,
     postgres_nodes,
     purge,
     recovery,
@@ -34,5 +35,6 @@ WORKLOADS = {
         commit.WORKLOAD,
         purge.WORKLOAD,
         postgres_nodes.WORKLOAD,
+        postgres_hints.WORKLOAD,
     )
 }

@@ -9,7 +9,7 @@ import pytest
 
 from goflow_py import bootstrap
 from goflow_py.bootstrap import Server
-from goflow_py.engine import routing
+from goflow_py.engine import orchestrator, routing
 from goflow_py.ports import Store
 from goflow_py.store.memory import MemoryStore
 from goflow_py.store.postgres import PostgresStore
@@ -39,6 +39,18 @@ def store(request: pytest.FixtureRequest) -> Callable[..., Store]:
         return lambda *_: MemoryStore(tables)
     url = request.getfixturevalue("database")
     return lambda *_: PostgresStore(url, is_alone=False)
+
+
+@pytest.fixture
+def no_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let servers look at nothing in time that nobody told them of."""
+    for module, name in (
+        (orchestrator, "MAIL_SECONDS"),
+        (orchestrator, "LOOK_SECONDS"),
+        (routing, "POLL_SECONDS"),
+        (routing, "POLL_SECONDS_MAX"),
+    ):
+        monkeypatch.setattr(module, name, 3_600.0)
 
 
 @pytest.fixture
@@ -152,3 +164,27 @@ async def test_both_servers_tell_the_same_of_each_other(pair: Pair) -> None:
     pair.servers[1].door.drain()
     found = await pair.there.good("GET", "/v1/admin/nodes")
     assert [one["status"] for one in found["items"]][1] == "draining"
+
+
+@pytest.mark.parametrize("store", ["postgres"], indirect=True)
+async def test_servers_on_a_database_need_not_look_for_what_they_are_told(
+    no_looks: None, pair: Pair
+) -> None:
+    async def is_even() -> bool:
+        found = await pair.here.good("GET", "/v1/admin/nodes")
+        stores = [server.orchestrator.store for server in pair.servers]
+        hear = all(store._herald.is_listening for store in stores)  # type: ignore[attr-defined]
+        return hear and [one["shards"] for one in found["items"]] == [128, 128]
+
+    await eventually(is_even)
+    execution = await start(pair.here, "order", {"order": "o5"})
+    path = f"/v1/executions/{execution['id']}"
+    waiting = asyncio.ensure_future(pair.there.good("GET", f"{path}?wait=20s"))
+    polling = asyncio.ensure_future(
+        pair.there.good("POST", "/v1/tasks:poll", {"queues": ["q"], "worker": "w", "wait": 20})
+    )
+    applied = await pair.there("POST", f"{path}/events", {"name": "go"})
+    assert applied.status == 200 and applied.body["execution"]["status"] == "completed"
+    assert (await waiting)["status"] == "completed"
+    await start(pair.here, "pull", 7)
+    assert len((await polling)["tasks"]) == 1

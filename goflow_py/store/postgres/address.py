@@ -56,7 +56,7 @@ def shown(url: str) -> str:
 
 
 def application(role: str, node: str) -> str:
-    """Return a session's name; *role*: ``writer``, ``reader``, ``lease``, ``shards``, ``herald``."""
+    """Return a session's name: of ``writer``, ``reader``, ``lease``, ``shards`` or ``herald``."""
     return f"goflow {role} {node}"[:NAME_BYTES_MAX]
 
 
