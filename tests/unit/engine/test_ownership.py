@@ -102,6 +102,13 @@ async def test_a_node_that_drains_hands_over_what_is_quiet_and_ends_its_calls(
     assert await outcomes(second, execution) == ["abandoned", "success"]
 
 
+async def test_shards_that_a_node_gives_up_are_others_at_once(cell: Cell, clock: FakeClock) -> None:
+    first, _ = await cell.spread(2)
+    await first.it.drain(0)
+    await clock.advance(0.1)
+    assert shares(cell) == [0, SHARDS]
+
+
 async def test_a_node_beside_others_ends_when_its_heartbeat_is_refused(
     cell: Cell, clock: FakeClock
 ) -> None:
