@@ -97,6 +97,12 @@ def test_settings_show_the_store_and_make_and_revoke_a_key(person: Person, serve
     assert server.client.get("/v1/keys").json()["items"] == []
 
 
+def test_a_server_with_a_file_says_that_it_is_the_only_node(person: Person) -> None:
+    shown = person.opens("settings")
+    person.shows("This server has the data for itself.")
+    assert shown.locator(".nodes table").count() == 0
+
+
 def test_every_stored_history_is_verified_from_the_page(person: Person, server: Server) -> None:
     shown = person.opens("settings")
     shown.get_by_role("button", name="Verify…").click()

@@ -1,9 +1,10 @@
-/** Running it: version, health of the store, keys, limits of projects, and what an operator does. */
+/** Running it: version, health of the store, nodes, keys, limits of projects, and what an operator does. */
 
 import { apiKey, needsKey, useKey } from "../core/api.js";
 import { href } from "../core/router.js";
 import { Health } from "../rooms/health.js";
 import { Keys } from "../rooms/keys.js";
+import { NodeTable } from "../rooms/node_table.js";
 import { Projects } from "../rooms/projects.js";
 import { html, useState } from "../vendor/preact.js";
 
@@ -21,6 +22,7 @@ export default function SettingsPage() {
       <${Health} />
       <${ThisTab} />
     </div>
+    <${NodeTable} />
     <${Projects} />
     <${Keys} />
   `;
