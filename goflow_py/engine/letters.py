@@ -30,6 +30,8 @@ class Letter:
     number: str
     """Of the question, among those of the asker."""
     what: Json
+    queues: bool = False
+    """When nobody answers, whoever asks is told that it is still to be done."""
 
 
 def dumps(what: object) -> bytes:
@@ -38,8 +40,17 @@ def dumps(what: object) -> bytes:
 
 
 def read_letter(body: bytes) -> Letter:
-    """Return the letter of a message."""
-    return Letter(**orjson.loads(body))
+    """Return the letter of a message; what a newer release adds to letters does not matter.
+
+    Raises ``ValueError``, ``KeyError``, ``TypeError``.
+    """
+    found = orjson.loads(body)
+    return Letter(
+        asker=found["asker"],
+        number=found["number"],
+        what=found["what"],
+        queues=found.get("queues", False),
+    )
 
 
 def _plain(what: object) -> object:
@@ -114,7 +125,8 @@ def with_sent(sent: Sent) -> Json:
 
 def sent_of(answer: Json) -> Sent:
     """Return what became of an event."""
-    return Sent(execution=head_of(answer), **answer)
+    known = {name: answer[name] for name in ("applied", "respond", "replayed")}
+    return Sent(execution=head_of(answer), **known)
 
 
 def with_started(started: Started) -> Json:
@@ -124,4 +136,5 @@ def with_started(started: Started) -> Json:
 
 def started_of(answer: Json) -> Started:
     """Return what became of a start."""
-    return Started(execution=head_of(answer), **answer)
+    known = {name: answer[name] for name in ("created", "replayed")}
+    return Started(execution=head_of(answer), **known)

@@ -7,12 +7,13 @@ it is queued, and then the refusal is in the history.
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 
 from goflow_py.clock import Clock
 from goflow_py.engine.delivery import CARRIED, Delivery
 from goflow_py.engine.letters import Json, Letter, dumps, read_letter
+from goflow_py.engine.mail import Mail
 from goflow_py.engine.memory import Memory
 from goflow_py.engine.refusals import with_refusal
 from goflow_py.errors import GoFlowError, Moved, Unavailable
@@ -24,6 +25,8 @@ IN_HAND_MAX = 500
 """Messages that are read and not answered yet."""
 POLL_SECONDS = 0.5
 AGAIN_SECONDS = 0.5
+TRIES_MAX = 10
+"""Of a message whose answer breaks, each time; then nobody gets to know of it."""
 ANSWER_KIND = "answer"
 ANSWERS_KEPT_MS = 60_000
 
@@ -41,9 +44,10 @@ class Mailbox:
         self._memory = memory
         self._clock = clock
         self._handlers: dict[str, tuple[Handler, Unheard]] = {}
-        self._chains: dict[str, deque[Message]] = {}
-        """By execution, in their order."""
+        self.unread: Callable[[str, str, GoFlowError], Awaitable[None]] = _ignore
+        """Is told of what this release does not know, and nobody waits for: execution, kind."""
         self._known: set[int] = set()
+        """Messages that are in hand."""
         self._done: set[int] = set()
         """Those that were dealt with since the reading under way began: it may still show them."""
         self._reading = asyncio.Lock()
@@ -72,38 +76,39 @@ class Mailbox:
             if message.number in self._known or message.number in self._done:
                 continue
             self._known.add(message.number)
-            chain = self._chains.setdefault(message.execution, deque())
-            chain.append(message)
-            if message.execution not in self._memory.mailed:
-                work = asyncio.get_running_loop().create_task(self._work_off(message.execution))
-                self._memory.mailed[message.execution] = work
+            mail = self._memory.mailed.get(message.execution)
+            if mail is None:
+                mail = self._memory.mailed[message.execution] = Mail()
+                work = self._work_off(message.execution, mail)
+                mail.work = asyncio.get_running_loop().create_task(work)
+            mail.take_in(message)
 
     async def stop(self) -> None:
         """Carry out nothing any more: what is left stays in the inbox."""
-        works = list(self._memory.mailed.values())
+        works = [mail.work for mail in self._memory.mailed.values() if mail.work is not None]
         for work in works:
             work.cancel()
         await asyncio.gather(*works, return_exceptions=True)
 
     # ------------------------------------------------------------ one execution
 
-    async def _work_off(self, execution: str) -> None:
-        chain = self._chains[execution]
+    async def _work_off(self, execution: str, mail: Mail) -> None:
         try:
-            while chain:
-                message = chain[0]
-                if await self._try(message):
+            while mail.messages:
+                message = mail.messages[0]
+                if await self._try(message, mail):
                     self._done.add(message.number)
-                    self._known.discard(chain.popleft().number)
+                    self._known.discard(mail.deal_with_first().number)
                 else:
                     await self._clock.sleep(AGAIN_SECONDS)
         except Moved:
             pass  # whoever owns it now reads them
         finally:
-            self._known.difference_update(message.number for message in chain)
-            del self._chains[execution], self._memory.mailed[execution]
+            self._known.difference_update(message.number for message in mail.messages)
+            del self._memory.mailed[execution]
+            mail.close()
 
-    async def _try(self, message: Message) -> bool:
+    async def _try(self, message: Message, mail: Mail) -> bool:
         """Carry out a message; False: it has to be tried again. Raises ``Moved``."""
         self._memory.epoch(message.execution)
         delivery = Delivery(message.execution, message.number)
@@ -116,26 +121,81 @@ class Mailbox:
                 raise Moved(message.execution) from None
             is_done = delivery.is_spent
             log.warning("a message could not be answered", extra={"why": error.detail})
+        except Exception as error:  # noqa: BLE001  # one that breaks must not hold up others
+            is_done = delivery.is_spent or await self._broke(message, mail, error)
         finally:
             delivery.is_spent = True
         return is_done
 
+    async def _broke(self, message: Message, mail: Mail, error: Exception) -> bool:
+        """Tell whether a message that cannot be answered is given up."""
+        mail.tries += 1
+        facts = {"execution": message.execution, "kind": message.kind, "tries": mail.tries}
+        log.error("the answer to a message broke", extra=facts, exc_info=error)
+        if mail.tries < TRIES_MAX:
+            return False
+        with suppress(Unavailable):
+            await self._store.settle(message.number, None)
+            return True
+        return False
+
     async def _carry_out(self, message: Message, delivery: Delivery) -> None:
-        handler, unheard = self._handlers[message.kind]
-        letter = read_letter(message.body)
-        answer: object = None
+        letter = self._letter(message)
+        if letter is None or await self._is_over(letter):
+            await self._store.settle(message.number, None)
+            return
+        answer, body = await self._answer(message, letter)
+        if await self._store.settle(message.number, self._name(letter, body)) is not None:
+            await self._tell_nobody(message, letter, answer)
+            if not delivery.is_spent:
+                await self._store.settle(message.number, None)
+
+    def _letter(self, message: Message) -> Letter | None:
         try:
-            answer = await handler(message.execution, letter.what)
-            body = dumps({"answer": answer})
+            return read_letter(message.body)
+        except (ValueError, KeyError, TypeError) as error:
+            log.error("a message cannot be read", extra={"kind": message.kind}, exc_info=error)
+            return None
+
+    async def _is_over(self, letter: Letter) -> bool:
+        """Tell whether whoever asked was told that nothing came of it, and may ask again."""
+        if letter.queues or not letter.asker:
+            return False
+        return await self._store.name("", ANSWER_KIND, letter.asker, letter.number) is not None
+
+    async def _answer(self, message: Message, letter: Letter) -> tuple[object, bytes]:
+        """Do what a letter asks; return the answer, and how it is written. Raises ``Unavailable``.
+
+        One of a newer release, which a node of this one does not know, is refused.
+        """
+        found = self._handlers.get(message.kind)
+        if found is None:
+            what = "the execution's node is of another release; try again"
+            unknown = Unavailable(what, code="other_release")
+            return unknown, dumps(with_refusal(unknown))
+        try:
+            answer = await found[0](message.execution, letter.what)
+            return answer, dumps({"answer": answer})
         except Unavailable:
             raise
         except Exception as error:  # noqa: BLE001  # one that breaks must not hold up others
-            answer = self._refusal(message, error)
-            body = dumps(with_refusal(answer))
-        if await self._store.settle(message.number, self._name(letter, body)) is not None:
-            await unheard(message.execution, letter.what, answer)
-            if not delivery.is_spent:
-                await self._store.settle(message.number, None)
+            refusal = self._refusal(message, error)
+            return refusal, dumps(with_refusal(refusal))
+
+    async def _tell_nobody(self, message: Message, letter: Letter, answer: object) -> None:
+        """Do what is to be done about an answer that nobody waits for."""
+        found = self._handlers.get(message.kind)
+        try:
+            if found is not None:
+                await found[1](message.execution, letter.what, answer)
+            elif isinstance(answer, GoFlowError):
+                await self.unread(message.execution, message.kind, answer)
+        except Unavailable:
+            raise
+        except GoFlowError as error:
+            # Its execution takes no more: then it can take no note either.
+            facts = {"execution": message.execution, "why": error.detail}
+            log.error("a refusal could not be recorded", extra=facts)
 
     def _refusal(self, message: Message, error: Exception) -> GoFlowError:
         if isinstance(error, GoFlowError):
@@ -163,5 +223,5 @@ def answer_name(asker: str, number: str, body: bytes, *, until: int) -> Name:
     )
 
 
-async def _ignore(_: str, __: Json, ___: object) -> None:
+async def _ignore(*_: object) -> None:
     """Nobody needs to know."""

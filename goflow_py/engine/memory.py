@@ -11,8 +11,10 @@ from weakref import WeakValueDictionary
 
 from goflow_py.clock import Clock, uuid7
 from goflow_py.domain.execution import Execution
+from goflow_py.engine import mail
 from goflow_py.engine.catalog import Catalog
 from goflow_py.engine.heads import read_head
+from goflow_py.engine.mail import Mail
 from goflow_py.engine.ring import Ring
 from goflow_py.engine.steps import Result
 from goflow_py.errors import GoFlowError, Moved, NotFound, Unavailable
@@ -66,8 +68,8 @@ class Memory:
         """Those that nobody enters any more: they are being given up."""
         self.sure_until = math.inf
         """Until when nobody else can own them; behind it, only the store knows."""
-        self.mailed = dict[str, asyncio.Task[None]]()
-        """By execution: who carries out what other nodes asked of it."""
+        self.mailed = dict[str, Mail]()
+        """By execution: what other nodes asked of it."""
         self.fenced = set[str]()
         """Executions whose steps were refused since the last one that was not."""
 
@@ -156,17 +158,16 @@ class Memory:
 
     async def mail_first(self, execution: str) -> None:
         """Let what was asked by other nodes be done before what is asked here now."""
-        work = self.mailed.get(execution)
-        if work is None or work is asyncio.current_task():
+        found = self.mailed.get(execution)
+        if found is None or found.work is asyncio.current_task():
             return
-        over = asyncio.get_running_loop().create_future()
-        alarm = self._clock.call_later(MAIL_SECONDS, lambda: _tell(over, None))
+        over = found.done_so_far()
+        alarm = self._clock.call_later(MAIL_SECONDS, lambda: mail.tell(over, done=False))
         try:
-            await asyncio.wait([work, over], return_when=asyncio.FIRST_COMPLETED)
+            is_done = await over
         finally:
             alarm.cancel()
-            over.cancel()
-        if self.mailed.get(execution) is work:
+        if not is_done:
             raise Unavailable("what came before this has to be done first; try again", code="busy")
 
     def _lock(self, family: str) -> asyncio.Lock:

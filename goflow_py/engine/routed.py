@@ -34,6 +34,7 @@ class RoutedExecutions(Executions):
         mailbox.on("event", self._send_here, unheard=self._note_event)
         mailbox.on("control", self._control_here, unheard=self._note_control)
         mailbox.on("delete", self._delete_here)
+        mailbox.unread = self._note_unread
 
     async def start(self, project: str, activity: str, request: StartRequest) -> Started:
         """Start an execution; one whose id its sender chose is started by who owns its shard."""
@@ -118,6 +119,9 @@ class RoutedExecutions(Executions):
             return repeat_names(after, repeat, answer)
 
         await self._note(execution, (what["command"]["verb"], None), said, names)
+
+    async def _note_unread(self, execution: str, kind: str, said: GoFlowError) -> None:
+        await self._note(execution, (kind, None), said, lambda *_: [])
 
     async def _note(
         self,

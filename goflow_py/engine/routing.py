@@ -70,7 +70,7 @@ class Router:
         answered = self._waiting[number] = asyncio.get_running_loop().create_future()
         alarm = self._clock.call_later(ASK_SECONDS, lambda: _tell(answered, None))
         try:
-            letter = Letter(asker=self.node, number=number, what=dict(what))
+            letter = Letter(asker=self.node, number=number, what=dict(what), queues=queues)
             await self._deliver(thing, kind, letter)
             self._look_out()
             body = await answered
