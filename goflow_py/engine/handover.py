@@ -6,7 +6,7 @@ the shards are released. What comes meanwhile goes by the inbox, to whoever has 
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from goflow_py.clock import Clock
 from goflow_py.engine.flights import Flights
@@ -40,7 +40,11 @@ class Handover:
         return [shard for shard in self._memory.epochs if shard not in busy]
 
     async def give_up(self, shards: Sequence[int]) -> None:
-        """Release *shards*. Raises ``Unavailable``: then they are this node's as before."""
+        """Release *shards*.
+
+        Raises ``Unavailable``: then they are this node's as before, but for those that are still
+        ``leaving``. Nobody knows whose they are, nor enters them, until ``keep`` or ``gone``.
+        """
         memory = self._memory
         memory.grounded |= {*shards}
         try:
@@ -66,9 +70,19 @@ class Handover:
                 async with live.lock:  # a step that is being committed ends first
                     self._flights.drop(live)
                     memory.forget(live)
-            await self._store.release(shards)
-            for shard in shards:
-                del memory.epochs[shard]
-        finally:
-            memory.leaving -= {*shards}
+        except BaseException:
+            self.keep(shards)
+            raise
+        await self._store.release(shards)
+        self.gone(shards)
+
+    def keep(self, shards: Iterable[int]) -> None:
+        """Go on with shards that were not released after all."""
+        self._memory.leaving -= {*shards}
+
+    def gone(self, shards: Collection[int]) -> None:
+        """Note that shards are released."""
+        for shard in shards:
+            del self._memory.epochs[shard]
+        self._memory.leaving -= {*shards}
         log.info("shards were given up", extra={"count": len(shards)})

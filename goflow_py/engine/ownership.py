@@ -67,6 +67,8 @@ class Ownership:
         self._may_move_at = 0.0
         self._fenced_looks = 0
         self._moving = asyncio.Lock()
+        self._doubtful = set[int]()
+        """Shards whose release was asked for, and not answered."""
         self._is_ending = False
         self.node = ""
         """This incarnation: a name that no node had before."""
@@ -135,7 +137,11 @@ class Ownership:
             Name(project="", kind=DRAIN_KIND, scope="", name=self.node, execution="", expires=until)
         )
         async with self._moving:
-            await self._handover.give_up(self._handover.quiet())
+            try:
+                await self._handover.give_up(self._handover.quiet())
+            except BaseException:
+                self._handover.keep(list(self._memory.leaving))
+                raise
 
     # ------------------------------------------------------------ the lease
 
@@ -229,6 +235,12 @@ class Ownership:
     async def _compare(self, count: int) -> None:
         """Compare what the store says this node owns with what it knows of."""
         known = self._memory.epochs
+        doubtful, self._doubtful = self._doubtful, set()
+        if doubtful and count == len(known) - len(doubtful):
+            self._handover.gone(doubtful)
+            return
+        self._handover.keep(doubtful)
+        self._again(doubtful)
         if count > len(known):
             # A claim whose answer did not come, or that could not be taken up: it is made anew.
             await self._store.release([shard for shard in range(SHARDS) if shard not in known])
@@ -242,5 +254,6 @@ class Ownership:
             await self._handover.give_up(chosen)
         except BaseException:
             # What was let go of, and is still this node's, is taken up again.
-            self._again(shard for shard in chosen if shard in self._memory.epochs)
+            self._doubtful = self._memory.leaving & {*chosen}
+            self._again({*chosen} & self._memory.epochs.keys() - self._doubtful)
             raise

@@ -381,3 +381,28 @@ async def test_shards_that_could_not_be_released_are_gone_on_with(
     await clock.advance(31)
     assert len(first.it.owner.memory.epochs) == SHARDS
     assert {(await first.read(one)).status for one in found} == {"completed"}
+
+
+async def test_shards_whose_release_was_not_answered_are_given_up_once_that_is_known(
+    cell: Cell, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = await cell.node()
+    await first.upload(WAITS, [])
+    found = [await first.start() for _ in range(50)]
+    release, lost = first.store.release, 3
+
+    async def unanswered(shards: Any) -> None:
+        nonlocal lost
+        await release(shards)
+        if lost:
+            lost -= 1
+            raise Unavailable("the answer is lost")
+
+    monkeypatch.setattr(first.store, "release", unanswered)
+    second = await cell.node()
+    await clock.advance(29)
+    assert lost == 0 and not first.it.owner.memory.leaving
+    await clock.advance(5)
+    assert sum(shares(cell)) == SHARDS and min(shares(cell)) == SHARDS // 2
+    assert not first.it.lost.is_set() and not second.it.lost.is_set()
+    assert {(await first.read(one)).status for one in found} == {"completed"}
