@@ -243,7 +243,7 @@ async def _door(
     required = not is_loopback(settings.host)
     access = Access(store=orchestrator.store, clock=clock, required=required)
     await access.load()
-    orchestrator.elsewhere.also(access.load)
+    orchestrator.elsewhere.also("keys", access.load)
     if required and not access.keys:
         await _first_key(settings, access, clock)
     guard = Guard(

@@ -5,13 +5,14 @@ something was committed; now and then at what it keeps in memory of definitions,
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 
 from goflow_py.engine.heads import readable
 from goflow_py.engine.memory import Memory
 from goflow_py.engine.ownership import Ownership
 from goflow_py.engine.queues import Queues
 from goflow_py.engine.streams import Streams
+from goflow_py.engine.supervisor import Supervisor
 from goflow_py.ports import Store
 
 LOOK_SECONDS = 0.25
@@ -34,18 +35,22 @@ class Elsewhere:
         ownership: Ownership,
         queues: Queues,
         streams: Streams,
-        refreshes: Sequence[Refresh],
+        supervisor: Supervisor,
+        refreshes: Mapping[str, Refresh],
     ) -> None:
         self._store = store
         self._memory = memory
         self._ownership = ownership
         self._queues = queues
         self._streams = streams
-        self._refreshes = [*refreshes]
+        self._supervisor = supervisor
+        self._refreshes = {**refreshes}
         self._seen: dict[str, int] = {}
         """The seq of each execution that is followed here and owned elsewhere."""
         self._was_shared = False
         self._looking = asyncio.Lock()
+        self._is_behind = False
+        """Others may have changed something since the last reading."""
 
     async def look(self) -> None:
         """Wake who waits here for something that another node may have done."""
@@ -78,12 +83,18 @@ class Elsewhere:
                 if head.ended:
                     self._memory.tell_end(head)
 
-    def also(self, refresh: Refresh) -> None:
+    def also(self, name: str, refresh: Refresh) -> None:
         """Let *refresh* read again what others may have changed, too."""
-        self._refreshes.append(refresh)
+        self._refreshes[name] = refresh
 
     async def refresh(self) -> None:
-        """Read again what others may have changed."""
-        if self._ownership.is_shared:
-            for refresh in self._refreshes:
-                await refresh()
+        """Read again what others may have changed; also what the last of them did before it left.
+
+        Each for itself: one that breaks must not keep the others from what is new.
+        """
+        if not (self._ownership.is_shared or self._is_behind):
+            return
+        self._is_behind = self._ownership.is_shared
+        for name, refresh in self._refreshes.items():
+            if await self._supervisor.attempt(f"changes of {name}", refresh) is not None:
+                self._is_behind = True

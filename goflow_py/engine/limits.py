@@ -62,6 +62,9 @@ class Limits:
         self._holding: dict[str, LimitsRow] = {}
         """Of the projects that have limits of their own."""
         self._running: Counter[str] = Counter()
+        self._moves = 0
+        self._is_doubtful = False
+        """Steps were committed while it was read: nobody knows whether they are in it."""
         self._entering: Counter[str] = Counter()
         """Starts that are not committed yet."""
         self._buckets: dict[str, _Bucket] = {}
@@ -93,12 +96,17 @@ class Limits:
             await self._count()
 
     async def _count(self) -> None:
+        moves = self._moves
         uses = await self._store.usage()
+        self._is_doubtful = self._moves != moves
         self._running = Counter({use.project: use.running for use in uses})
         self._bytes = {use.project: use.stored_bytes for use in uses}
 
     async def measure(self) -> None:
         """Read how many bytes are stored, when somebody has a limit for them."""
+        if self._is_doubtful:
+            await self._count()
+            return
         rows = (self._defaults, *self._holding.values())
         if any(row.max_stored_bytes is not None for row in rows):
             self._bytes = {use.project: use.stored_bytes for use in await self._store.usage()}
@@ -172,6 +180,7 @@ class Limits:
     def count(self, project: str, *, was_open: bool, is_open: bool) -> None:
         """Count what a committed step began, ended or reopened."""
         if was_open != is_open:
+            self._moves += 1
             self._running[project] += is_open - was_open
 
     # ------------------------------------------------------------ what is stored

@@ -246,13 +246,14 @@ class Orchestrator:
             ownership=self.ownership,
             queues=self.queues,
             streams=self.streams,
-            refreshes=[
-                self.catalog.refresh,
-                self.limits.refresh,
-                self.early.load,
-                self.batches.recover,
-                self.owner.places.refresh,
-            ],
+            supervisor=self.supervisor,
+            refreshes={
+                "definitions": self.catalog.refresh,
+                "limits": self.limits.refresh,
+                "early events": self.early.load,
+                "batches": self.batches.recover,
+                "places": self.owner.places.refresh,
+            },
         )
         self.hints = Hints(store=self.store, supervisor=self.supervisor, clock=self.clock)
         self.watchman = Watchman(

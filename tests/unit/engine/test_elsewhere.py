@@ -144,7 +144,54 @@ async def test_an_endpoint_alias_holds_on_other_nodes_soon(
     assert there.transport.requests[-1].url.startswith("http://somewhere")
 
 
+async def test_what_the_last_other_node_changed_before_it_left_holds(
+    cell: Cell, here: Engine, there: Engine
+) -> None:
+    await here.upload(CALLS, [{"name": "a", "workerEndpoint": "http://one"}])
+    await here.start()
+    await there.upload({**CALLS, "description": "changed"}, [])
+    await cell.end(there)
+    await cell.clock.advance(REFRESH_SECONDS + 1)
+    assert (await here.start()).version == 2
+
+
+async def test_what_cannot_be_read_again_keeps_nothing_else_from_it(
+    cell: Cell, here: Engine, there: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def breaks() -> None:
+        raise ValueError("damaged")
+
+    monkeypatch.setitem(here.it.elsewhere._refreshes, "definitions", breaks)
+    await here.upload(WAITS, [])
+    await there.it.limits.put(LimitsRow(project="p", max_running=1))
+    await here.start()
+    await cell.clock.advance(REFRESH_SECONDS)
+    with pytest.raises(TooManyRequests):
+        await here.start()
+
+
 # ---------------------------------------------------------------- limits
+
+
+async def test_what_ends_while_the_executions_are_counted_is_not_counted_for_ever(
+    cell: Cell, here: Engine, there: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await here.upload(WAITS, [])
+    await here.it.limits.put(LimitsRow(project="p", max_running=1))
+    execution = await here.start()
+    usage = here.store.usage
+
+    async def late(*given: Any) -> Any:
+        found = await usage(*given)
+        if not (await here.read(execution)).ended:
+            await here.send(execution, "go")
+        return found
+
+    await cell.end(there)
+    monkeypatch.setattr(here.store, "usage", late)
+    await cell.clock.advance(2 * REFRESH_SECONDS + 1)
+    assert (await here.read(execution)).ended
+    await here.start()
 
 
 async def test_a_limit_that_one_node_is_told_holds_on_all_soon(
