@@ -1,0 +1,101 @@
+"""Two servers on one database, clients that ask either of them, and a judge for what is left.
+
+A supervisor would start a server again that ended with code 3; so does ``Nodes``, and counts it.
+"""
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+
+from goflow_py.bootstrap import EXIT_LOST
+from tests.e2e.test_kills import BLUEPRINT, CLIENTS, RETRY, Client, Notes, judge
+from tests.harness import Mock, Server, ended, until
+
+LEASE_SECONDS = 3
+
+
+class Caller(Client):
+    """Asks one server, and the next one with the next request: a repeat is another's."""
+
+    def __init__(
+        self, number: int, urls: list[str], notes: Notes, stop: threading.Event
+    ) -> None:
+        super().__init__(number, urls[0], notes, stop)
+        self._urls = urls
+        self._asked = number
+
+    def _try(
+        self, client: httpx.Client, path: str, body: Any, headers: dict[str, str]
+    ) -> httpx.Response | None:
+        self._asked += 1
+        url = self._urls[self._asked % len(self._urls)]
+        return super()._try(client, f"{url}{path}", body, headers)
+
+
+class Nodes:
+    """Servers that share a database, and are started again when they have lost their lease."""
+
+    def __init__(self, data: str, *, count: int = 2, lease: float = LEASE_SECONDS) -> None:
+        self._data = data
+        self._flags = ("--lease", str(lease))
+        self.servers = [Server(data, *self._flags) for _ in range(count)]
+        self.urls = [server.url for server in self.servers]
+        self.lapsed = 0
+        """Servers that ended because their lease did."""
+
+    def __enter__(self) -> "Nodes":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with ended(*self.servers):
+            pass
+
+    def supervise(self) -> None:
+        """Start again what has ended. Fails when it ended for any other reason than its lease."""
+        for place, server in enumerate(self.servers):
+            if server.child.poll() is not None:
+                assert server.stop() == EXIT_LOST
+                self.lapsed += 1
+                port = int(server.url.rsplit(":", 1)[1])
+                self.servers[place] = Server(self._data, *self._flags, port=port)
+
+    def ready(self) -> bool:
+        """Tell whether every one of them takes work, and has all that it may have."""
+        self.supervise()
+        return all(server.client.get("/readyz").status_code == 200 for server in self.servers)
+
+
+def suffer(
+    mock: Mock, data: str, faults: int, fault: Callable[[Nodes], None], **given: Any
+) -> Nodes:
+    """Run clients while *fault* happens again and again; judge what is left. Return the nodes."""
+    chance = random.Random(faults)
+    workers = [
+        {"name": name, "workerEndpoint": f"{mock.url}/w", "retryCount": 50, "retry": RETRY}
+        for name in ("call", "later", "last")
+    ]
+    with Nodes(data, **given) as nodes:
+        answer = nodes.servers[0].client.post(
+            "/v1/blueprints", json={**BLUEPRINT, "workers": workers}
+        )
+        assert answer.status_code == 201, answer.text
+        notes, stop = Notes(), threading.Event()
+        clients = [Caller(number, nodes.urls, notes, stop) for number in range(CLIENTS)]
+        for client in clients:
+            client.start()
+        try:
+            for _ in range(faults):
+                time.sleep(chance.uniform(0.1, 0.7))  # the moment of the fault is the test's input
+                fault(nodes)
+                nodes.supervise()
+            until(nodes.ready, "every server takes work", seconds=60)
+        finally:
+            stop.set()
+            for client in clients:
+                client.join(timeout=20)
+        judge(nodes.servers[0], mock, notes)
+    return nodes
