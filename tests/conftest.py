@@ -18,6 +18,7 @@ settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 SIZES = {
     "GOFLOW_KILLS",
+    "GOFLOW_CRASHES",
     "GOFLOW_FUZZ_EXAMPLES",
     "GOFLOW_ISOLATION_EXAMPLES",
     "GOFLOW_POWER_IMAGES",

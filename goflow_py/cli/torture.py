@@ -16,6 +16,18 @@ if TYPE_CHECKING:
 
 PROGRESS_RUNS = 50
 SEEDS = 1_000_000_000
+NODES_MAX = 16
+
+Nodes = Annotated[
+    int, typer.Option("--nodes", min=1, max=NODES_MAX, help="Servers that share one store.")
+]
+Jobs = Annotated[
+    int | None, typer.Option("--jobs", min=1, max=256, help="Processes; one a core by default.")
+]
+Save = Annotated[
+    Path | None,
+    typer.Option("--save", file_okay=False, help="Where the notes of a failed run go."),
+]
 
 
 def torture(
@@ -33,29 +45,30 @@ def torture(
         int,
         typer.Option("--stories", min=0, help="Crash at every point of so many stories instead."),
     ] = 0,
-    jobs: Annotated[
-        int | None, typer.Option("--jobs", min=1, max=256, help="Processes; one a core by default.")
-    ] = None,
-    save: Annotated[
-        Path | None,
-        typer.Option("--save", file_okay=False, help="Where the notes of a failed run go."),
-    ] = None,
+    nodes: Nodes = 1,
+    jobs: Jobs = None,
+    save: Save = None,
     as_json: Json = False,
 ) -> None:
     """Simulate crashes, failing disks and workers, jumping clocks; check every promise.
 
     Each seed is a run that is always the same: its engine, its store and its history are the real
-    ones, time and the world are simulated. Exits 1 when a promise did not hold, with the seed.
+    ones, time and the world are simulated. With several nodes they also take over from each other,
+    and wake up late. Exits 1 when a promise did not hold, with the seed.
     """
     from goflow_py.clock import SystemClock
     from goflow_py.torture.fleet import torture as play
 
+    if stories and nodes > 1:
+        said = "crash points are of one server: leave out --stories or --nodes"
+        raise typer.BadParameter(said, param_hint="--nodes")
     with _folder(save):
         totals = play(
             seconds=minutes * 60,
             first=seed or first or (1 if stories else round(SystemClock().random() * SEEDS)),
             runs=None if seed is None else 1,
             points=stories,
+            nodes=nodes,
             jobs=jobs if seed is None else 1,
             save=save,
             on_result=_say_nothing if as_json else _progress,
@@ -63,7 +76,7 @@ def torture(
     if as_json:
         show_json(totals.as_json())
     else:
-        _report(totals)
+        _report(totals, nodes)
     if not totals.ok:
         raise typer.Exit(EXIT_FAILED)
 
@@ -105,7 +118,7 @@ def _line(totals: "Totals") -> str:
     )
 
 
-def _report(totals: "Totals") -> None:
+def _report(totals: "Totals", nodes: int) -> None:
     for kind, count in totals.faults.most_common():
         show(f"{count:>10}  {kind}")
     show(f"{_line(totals)}; {totals.virtual_seconds / 3600:.1f} hours of virtual time")
@@ -116,7 +129,8 @@ def _report(totals: "Totals") -> None:
             show(_breach(result["name"], breach))
     seeds = [result["name"] for result in totals.failed if result["name"].startswith("seed ")]
     if seeds:
-        show(f"see it again with: goflow torture --{seeds[0]} --save DIRECTORY")
+        cell = f" --nodes {nodes}" if nodes > 1 else ""
+        show(f"see it again with: goflow torture --{seeds[0]}{cell} --save DIRECTORY")
 
 
 def _breach(name: str, breach: dict[str, Any]) -> str:

@@ -42,7 +42,7 @@ def _results(asked: argparse.Namespace) -> Iterator[Result]:
     for seed in itertools.count(asked.first + asked.job, asked.jobs):
         if last is not None and seed >= last:
             return
-        yield simulate(seed)
+        yield simulate(seed, nodes=asked.nodes)
 
 
 def _save(result: Result, folder: Path) -> None:
@@ -58,6 +58,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=60.0, help="when to stop")
     parser.add_argument("--runs", type=int, help="how many seeds all processes play")
     parser.add_argument("--points", type=int, default=0, help="crash points of so many stories")
+    parser.add_argument("--nodes", type=int, default=1, help="servers on one store")
     parser.add_argument("--save", type=Path, help="where the notes of a failed run go")
     return parser.parse_args()
 

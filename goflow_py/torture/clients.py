@@ -4,7 +4,7 @@ Each request is noted with its outcome as the client knows it: the judge asks fo
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 import orjson
@@ -33,6 +33,7 @@ T = TypeVar("T")
 
 PAUSE_SECONDS = 1.2
 AGAIN_SECONDS = 0.4
+LOOK_SECONDS = 0.2
 TRIES_MAX = 60
 POLL_SECONDS = 5.0
 KEPT_MS = 60_000
@@ -85,6 +86,17 @@ class Client:
             await self._pause(PAUSE_SECONDS)
             await self._pull()
             await self._sign()
+
+    async def look(self, others: Sequence["Client"]) -> None:
+        """Read what *others* know of until the faults are over, and wait for no answer before."""
+        looks = set[asyncio.Task[None]]()
+        while not self._world.healed:
+            await self._pause(LOOK_SECONDS)
+            self._known = others[self._chance.randrange(len(others))]._known
+            look = asyncio.ensure_future(self._read())
+            looks.add(look)
+            look.add_done_callback(looks.discard)
+        await asyncio.gather(*looks)
 
     # ------------------------------------------------------------ requests
 

@@ -36,6 +36,12 @@ FULL = sqlite3.SQLITE_FULL
 BUSY = sqlite3.SQLITE_BUSY
 SYNC = sqlite3.SQLITE_IOERR_FSYNC
 
+_NEW = """
+SELECT h.n, h.execution, h.seq, h.epoch, iif(s.owner IS NULL, NULL, s.epoch)
+FROM history AS h JOIN executions AS e ON e.id = h.execution JOIN shards AS s ON s.shard = e.shard
+WHERE h.n > ? ORDER BY h.n
+"""
+
 
 class Disk:
     """What outlives every process."""
@@ -46,17 +52,25 @@ class Disk:
         crash: Callable[[Host], None],
         roll: Callable[[str], bool],
         coin: Callable[[], float],
+        pause: Callable[[Host], None] = lambda _: None,
     ) -> None:
         self.db = sqlite3.connect(":memory:", isolation_level=None)
         self._crash = crash
+        self._pause = pause
         self._roll = roll
         self._coin = coin
         self.crash_next: str | None = None
         """Where in the next commit its process ends: one of ``CRASHES``."""
         self.crash_at: tuple[int, str] | None = None
         """The same for the commit with a number."""
+        self.pause_next = False
+        """The next commit comes late: its process sleeps meanwhile, until its lease is over."""
         self.full = False
         self.commits = 0
+        self.strangers: list[tuple[str, int, str]] = []
+        """What was written by who did not own its shard: execution, sequence number, and why."""
+        self._seen = 0
+        """The newest record that was looked at."""
 
     def transact(self, host: Host, job: Job[T]) -> T | None:
         """Run *job* in a transaction; None: its process crashed, which nobody sees the answer of.
@@ -90,10 +104,30 @@ class Disk:
             if self.db.in_transaction:
                 self.db.execute("ROLLBACK")
             raise
+        finally:
+            self._look()
         if crash == "after":
             self._crash(host)
             return None
         return result
+
+    async def stall(self, host: Host) -> None:
+        """Hold up a commit if that is what is to happen; it is the first that its process does."""
+        if self.pause_next and not host.dead:
+            self.pause_next = False
+            self._pause(host)
+            await asyncio.sleep(0)  # noqa: TID251  # virtual
+
+    def _look(self) -> None:
+        """Note who wrote without owning: a fence that leaks is seen, whatever comes of it."""
+        for n, execution, seq, epoch, owned in self.db.execute(_NEW, (self._seen,)):
+            self._seen = n
+            if owned is None:
+                message = f"written in epoch {epoch} while nobody owned its shard"
+                self.strangers.append((execution, seq, message))
+            elif owned != epoch:
+                message = f"written in epoch {epoch} while its shard was in epoch {owned}"
+                self.strangers.append((execution, seq, message))
 
 
 def _error(message: str, code: int) -> sqlite3.OperationalError:
@@ -120,12 +154,12 @@ class SimWriter:
         self._chance = chance
         self._roll = roll
         self._on_fatal = on_fatal
-        self._jobs: deque[tuple[Job[Any], asyncio.Future[Any]]] = deque()
+        self._jobs: deque[tuple[Job[Any], asyncio.Future[Any], bool]] = deque()
         self._some = asyncio.Event()
         self._stopped = False
         self._task = asyncio.get_running_loop().create_task(self._work())
 
-    async def run(self, job: Job[T]) -> T:
+    async def run(self, job: Job[T], *, stalls: bool = False) -> T:
         """Run *job*; a caller that goes away takes nothing back."""
         if self.failed:
             raise failures.failed()
@@ -134,7 +168,7 @@ class SimWriter:
         await _only_alive(self._host)
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         future.add_done_callback(_seen)
-        self._jobs.append((job, future))
+        self._jobs.append((job, future, stalls))
         self._some.set()
         return await asyncio.shield(future)
 
@@ -150,12 +184,14 @@ class SimWriter:
             if not self._jobs:
                 self._some.clear()
                 continue
-            job, future = self._jobs.popleft()
+            job, future, stalls = self._jobs.popleft()
             seconds = SLOW_SECONDS if self._roll("slow disk") else COMMIT_SECONDS
             await asyncio.sleep(self._chance.random() * seconds)  # noqa: TID251  # virtual
             if self.failed:
                 future.set_exception(failures.failed())
                 continue
+            if stalls:
+                await self._disk.stall(self._host)
             try:
                 result = self._disk.transact(self._host, job)
             except BaseException as error:  # noqa: BLE001  # whatever a job raises is its caller's
@@ -212,18 +248,20 @@ class SimStore(SqliteStore):
     ) -> None:
         super().__init__(NOWHERE, on_fatal=on_fatal)
         self._database_ms = database_ms
+        self._open_sim: SimWriter | None = None
         self._disk, self._host, self._chance, self._roll = disk, host, chance, roll
 
     async def open(self, *, node: str, now: int, ttl_ms: int) -> None:
         """Open it as a server that starts does; whoever had it before is fenced."""
         self._node, self._ttl_ms = node, ttl_ms
-        self._open_writer = SimWriter(  # type: ignore[assignment]
+        self._open_sim = SimWriter(
             self._disk,
             self._host,
             chance=self._chance,
             roll=self._roll,
             on_fatal=self._on_fatal,
         )
+        self._open_writer = self._open_sim  # type: ignore[assignment]
         self._open_readers = SimReaders(
             self._disk, self._host, chance=self._chance, roll=self._roll
         )
@@ -262,7 +300,10 @@ class SimStore(SqliteStore):
             [self._order.newest] = connection.execute(SQL["newest_commit"]).fetchone()
             return commit(connection, self._node, writes, self._order)
 
-        return await (super().commit(writes) if self._database_ms is None else self._write(job))
+        if self._database_ms is None:
+            return await super().commit(writes)
+        assert self._open_sim is not None, "it is open"
+        return await self._open_sim.run(job, stalls=True)
 
 
 def at_rest(disk: Disk) -> SqliteStore:

@@ -75,6 +75,7 @@ def torture(
     first: int = 1,
     runs: int | None = None,
     points: int = 0,
+    nodes: int = 1,
     jobs: int | None = None,
     faults: int | None = None,
     save: Path | None = None,
@@ -82,11 +83,13 @@ def torture(
 ) -> Totals:
     """Play seeds from *first* on (or the crash points of *points* stories) for *seconds*.
 
-    *runs* and *faults* end it before. *on_result* is told after each run.
+    A seed's run has so many *nodes* on one store. *runs* and *faults* end it before. *on_result* is
+    told after each run.
     """
     jobs = jobs or os.cpu_count() or 1
     command = [sys.executable, "-m", "goflow_py.torture"]
     command += [f"--first={first}", f"--jobs={jobs}", f"--seconds={seconds}", f"--points={points}"]
+    command += [f"--nodes={nodes}"]
     command += [] if runs is None else [f"--runs={runs}"]
     command += [] if save is None else [f"--save={save}"]
     lines: queue.Queue[bytes | None] = queue.Queue()

@@ -12,6 +12,7 @@ from goflow_py.engine.checker import Breach
 from goflow_py.errors import NotFound
 from goflow_py.fsm.compile import Compiled
 from goflow_py.store.sqlite.store import SqliteStore
+from goflow_py.torture.disk import Disk
 from goflow_py.torture.judge_store import Stored
 from goflow_py.torture.notes import Notes
 
@@ -61,6 +62,14 @@ def sizes(db: sqlite3.Connection) -> list[Breach]:
         _breach("S23", f"{counted.get(one, 0)} bytes of '{one}' are counted, {held.get(one, 0)}")
         for one in sorted({*counted, *held})
         if counted.get(one, 0) != held.get(one, 0)
+    ]
+
+
+def strangers(disk: Disk) -> list[Breach]:
+    """S11: whoever wrote a record owned its shard then, whatever came of it."""
+    return [
+        Breach(rule="S11", execution=execution, seq=seq, message=message)
+        for execution, seq, message in disk.strangers
     ]
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from goflow_py.torture.disk import CRASHES
 from goflow_py.torture.services import FAULTS
-from goflow_py.torture.world import Node, World
+from goflow_py.torture.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -40,6 +40,11 @@ EVERY_SECONDS = {
     JUMP: 10.0,
 }
 """Faults that come by themselves, with the mean time between two of a kind."""
+NODES_EVERY_SECONDS = {
+    "pause": 20.0,
+    "pause in a commit": 12.0,
+}
+"""The same where nodes share a store: a process wakes up when others have long had its work."""
 JUMP_MS = 3_600_000
 
 
@@ -57,7 +62,7 @@ class Weather:
     """The project may have so many executions, starts and calls only."""
 
 
-def weather(seed: int) -> Weather:
+def weather(seed: int, *, nodes: int = 1) -> Weather:
     """Return the faults of *seed*."""
     chance = random.Random(f"weather {seed}")
     rates = {
@@ -70,6 +75,9 @@ def weather(seed: int) -> Weather:
         for kind, seconds in EVERY_SECONDS.items()
         if chance.random() < 0.5
     }
+    if nodes > 1:
+        more = random.Random(f"nodes {seed}")
+        every |= {kind: mean for kind, mean in NODES_EVERY_SECONDS.items() if more.random() < 0.5}
     return Weather(
         rates,
         every,
@@ -88,6 +96,8 @@ async def torment(world: World) -> None:
         "takeover": _take_over,
         "drain": _drain,
         "full for a while": _fill,
+        "pause": _pause,
+        "pause in a commit": _pause_in_a_commit,
         JUMP: _jump,
     }
 
@@ -106,12 +116,12 @@ def heal(world: World) -> None:
     world.notes.healed_at = world.loop.time()
     world.disk.full = False
     world.disk.crash_next = None
+    world.disk.pause_next = False
     if world.skew_ms:
         # Timers of a clock that was fast are due that late: here, it is the right one.
         world.skew_ms = JUMP_MS
     for node in world.nodes:
-        if node.host.frozen:
-            world.loop.thaw(node.host)
+        world.wake(node.host)
 
 
 # ---------------------------------------------------------------- one fault
@@ -132,7 +142,7 @@ async def _freeze(world: World) -> None:
     if node is not None and not node.host.dead:
         node.host.frozen = True
         await _wait(world, world.chance.random() * 6)
-        _thaw(world, node)
+        world.wake(node.host)
 
 
 async def _take_over(world: World) -> None:
@@ -143,7 +153,17 @@ async def _take_over(world: World) -> None:
     node.host.frozen = True
     world.boot()
     await _wait(world, world.chance.random() * 8)
-    _thaw(world, node)
+    world.wake(node.host)
+
+
+async def _pause(world: World) -> None:
+    node = world.pick()
+    if node is not None and not node.host.dead and not node.host.frozen:
+        world.pause(node.host)
+
+
+async def _pause_in_a_commit(world: World) -> None:
+    world.disk.pause_next = True
 
 
 async def _drain(world: World) -> None:
@@ -160,11 +180,6 @@ async def _fill(world: World) -> None:
 
 async def _jump(world: World) -> None:
     world.skew_ms = round(world.chance.uniform(-JUMP_MS, JUMP_MS))
-
-
-def _thaw(world: World, node: Node) -> None:
-    if node.host.frozen:
-        world.loop.thaw(node.host)
 
 
 async def _wait(_: World, seconds: float) -> None:

@@ -18,6 +18,8 @@ from goflow_py.torture.world import START_MS, World
 FAULT_SECONDS = 40.0
 GRACE_SECONDS = 900.0
 CLIENTS = 3
+READER = 4
+"""The number of the client that only reads, where there are several nodes."""
 WORKERS = 2
 
 
@@ -32,7 +34,7 @@ def simulate(
 
     *prepare* may change the world before anything happens in it.
     """
-    weather = nemesis.weather(seed)
+    weather = nemesis.weather(seed, nodes=nodes)
     world = World(seed, weather.rates, shuffle=weather.shuffles)
     world.every = dict(weather.every)
     world.wanted = nodes
@@ -54,7 +56,11 @@ async def _run(world: World, weather: nemesis.Weather, fault_seconds: float) -> 
     supervisor = asyncio.ensure_future(world.supervise())
     if weather.is_limited:
         await Client(world, 7).limit(running=25, calls=4)
-    clients = [asyncio.ensure_future(Client(world, n).run()) for n in range(CLIENTS)]
+    askers = [Client(world, number) for number in range(CLIENTS)]
+    clients = [asyncio.ensure_future(one.run()) for one in askers]
+    if world.wanted > 1:
+        # What one node shows is not to be missing on another, nor on one that lost its lease.
+        clients.append(asyncio.ensure_future(Client(world, READER).look(askers)))
     evil = asyncio.ensure_future(nemesis.torment(world))
     await asyncio.sleep(fault_seconds)  # noqa: TID251  # virtual
     evil.cancel()

@@ -83,6 +83,7 @@ def play(world: World, name: str, main: Coroutine[Any, Any, None]) -> Result:
             found += judge_tables.uploads(world.notes, world.disk.db)
         except Stuck as stuck:
             found.append(_breach("S15", str(stuck)))
+        found += judge_tables.strangers(world.disk)
         found += [_breach("engine", repr(error)) for error in world.loop.broken]
         found += [_breach("engine", message) for message in world.engine_errors]
         found += [_breach("S15", message) for message in world.complaints]
@@ -158,7 +159,10 @@ async def _upload(engine: Orchestrator, body: bytes) -> object:
 
 
 async def until_all_is_over(world: World) -> None:
-    """Wait until every execution has ended; operators resume what they paused."""
+    """Wait until every execution has ended, and every message was read.
+
+    Operators resume what they paused.
+    """
     operator = Client(world, 9)
     end = world.loop.time() + HEAL_SECONDS
     while world.loop.time() < end:
@@ -166,7 +170,8 @@ async def until_all_is_over(world: World) -> None:
             "SELECT id, status FROM executions"
             " WHERE status NOT IN ('completed', 'failed', 'cancelled') OR wake IS NOT NULL"
         ).fetchall()
-        if not rows:
+        [messages] = world.disk.db.execute("SELECT count(*) FROM inbox").fetchone()
+        if not rows and not messages:
             return
         for execution, status in rows:
             if status == "paused":

@@ -25,6 +25,8 @@ T = TypeVar("T")
 START_MS = 1_767_225_600_000
 """2026-01-01T00:00:00Z."""
 LEASE_SECONDS = 10.0
+OVERSLEPT_SECONDS = 5.0
+"""What a process that is paused sleeps beyond its lease, at most."""
 NETWORK_SECONDS = 0.02
 BOOT_SECONDS = 0.5
 LOOK_SECONDS = 0.25
@@ -134,7 +136,7 @@ class World:
         self.loop = VirtualLoop(  # type: ignore[abstract]  # asks no more of the world than this
             random.Random(seed) if shuffle else None
         )
-        self.disk = Disk(crash=self.kill, roll=self.roll, coin=self.chance.random)
+        self.disk = Disk(crash=self.kill, roll=self.roll, coin=self.chance.random, pause=self.pause)
         self.notes = Notes(facts={"seed": seed})
         self.faults: Counter[str] = Counter()
         self.skew_ms = 0
@@ -186,6 +188,17 @@ class World:
                     if not answer.done():
                         answer.set_exception(Disconnected())
                 node.waiting.clear()
+
+    def pause(self, host: Host) -> None:
+        """Stop a process until its lease is over, and others have its work; then it wakes up."""
+        host.frozen = True
+        seconds = LEASE_SECONDS + self.chance.random() * OVERSLEPT_SECONDS
+        self.loop.call_later(seconds, self.wake, host, context=self.outside)
+
+    def wake(self, host: Host) -> None:
+        """Let a process that was stopped go on."""
+        if host.frozen:
+            self.loop.thaw(host)
 
     def _turned(self, kind: str, node: str) -> None:
         """Note that a process began or ended: no fault by itself, but what follows from one."""

@@ -21,9 +21,7 @@ LEASE_SECONDS = 3
 class Caller(Client):
     """Asks one server, and the next one with the next request: a repeat is another's."""
 
-    def __init__(
-        self, number: int, urls: list[str], notes: Notes, stop: threading.Event
-    ) -> None:
+    def __init__(self, number: int, urls: list[str], notes: Notes, stop: threading.Event) -> None:
         super().__init__(number, urls[0], notes, stop)
         self._urls = urls
         self._asked = number

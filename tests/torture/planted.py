@@ -5,6 +5,7 @@ this kind has really made (`R...` are the regressions that it stands for).
 """
 
 import asyncio
+import math
 import sqlite3
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -24,6 +25,7 @@ from goflow_py.engine.family import Family
 from goflow_py.engine.mailbox import Mailbox
 from goflow_py.engine.memory import Memory
 from goflow_py.engine.orchestrator import Orchestrator
+from goflow_py.engine.ownership import Ownership
 from goflow_py.engine.routed import RoutedExecutions
 from goflow_py.engine.supervisor import Supervisor
 from goflow_py.engine.tokens import read_token
@@ -38,10 +40,12 @@ from goflow_py.store.sqlite import jobs
 from goflow_py.store.sqlite.changes import Changes, Order
 from goflow_py.torture.disk import Disk
 from goflow_py.torture.loop import Host
-from goflow_py.torture.nemesis import EVERY_SECONDS
+from goflow_py.torture.nemesis import EVERY_SECONDS, NODES_EVERY_SECONDS
 from goflow_py.torture.run import simulate
 from goflow_py.torture.stage import template
 from goflow_py.torture.world import Counters, World
+
+COMES_BY_ITSELF = {**EVERY_SECONDS, **NODES_EVERY_SECONDS}
 
 Plant = Callable[[pytest.MonkeyPatch], None]
 
@@ -61,10 +65,9 @@ class Bug:
     """Processes on one store."""
 
     def prepare(self, world: World) -> None:
-        """Let a run have the nodes and the faults that it needs."""
-        world.wanted = self.nodes
+        """Let a run have the faults that it needs."""
         for kind, number in self.needs.items():
-            (world.every if kind in EVERY_SECONDS else world.weather)[kind] = number
+            (world.every if kind in COMES_BY_ITSELF else world.weather)[kind] = number
 
 
 BUGS: list[Bug] = []
@@ -616,6 +619,37 @@ def who_waits_no_more_takes_the_message_for_lost(patch: pytest.MonkeyPatch) -> N
     patch.setattr(Mailbox, "_try", drop)
 
 
+@bug("S11", nodes=2)
+def who_wakes_up_behind_its_lease_commits_what_it_had_begun(patch: pytest.MonkeyPatch) -> None:
+    """The epoch is not looked at, the sequence number is."""
+    a_process_that_lost_its_data_still_writes(patch)
+
+
+@bug("S12", "S13", "S15", "S16", nodes=2, pause=6.0)
+def a_lease_that_is_over_is_renewed(patch: pytest.MonkeyPatch) -> None:
+    """Who slept goes on as if it had not, and does not look at what is left to it."""
+
+    def heartbeat(connection: sqlite3.Connection, node: str, now: int, until: int) -> bool:
+        connection.execute("UPDATE nodes SET lease_until = ? WHERE node = ?", (until, node))
+        return True
+
+    async def nothing(*_: object) -> None:
+        return None
+
+    patch.setattr(jobs, "heartbeat", heartbeat)
+    patch.setattr(Ownership, "_compare", nothing)
+    patch.setattr(Ownership, "look_at_fences", nothing)
+
+
+@bug("S16", nodes=2)
+def who_does_not_know_whether_its_lease_holds_believes_its_memory(
+    patch: pytest.MonkeyPatch,
+) -> None:
+    patch.setattr(
+        Memory, "sure_until", property(lambda _: math.inf, lambda *_: None), raising=False
+    )
+
+
 def _blind_the_auditor(patch: pytest.MonkeyPatch) -> None:
     """Take away the second defence, which would mend what the first one lost."""
     own = Supervisor.every
@@ -635,7 +669,10 @@ def find(name: str) -> int | None:
     found.plant(patch)
     try:
         for seed in range(1, found.seeds + 1):
-            rules = {breach.rule for breach in simulate(seed, prepare=found.prepare).breaches}
+            rules = {
+                breach.rule
+                for breach in simulate(seed, nodes=found.nodes, prepare=found.prepare).breaches
+            }
             if rules & found.rules:
                 return seed
         return None
