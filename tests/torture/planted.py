@@ -609,11 +609,11 @@ def the_refusal_of_what_was_queued_is_told_to_nobody(patch: pytest.MonkeyPatch) 
 def who_waits_no_more_takes_the_message_for_lost(patch: pytest.MonkeyPatch) -> None:
     """It is dropped, though its sender was told that it is stored."""
 
-    async def drop(self: Mailbox, message: Message) -> bool:
+    async def drop(self: Mailbox, message: Message, mail: Any) -> bool:
         if self._clock.now_ms() - message.at > 4_000:
             await self._store.settle(message.number, None)
             return True
-        return await own(self, message)
+        return await own(self, message, mail)
 
     own = Mailbox._try
     patch.setattr(Mailbox, "_try", drop)
