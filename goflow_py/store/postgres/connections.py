@@ -39,6 +39,7 @@ class Connections:
             max_inactive_connection_lifetime=IDLE_SECONDS,
             # Longer than the server's own: then it is the network, and the session is closed.
             command_timeout=address.CALL_SECONDS + 5,
+            reset=_as_it_is,
             **address.options("reader", node),
         )
 
@@ -111,6 +112,13 @@ class Connections:
             raise
         finally:
             self._calls -= 1
+
+
+async def _as_it_is(_: asyncpg.Connection) -> None:
+    """Give a session back without a round trip: nothing that a call sets outlives its transaction.
+
+    One that a call left open was rolled back before.
+    """
 
 
 async def fetch(

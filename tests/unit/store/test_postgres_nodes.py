@@ -384,3 +384,22 @@ async def test_a_history_that_is_ahead_of_its_head_fences(database):
         await a.commit([make.step(ONE, 1)])
         await other.execute("UPDATE executions SET seq = 0 WHERE id = $1", ONE)
         assert await a.commit([make.step(ONE, 1), make.step(TWO, 1)]) == [Fenced(), Committed()]
+
+
+async def test_what_a_call_left_open_is_no_part_of_the_next_one(database):
+    async with node(database, "a") as a:
+        await a.claim(limit=SHARDS, now=NOW)
+        pids = []
+
+        async def leave_open(session: asyncpg.Connection) -> None:
+            pids.append(session.get_server_pid())
+            await session.execute("BEGIN; SET LOCAL lock_timeout = 7; DELETE FROM shards")
+
+        async def look(session: asyncpg.Connection) -> tuple[int, str, int]:
+            found = await session.fetchrow(
+                "SELECT pg_backend_pid(), current_setting('lock_timeout'), count(*) FROM shards"
+            )
+            return tuple(found)
+
+        await a._connections.write(leave_open)
+        assert await a._connections.write(look) == (pids[0], "0", SHARDS)
