@@ -12,6 +12,10 @@ from goflow_py.ports import Hint, Store
 
 PAUSE_SECONDS = 0.025
 """Between two looks because of hints that may come with every commit."""
+POLLS_PAUSE_SECONDS = 0.1
+"""The same where every poll that waits looks."""
+PAUSES_A_LOOK = 4
+"""So many times as long as a look took, the next one is not begun: many may wait here."""
 
 
 class Hints:
@@ -31,13 +35,15 @@ class Hints:
             (Hint.ANSWERS, "answers", router.collect, 0.0),
             (Hint.SHARDS, "ownership", ownership.turn, PAUSE_SECONDS),
             (Hint.COMMITS, "elsewhere", elsewhere.committed, PAUSE_SECONDS),
-            (Hint.WORK, "queues", elsewhere.queued, PAUSE_SECONDS),
+            (Hint.WORK, "queues", elsewhere.queued, POLLS_PAUSE_SECONDS),
         ):
             listen = partial(self._listen, about, name, turn, pause)
             self._supervisor.once(f"hints of {name}", listen)
 
     async def _listen(self, about: Hint, name: str, turn: Turn, pause: float) -> None:
         async for _ in self._store.hints(about):
+            began = self._clock.monotonic()
             wanted = await self._supervisor.attempt(name, turn)
             if wanted or pause:
-                await self._clock.sleep(wanted or pause)
+                took = self._clock.monotonic() - began
+                await self._clock.sleep(wanted or max(pause, took * PAUSES_A_LOOK))

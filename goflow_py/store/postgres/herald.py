@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 PAUSE_SECONDS = 0.01
 """Between two notifications of a node."""
-BEHIND_SECONDS = 0.025
+BEHIND_SECONDS = 0.05
 """The same for what was committed, for each other node: there may be very many commits."""
 BEHIND = Hint.COMMITS | Hint.WORK
 """What waits for the next notification, or until its time has come."""
