@@ -147,6 +147,7 @@ async def test_commits_and_work_are_told_while_others_live(database):
             commits, work = await hints(b, Hint.COMMITS), await hints(b, Hint.WORK)
             await a.commit([make.start(make.id(2))])
             await one_of(commits)
+            await heard_by_all.until("commits")
             assert [one for one in heard_by_all.said if "commits" in one] == ['{"commits":[]}']
             three = make.id(3)
             await a.commit([make.start(three, write={"queue": [make.task(three)]})])
@@ -159,12 +160,16 @@ async def test_two_stores_of_one_database_do_not_hear_each_other(database):
         await other.execute("CREATE SCHEMA one")
         await other.execute("CREATE SCHEMA two")
     first, second = (f"{database}?search_path={name}" for name in ("one", "two"))
-    async with both(first) as (a, b), node(second, "c") as c:
-        await listens(c)
+    async with both(first) as (a, b), node(second, "c") as c, node(second, "d") as d:
+        for one in (c, d):
+            await listens(one)
         here, there = await hints(a, Hint.SHARDS), await hints(c, Hint.SHARDS)
+        answers = await hints(c, Hint.ANSWERS)
         far = asyncio.ensure_future(anext(there))
         await b.release([])
         await one_of(here)
+        await d.settle(1, answer("c"))  # told behind it
+        await one_of(answers)
         assert not far.done()
     await asyncio.gather(far, return_exceptions=True)
 
