@@ -6,9 +6,6 @@ Idempotency-Key of its own: so nothing is done twice, and nothing is left out.
 
 import asyncio
 import logging
-from collections import OrderedDict, deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,6 +15,7 @@ from goflow_py.clock import Clock
 from goflow_py.domain.event import Control
 from goflow_py.engine.batch_documents import BatchRequest, Preview, Progress, view, wanted
 from goflow_py.engine.executions import Executions
+from goflow_py.engine.fair_turns import FairTurns
 from goflow_py.engine.heads import UNREADABLE, said
 from goflow_py.engine.memory import Memory
 from goflow_py.engine.requests import IDEMPOTENCY_SECONDS, Repeat
@@ -34,6 +32,7 @@ from goflow_py.ports import BatchRow, Name, Page, Store
 log = logging.getLogger(__name__)
 
 DELETE = "delete"
+RUNNING = "running"
 AT_ONCE_MAX = 16
 """Executions that all batches together work on at the same time."""
 PAGE_EXECUTIONS = 100
@@ -62,46 +61,8 @@ class _Running:
     work: asyncio.Task[None] | None = None
 
 
-class _Turns:
-    """So many may work at once; when there are more, projects have their turns one by one."""
-
-    def __init__(self, free: int) -> None:
-        self._free = free
-        self._waiting: OrderedDict[str | None, deque[asyncio.Future[None]]] = OrderedDict()
-        """By project; whose turn is next is first. Nobody waits while somebody is free."""
-
-    @asynccontextmanager
-    async def of(self, project: str | None) -> AsyncIterator[None]:
-        """Work for *project* when it is its turn."""
-        if self._free:
-            self._free -= 1
-        else:
-            await self._wait(project)
-        try:
-            yield
-        finally:
-            self._next()
-
-    async def _wait(self, project: str | None) -> None:
-        turn = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(project, deque()).append(turn)
-        try:
-            await turn
-        except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
-                self._next()  # it came, and nobody is there to take it
-            raise
-
-    def _next(self) -> None:
-        while self._waiting:
-            project, turns = self._waiting.popitem(last=False)
-            turn = turns.popleft()
-            if turns:
-                self._waiting[project] = turns
-            if not turn.done():
-                turn.set_result(None)
-                return
-        self._free += 1
+class _Overtaken(Exception):
+    """Another node goes on with the batch."""
 
 
 class Batches:
@@ -117,7 +78,7 @@ class Batches:
         self._running: dict[str, _Running] = {}
         self._opening: list[str | None] = []
         """The projects of the batches that are being made."""
-        self._turns = _Turns(AT_ONCE_MAX)
+        self._turns = FairTurns(AT_ONCE_MAX)
 
     # ------------------------------------------------------------ doors
 
@@ -168,13 +129,16 @@ class Batches:
                 id=number,
                 project=request.project,
                 body=request.as_json(),
-                status="running",
+                status=RUNNING,
                 progress=orjson.dumps(progress),
                 created_at=now,
                 updated_at=now,
             )
-            await self._store.put_batch(row)
-            self._begin(row)
+            if not await self._store.put_batch(row):
+                row = await self._row(number, request.project)  # the same request, by another node
+                return view(row, self._live(row)), True
+            if self._memory.owns(number):
+                self._begin(row)
         finally:
             self._opening.remove(request.project)
         return view(row, progress), known is not None
@@ -225,12 +189,17 @@ class Batches:
         return Page(items=items, next=page.next)
 
     async def cancel(self, number: str, *, project: str | None) -> None:
-        """Stop a batch: what it has done stays done. Raises ``NotFound``."""
+        """Stop a batch: what it has done stays done. Raises ``NotFound``.
+
+        ``Unavailable``: it could not be stored that it stops, or another node goes on with it.
+        """
         await self._row(number, project)
         running = self._running.get(number)
         if running is not None and running.work is not None:
             running.stops = True
-            await asyncio.shield(running.work)
+            await asyncio.wait([running.work])
+            if running.row.status == RUNNING:
+                raise Unavailable("the batch could not be stopped; try again", code="busy")
 
     async def _row(self, number: str, project: str | None) -> BatchRow:
         row = await self._find(number)
@@ -303,6 +272,8 @@ class Batches:
             if not running.stops:
                 progress.total = progress.done
             await self._save(running, "cancelled" if running.stops else "done")
+        except _Overtaken:
+            log.info("another node has this batch now", extra={"batch": running.row.id})
         except Exception:
             log.exception("a batch broke off; it goes on", extra={"batch": running.row.id})
             return False
@@ -328,17 +299,21 @@ class Batches:
                 progress.cursor = page.next
             progress.is_last = progress.cursor is None
         if progress.page:
-            await self._save(running, "running")
+            await self._save(running, RUNNING)
         return bool(progress.page)
 
     async def _save(self, running: _Running, status: str) -> None:
-        running.row = replace(
+        row = replace(
             running.row,
             status=status,
             progress=orjson.dumps(running.progress),
             updated_at=self._clock.now_ms(),
         )
-        await self._patiently(self._store.put_batch, running.row)
+        is_saved = await self._patiently(self._store.put_batch, row, before=running.row)
+        # One that was saved before its answer got lost is there as it should be.
+        if not is_saved and await self._patiently(self._store.batch, row.id) != row:
+            raise _Overtaken
+        running.row = row
 
     async def _do(self, running: _Running, execution: str) -> None:
         """Do to one execution what is to be done, and count what became of it."""

@@ -17,7 +17,7 @@ from goflow_py.engine.mail import Mail
 from goflow_py.engine.memory import Memory
 from goflow_py.engine.refusals import with_refusal
 from goflow_py.errors import GoFlowError, Moved, Unavailable
-from goflow_py.ports import Message, Name, Store
+from goflow_py.ports import Fenced, Message, Name, Store
 
 log = logging.getLogger(__name__)
 
@@ -110,24 +110,24 @@ class Mailbox:
 
     async def _try(self, message: Message, mail: Mail) -> bool:
         """Carry out a message; False: it has to be tried again. Raises ``Moved``."""
-        self._memory.epoch(message.execution)
+        epoch = self._memory.epoch(message.execution)
         delivery = Delivery(message.execution, message.number)
         CARRIED.set(delivery)  # of this task: it carries out nothing else
         is_done = True
         try:
-            await self._carry_out(message, delivery)
+            await self._carry_out(message, delivery, epoch)
         except Unavailable as error:
             if not (delivery.is_spent or self._memory.owns(message.execution)):
                 raise Moved(message.execution) from None
             is_done = delivery.is_spent
             log.warning("a message could not be answered", extra={"why": error.detail})
         except Exception as error:  # noqa: BLE001  # one that breaks must not hold up others
-            is_done = delivery.is_spent or await self._broke(message, mail, error)
+            is_done = delivery.is_spent or await self._broke(message, mail, error, epoch)
         finally:
             delivery.is_spent = True
         return is_done
 
-    async def _broke(self, message: Message, mail: Mail, error: Exception) -> bool:
+    async def _broke(self, message: Message, mail: Mail, error: Exception, epoch: int) -> bool:
         """Tell whether a message that cannot be answered is given up."""
         mail.tries += 1
         facts = {"execution": message.execution, "kind": message.kind, "tries": mail.tries}
@@ -135,20 +135,28 @@ class Mailbox:
         if mail.tries < TRIES_MAX:
             return False
         with suppress(Unavailable):
-            await self._store.settle(message.number, None)
+            await self._settle(message, None, epoch)
             return True
         return False
 
-    async def _carry_out(self, message: Message, delivery: Delivery) -> None:
+    async def _carry_out(self, message: Message, delivery: Delivery, epoch: int) -> None:
         letter = self._letter(message)
         if letter is None or await self._is_over(letter):
-            await self._store.settle(message.number, None)
+            await self._settle(message, None, epoch)
             return
         answer, body = await self._answer(message, letter)
-        if await self._store.settle(message.number, self._name(letter, body)) is not None:
+        if await self._settle(message, self._name(letter, body), epoch) is not None:
             await self._tell_nobody(message, letter, answer)
             if not delivery.is_spent:
-                await self._store.settle(message.number, None)
+                await self._settle(message, None, epoch)
+
+    async def _settle(self, message: Message, answer: Name | None, epoch: int) -> Name | None:
+        """Take the name of an answer; return who has it. Raises ``Moved``."""
+        found = await self._store.settle(message, answer, epoch=epoch)
+        if isinstance(found, Fenced):
+            # What this node knows is old: whoever has the shard now says it.
+            raise Moved(message.execution)
+        return found
 
     def _letter(self, message: Message) -> Letter | None:
         try:

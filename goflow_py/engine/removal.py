@@ -2,7 +2,7 @@
 
 from goflow_py.engine.heads import readable
 from goflow_py.engine.memory import Memory
-from goflow_py.errors import Conflict, Moved
+from goflow_py.errors import Conflict, Moved, Unavailable
 from goflow_py.ports import Filter, Store
 
 CHILDREN_PAGE = 200
@@ -27,8 +27,10 @@ async def remove(store: Store, memory: Memory, execution: str) -> None:
                     code="errands_open",
                     errands=list(live.execution.errands),
                 )
-            await store.delete(execution)
+            is_gone = await store.delete(execution, seq=live.execution.seq)
             memory.forget(live)
+            if not is_gone and await store.head(execution) is not None:
+                raise Unavailable("the execution moved on elsewhere; try again", code="fenced")
             await _remove_machines(store, memory, execution)
     finally:
         memory.leave(live)
@@ -41,7 +43,7 @@ async def _remove_machines(store: Store, memory: Memory, parent: str) -> None:
         page = await store.list(Filter(parent=parent), limit=CHILDREN_PAGE, cursor=cursor)
         for child in readable(page.items):
             if child.machine is not None and child.ended:
-                await store.delete(child.id)
+                await store.delete(child.id, seq=child.seq)
                 if (live := memory.get(child.id)) is not None:
                     memory.forget(live)
                 await _remove_machines(store, memory, child.id)

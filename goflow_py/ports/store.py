@@ -9,6 +9,7 @@ from goflow_py.ports.rows import (
     BlueprintRow,
     CommitPage,
     EarlyRow,
+    Fenced,
     Figures,
     FiguresFilter,
     Filter,
@@ -149,16 +150,18 @@ class Store(Protocol):
         At most *limit*; looks at the newest *rows* executions of the activity and no more.
         """
 
-    async def delete(self, execution: str) -> bool:
+    async def delete(self, execution: str, *, seq: int | None = None) -> bool:
         """Remove an execution, its history, inbox, queued work and names; False: there is none.
 
-        A name with ``expires`` stays for ``sweep``, with an empty ``execution``.
+        Also when it is not at *seq*: another node may have opened it again. A name with ``expires``
+        stays for ``sweep``, with an empty ``execution``.
         """
 
     async def purge(self, *, before: int, limit: int) -> int:
         """Delete ended executions with ``purge_at`` below *before*, earliest first; how many.
 
-        At most *limit*, and fewer when their histories are long: 0 means that none is left.
+        At most *limit*, and fewer when their histories are long: 0 means that none is left. What
+        is opened again meanwhile stays, whoever asks: nothing else is needed to fence it.
         """
 
     # queued work
@@ -184,8 +187,12 @@ class Store(Protocol):
         """
 
     # batches
-    async def put_batch(self, batch: BatchRow) -> None:
-        """Store a batch, or what became of it."""
+    async def put_batch(self, batch: BatchRow, *, before: BatchRow | None = None) -> bool:
+        """Store a new batch; or what became of it, in place of the row *before*.
+
+        False: there is one already, or another row than *before*, and that stays. Another node has
+        the batch then.
+        """
 
     async def batch(self, batch: str) -> BatchRow | None:
         """Return a batch."""
@@ -216,7 +223,10 @@ class Store(Protocol):
         """Return how many events are kept, the expired ones that no sweep took yet included."""
 
     async def delete_early(self, numbers: Sequence[int]) -> None:
-        """Forget events that were applied; what is gone already does not matter."""
+        """Forget events that were applied; what is gone already does not matter.
+
+        Nor does who asks: the step that applied one was fenced, and a number is never given again.
+        """
 
     async def sweep_early(self, *, before: int, limit: int) -> int:
         """Delete events that expired before a time, earliest first; return how many."""
@@ -231,11 +241,14 @@ class Store(Protocol):
     async def drain(self, shards: Sequence[int], *, limit: int) -> list[Message]:
         """Return inbox messages of these shards, oldest first; ``commit`` deletes them."""
 
-    async def settle(self, number: int, answer: Name | None) -> Name | None:
+    async def settle(
+        self, message: Message, answer: Name | None, *, epoch: int
+    ) -> Name | Fenced | None:
         """Delete a message that changes nothing (any more), and take the name of its answer.
 
         If another has that name, it is returned, and nothing is done: whoever asked waits no more.
-        It does not matter whether the message is there. Queues a hint.
+        It does not matter whether the message is there. ``Fenced``, and nothing is done: this node
+        does not own the shard in this *epoch* any more, so what it would say is old. Queues a hint.
         """
 
     def hints(self, about: Hint = Hint.ANYTHING) -> AsyncIterator[None]:

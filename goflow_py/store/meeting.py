@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
-from goflow_py.ports import SURVEYED_MAX, Hint, Load, Message, Name, NodeRow, Survey
+from goflow_py.ports import SURVEYED_MAX, Fenced, Hint, Load, Message, Name, NodeRow, Survey
 from goflow_py.store import rules
 from goflow_py.store.bell import Bell
 from goflow_py.store.tables import Tables
@@ -118,11 +118,16 @@ class Meeting:
         waiting = self._tables.inbox.values()
         return [one for one in waiting if rules.shard_of(one.execution) in shards][:limit]
 
-    async def settle(self, number: int, answer: Name | None) -> Name | None:
+    async def settle(
+        self, message: Message, answer: Name | None, *, epoch: int
+    ) -> Name | Fenced | None:
         tables = self._tables
+        shard = tables.shards[rules.shard_of(message.execution)]
+        if (shard.owner, shard.epoch) != (self._node, epoch):
+            return Fenced()
         winner = None if answer is None else tables.take(answer)
         if winner is None:
-            tables.inbox.pop(number, None)
+            tables.inbox.pop(message.number, None)
             tables.ring(Hint.ANSWERS)
         return winner
 

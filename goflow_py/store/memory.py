@@ -125,7 +125,10 @@ class MemoryStore(Meeting, Ordered, Counting):
                 statuses[head.status] = statuses.get(head.status, 0) + 1
         return counts
 
-    async def delete(self, execution: str) -> bool:
+    async def delete(self, execution: str, *, seq: int | None = None) -> bool:
+        stored = self._tables.executions.get(execution)
+        if stored is None or seq not in (None, stored.head.seq):
+            return False
         return self._tables.delete({execution}) > 0
 
     async def purge(self, *, before: int, limit: int) -> int:
@@ -153,8 +156,8 @@ class MemoryStore(Meeting, Ordered, Counting):
 
     # batches
 
-    async def put_batch(self, batch: BatchRow) -> None:
-        self._tables.batches.rows[batch.id] = batch
+    async def put_batch(self, batch: BatchRow, *, before: BatchRow | None = None) -> bool:
+        return self._tables.batches.put(batch, before)
 
     async def batch(self, batch: str) -> BatchRow | None:
         return self._tables.batches.rows.get(batch)

@@ -198,6 +198,19 @@ def batched(row: BatchRow) -> Row:
     return (row.id, row.project, row.body, row.status, row.progress, *times)
 
 
+def batch_changed(row: BatchRow, before: BatchRow) -> dict[str, Any]:
+    """Return the parameters of ``change_batch``."""
+    return {
+        "id": row.id,
+        "status": row.status,
+        "progress": row.progress,
+        "updated_at": row.updated_at,
+        "old_status": before.status,
+        "old_progress": before.progress,
+        "old_updated": before.updated_at,
+    }
+
+
 def batch(row: Row) -> BatchRow:
     """Return a row of ``batches``."""
     id_, project, body, status, progress, created_at, updated_at = row

@@ -73,6 +73,13 @@ class Batches:
     def __init__(self) -> None:
         self.rows: dict[str, BatchRow] = {}
 
+    def put(self, batch: BatchRow, before: BatchRow | None) -> bool:
+        """Put *batch* in place of *before*, None: as a new one; False: another row is there."""
+        if self.rows.get(batch.id) != before:
+            return False
+        self.rows[batch.id] = batch
+        return True
+
     def page(self, project: str | None, limit: int, cursor: str | None) -> Page:
         """Return a part of the list, newest first."""
         before = None if cursor is None else rules.decode_cursor(cursor, int, str)

@@ -12,12 +12,28 @@ FAR = 10**15
 async def test_a_batch_is_put_changed_and_read(store, make):
     batch = make.batch("b1", body=b"\x00{}", progress=b"[0]")
     assert await store.batch("b1") is None
-    await store.put_batch(batch)
+    assert await store.put_batch(batch)
     assert await store.batch("b1") == batch
     done = replace(batch, status="done", progress=b"[9]", updated_at=make.now + 9)
-    await store.put_batch(done)
+    assert await store.put_batch(done, before=batch)
     assert await store.batch("b1") == done
     assert (await store.batches(project=None, limit=9, cursor=None)).items == [done]
+
+
+async def test_a_batch_that_another_node_went_on_with_is_not_set_back(store, make):
+    batch = make.batch("b1", progress=b"[0]")
+    assert await store.put_batch(batch)
+    assert not await store.put_batch(make.batch("b1", progress=b"[]")), "it is there already"
+    half = replace(batch, progress=b"[5]")
+    done = replace(half, status="done", progress=b"[9]", updated_at=make.now + 9)
+    assert await store.put_batch(half, before=batch)
+    assert await store.put_batch(done, before=half)
+    late = replace(batch, progress=b"[1]", updated_at=make.now + 99)
+    for before in (batch, half, replace(done, updated_at=make.now), None):
+        assert not await store.put_batch(late, before=before)
+    assert await store.batch("b1") == done
+    assert not await store.put_batch(make.batch("b2"), before=batch), "nor is one made"
+    assert await store.batch("b2") is None
 
 
 async def test_batches_are_listed_newest_first_by_project_in_pages(store, make):
@@ -46,7 +62,8 @@ async def test_batch_pages_are_stable_while_new_ones_come(store, make):
         await store.put_batch(make.batch(f"b{number}", number))
     first = await store.batches(project=None, limit=2, cursor=None)
     await store.put_batch(make.batch("b9", 9))
-    await store.put_batch(make.batch("b1", 1, status="done", updated_at=99))
+    done = make.batch("b1", 1, status="done", updated_at=99)
+    assert await store.put_batch(done, before=make.batch("b1", 1))
     rest = await store.batches(project=None, limit=9, cursor=first.next)
     assert [row.id for row in [*first.items, *rest.items]] == ["b3", "b2", "b1", "b0"]
 
@@ -57,7 +74,8 @@ async def test_open_batches_are_those_that_run_oldest_first_also_after_the_next_
     given = [("b1", 30, "running"), ("b2", 10, "running"), ("b3", 20, "done"), ("b4", 5, "running")]
     for id_, at, status in given:
         await store.put_batch(make.batch(id_, at, status=status))
-    await store.put_batch(make.batch("b4", 5, status="cancelled"))
+    stopped = make.batch("b4", 5, status="cancelled")
+    assert await store.put_batch(stopped, before=make.batch("b4", 5))
     assert [row.id for row in await store.open_batches()] == ["b2", "b1"]
     after = await reopened()
     assert [row.id for row in await after.open_batches()] == ["b2", "b1"]

@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import replace
 
-from goflow_py.ports import Committed, Load, Name
+from goflow_py.ports import Committed, Fenced, Load, Name
 from goflow_py.store import meeting as memory_meeting
 from goflow_py.store import rows
 from goflow_py.store.postgres import beside
@@ -32,10 +32,10 @@ async def test_a_message_is_settled_by_its_answer(store, make):
     one = make.id(1)
     await store.deliver([make.message(one, "a"), make.message(one, "b")])
     a, b = await store.drain([0], limit=9)
-    assert await store.settle(a.number, answer()) is None
+    assert await store.settle(a, answer(), epoch=1) is None
     assert await store.drain([0], limit=9) == [b]
     assert await store.name("", "answer", "asker", "000000000001") == answer()
-    assert await store.settle(a.number, answer(name="000000000002")) is None, (
+    assert await store.settle(a, answer(name="000000000002"), epoch=1) is None, (
         "it is gone: no matter"
     )
     found = await store.names("", "answer", "asker", after="000000000001", limit=9)
@@ -49,7 +49,7 @@ async def test_a_message_whose_asker_went_away_stays(store, make):
     [message] = await store.drain([0], limit=9)
     gone = answer(b"")
     assert await store.put_name(gone) is None
-    assert await store.settle(message.number, answer()) == gone
+    assert await store.settle(message, answer(), epoch=1) == gone
     assert await store.drain([0], limit=9) == [message]
     assert await store.name("", "answer", "asker", "000000000001") == gone
     applied = make.step(one, 1, write={"inbox": [message.number]})
@@ -60,12 +60,27 @@ async def test_a_message_whose_asker_went_away_stays(store, make):
 async def test_a_message_can_be_dropped_without_an_answer(store, make):
     await store.deliver([make.message(make.id(1), "a")])
     [message] = await store.drain([0], limit=9)
-    assert await store.settle(message.number, None) is None
+    assert await store.settle(message, None, epoch=1) is None
+    assert await store.drain([0], limit=9) == []
+
+
+async def test_a_node_that_lost_the_shard_settles_nothing(store, make):
+    await store.deliver([make.message(make.id(1), "a")])
+    [message] = await store.drain([0], limit=9)
+    assert await store.settle(message, answer(), epoch=2) == Fenced()
+    await store.release([0])
+    for said in (answer(), None):
+        assert await store.settle(message, said, epoch=1) == Fenced()
+    assert await store.drain([0], limit=9) == [message]
+    assert await store.names("", "answer", "asker", after="", limit=9) == []
+    await store.claim(limit=1, now=make.now)
+    assert await store.settle(message, answer(), epoch=1) == Fenced(), "an epoch before"
+    assert await store.settle(message, answer(), epoch=2) is None
     assert await store.drain([0], limit=9) == []
 
 
 async def test_answers_are_swept_when_they_are_old(store, make):
-    await store.settle(1, answer())
+    await store.settle(make.message(make.id(1), "a"), answer(), epoch=1)
     assert await store.sweep(before=50, limit=9) == 0
     assert await store.sweep(before=51, limit=9) == 1
 
@@ -73,7 +88,10 @@ async def test_answers_are_swept_when_they_are_old(store, make):
 async def test_answers_and_free_shards_give_a_hint(store, make):
     hints = store.hints()
     await anext(hints)
-    for change in (lambda: store.settle(1, answer()), lambda: store.release([3])):
+    for change in (
+        lambda: store.settle(make.message(make.id(1), "a"), answer(), epoch=1),
+        lambda: store.release([3]),
+    ):
         waiting = asyncio.ensure_future(anext(hints))
         await asyncio.wait([waiting], timeout=0)
         assert not waiting.done()

@@ -316,6 +316,8 @@ async def test_delete_removes_an_execution_its_history_its_names_and_its_message
     name = make.name("n", one)
     await store.commit([make.start(one, names=[name], wake=1), make.start(two)])
     await store.deliver([make.message(one, "m"), make.message(two, "m")])
+    assert not await store.delete(one, seq=9), "it moved on"
+    assert await store.head(one) is not None
     assert await store.delete(one)
     assert not await store.delete(one)
     assert await store.head(one) is None

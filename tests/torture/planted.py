@@ -611,7 +611,7 @@ def who_waits_no_more_takes_the_message_for_lost(patch: pytest.MonkeyPatch) -> N
 
     async def drop(self: Mailbox, message: Message, mail: Any) -> bool:
         if self._clock.now_ms() - message.at > 4_000:
-            await self._store.settle(message.number, None)
+            await self._store.settle(message, None, epoch=self._memory.epoch(message.execution))
             return True
         return await own(self, message, mail)
 

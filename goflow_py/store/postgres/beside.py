@@ -44,8 +44,12 @@ class Beside:
 
     # batches
 
-    async def put_batch(self, batch: BatchRow) -> None:
-        await self._connections.change("put_batch", _named(BATCH, values.batched(batch)))
+    async def put_batch(self, batch: BatchRow, *, before: BatchRow | None = None) -> bool:
+        if before is None:
+            new = _named(BATCH, values.batched(batch))
+            return await self._connections.change("put_batch", new) > 0
+        changed = values.batch_changed(batch, before)
+        return await self._connections.change("change_batch", changed) > 0
 
     async def batch(self, batch: str) -> BatchRow | None:
         row = await self._connections.one("batch", {"batch": batch})

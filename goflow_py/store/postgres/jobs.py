@@ -3,20 +3,21 @@
 import asyncpg
 
 from goflow_py.errors import Unavailable
-from goflow_py.ports import BlueprintRow, Name, Taken, Upload
+from goflow_py.ports import BlueprintRow, Fenced, Message, Name, Taken, Upload
 from goflow_py.store import rows, rules
 from goflow_py.store.postgres.connections import change, fetch
 from goflow_py.store.postgres.queries import SQL
 
 NAME = ("project", "kind", "scope", "name", "execution", "digest", "answer", "expires")
+NO_NAME = ("", "", "", "", "", "", b"", None)
 LOOKS_MAX = 5
 PURGE_RECORDS_MAX = 2_000
 """History rows after which a purge takes no further execution: others wait for what it holds."""
 
 
-async def delete(session: asyncpg.Connection, execution: str) -> bool:
+async def delete(session: asyncpg.Connection, execution: str, seq: int | None) -> bool:
     """Remove an execution and what belongs to it, but for names that expire."""
-    if not await fetch(session, SQL["lock_execution"], {"execution": execution}):
+    if not await fetch(session, SQL["lock_execution"], {"execution": execution, "seq": seq}):
         return False
     await fetch(session, SQL["delete_executions"], {"ids": [execution]})
     return True
@@ -44,13 +45,24 @@ async def take(session: asyncpg.Connection, name: Name) -> Name | None:
     raise Unavailable("the store is unavailable, the database is busy", code="store_busy")
 
 
-async def settle(session: asyncpg.Connection, number: int, answer: Name | None) -> Name | None:
+async def settle(
+    session: asyncpg.Connection, node: str, epoch: int, message: Message, answer: Name | None
+) -> Name | Fenced | None:
     """Delete a message and take the name of its answer; or return who has that name."""
-    async with session.transaction():
-        winner = None if answer is None else await take(session, answer)
-        if winner is None:
-            await change(session, SQL["forget_message"], {"number": number})
-    return winner
+    fence = {"shard": rules.shard_of(message.execution), "node": node, "epoch": epoch}
+    values = dict(zip(NAME, NO_NAME if answer is None else rows.named(answer), strict=True))
+    given = {**fence, **values, "number": message.number, "silent": answer is None}
+    for _ in range(LOOKS_MAX):
+        # One statement: no node can stand still in the middle of it, and hold its shard.
+        [(is_owned, is_settled)] = await fetch(session, SQL["settle"], given)
+        if not is_owned:
+            return Fenced()
+        if is_settled:
+            return None
+        found = await fetch(session, SQL["name"], values)
+        if found:
+            return rows.name(found[0])
+    raise Unavailable("the store is unavailable, the database is busy", code="store_busy")
 
 
 async def upload(session: asyncpg.Connection, upload: Upload) -> BlueprintRow | Taken:

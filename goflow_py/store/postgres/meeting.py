@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 
-from goflow_py.ports import Hint, Message, Name, Write
+from goflow_py.ports import Fenced, Hint, Message, Name, Write
 from goflow_py.store import rows, rules
 from goflow_py.store.postgres import jobs
 from goflow_py.store.postgres.connections import Connections, fetch
@@ -16,6 +16,7 @@ class Meeting:
     """The part of a store where nodes meet."""
 
     _herald: Herald
+    _node: str
 
     @property
     def _connections(self) -> Connections:
@@ -39,8 +40,12 @@ class Meeting:
         asked = {"shards": list(shards), "limit": limit}
         return [rows.message(row) for row in await self._connections.all("drain", asked)]
 
-    async def settle(self, number: int, answer: Name | None) -> Name | None:
-        winner = await self._connections.write(lambda session: jobs.settle(session, number, answer))
+    async def settle(
+        self, message: Message, answer: Name | None, *, epoch: int
+    ) -> Name | Fenced | None:
+        winner = await self._connections.write(
+            lambda session: jobs.settle(session, self._node, epoch, message, answer)
+        )
         self._herald.answered(None if answer is None else answer.scope)
         return winner
 

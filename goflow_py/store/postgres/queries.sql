@@ -445,7 +445,8 @@ GROUP BY version, status HAVING sum(count) > 0;
 
 -- name: lock_execution
 -- First, and by itself: the next statement sees all that was committed while this one waited.
-SELECT id FROM executions WHERE id = :execution::text FOR UPDATE;
+SELECT id FROM executions
+WHERE id = :execution::text AND seq = coalesce(:seq::bigint, seq) FOR UPDATE;
 
 -- name: lock_purgeable
 -- The last condition is a fence: whatever its column says, nothing that runs is purged. What another
@@ -612,12 +613,18 @@ FROM tasks;
 -- ---------------------------------------------------------------- batches
 
 -- name: put_batch
+-- No row: there is one.
 INSERT INTO batches (id, project, body, status, progress, created_at, updated_at)
 VALUES (:id::text, :project::text, :body::bytea, :status::text, :progress::bytea,
   :created_at::bigint, :updated_at::bigint)
-ON CONFLICT (id) DO UPDATE SET project = excluded.project, body = excluded.body,
-  status = excluded.status, progress = excluded.progress, created_at = excluded.created_at,
-  updated_at = excluded.updated_at;
+ON CONFLICT DO NOTHING;
+
+-- name: change_batch
+-- No row: it is not as it was known.
+UPDATE batches
+SET status = :status::text, progress = :progress::bytea, updated_at = :updated_at::bigint
+WHERE id = :id::text AND status = :old_status::text AND progress = :old_progress::bytea
+  AND updated_at = :old_updated::bigint;
 
 -- name: batch
 SELECT id, project, body, status, progress, created_at, updated_at FROM batches
@@ -693,8 +700,22 @@ SELECT execution, kind, dedupe, body, at, n FROM inbox
 WHERE shard = ANY(:shards::int[])
 ORDER BY n LIMIT :limit::bigint;
 
--- name: forget_message
-DELETE FROM inbox WHERE n = :number::bigint;
+-- name: settle
+-- `said` has a row if there is nothing to say, or if it is said now; a message that was answered by
+-- somebody else stays.
+WITH fence AS MATERIALIZED (
+  SELECT 1 FROM shards
+  WHERE shard = :shard::int AND owner = :node::text AND epoch = :epoch::bigint FOR SHARE),
+taken AS (
+  INSERT INTO names (project, kind, scope, name, execution, digest, answer, expires)
+  SELECT :project::text, :kind::text, :scope::text, :name::text, :execution::text, :digest::text,
+    :answer::bytea, :expires::bigint
+  FROM fence WHERE NOT :silent::bool
+  ON CONFLICT DO NOTHING RETURNING 1),
+said AS MATERIALIZED (
+  SELECT 1 FROM taken UNION ALL SELECT 1 FROM fence WHERE :silent),
+gone AS (DELETE FROM inbox USING said WHERE n = :number::bigint)
+SELECT EXISTS (SELECT 1 FROM fence), EXISTS (SELECT 1 FROM said);
 
 -- name: inbox_size
 SELECT count(*) FROM inbox;

@@ -211,8 +211,10 @@ class PostgresStore(Meeting, Beside):
             counts.setdefault(version, {})[status] = count
         return counts
 
-    async def delete(self, execution: str) -> bool:
-        return await self._connections.transact(lambda session: jobs.delete(session, execution))
+    async def delete(self, execution: str, *, seq: int | None = None) -> bool:
+        return await self._connections.transact(
+            lambda session: jobs.delete(session, execution, seq)
+        )
 
     async def purge(self, *, before: int, limit: int) -> int:
         return await self._connections.transact(lambda session: jobs.purge(session, before, limit))

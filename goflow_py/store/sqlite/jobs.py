@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Sequence
 
-from goflow_py.ports import BlueprintRow, Message, Name, Taken, Upload
+from goflow_py.ports import BlueprintRow, Fenced, Message, Name, Taken, Upload
 from goflow_py.store import rows, rules
 from goflow_py.store.sqlite.queries import SQL
 
@@ -39,9 +39,10 @@ def claim(connection: sqlite3.Connection, node: str, limit: int, now: int) -> di
     return dict(sorted(connection.execute(SQL["claim"], wanted).fetchall()))
 
 
-def delete(connection: sqlite3.Connection, execution: str) -> bool:
+def delete(connection: sqlite3.Connection, execution: str, seq: int | None) -> bool:
     """Remove an execution and what belongs to it, but for names that expire."""
-    if connection.execute(SQL["delete_execution"], (execution,)).rowcount == 0:
+    asked = {"execution": execution, "seq": seq}
+    if connection.execute(SQL["delete_execution"], asked).rowcount == 0:
         return False
     _clear(connection, execution)
     return True
@@ -54,7 +55,7 @@ def purge(connection: sqlite3.Connection, before: int, limit: int) -> int:
     for (execution,) in due:
         if records >= PURGE_RECORDS_MAX:
             break
-        connection.execute(SQL["delete_execution"], (execution,))
+        connection.execute(SQL["delete_execution"], {"execution": execution, "seq": None})
         records += _clear(connection, execution)
         count += 1
     return count
@@ -82,11 +83,16 @@ def take(connection: sqlite3.Connection, name: Name) -> Name | None:
     return None
 
 
-def settle(connection: sqlite3.Connection, number: int, answer: Name | None) -> Name | None:
+def settle(
+    connection: sqlite3.Connection, node: str, epoch: int, message: Message, answer: Name | None
+) -> Name | Fenced | None:
     """Delete a message and take the name of its answer; or return who has that name."""
+    fence = (rules.shard_of(message.execution), node, epoch)
+    if connection.execute(SQL["owned"], fence).fetchone() is None:
+        return Fenced()
     winner = None if answer is None else take(connection, answer)
     if winner is None:
-        connection.execute(SQL["forget_message"], (number,))
+        connection.execute(SQL["forget_message"], (message.number,))
     return winner
 
 

@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from goflow_py.ports import SURVEYED_MAX, Hint, Message, Name, NodeRow, Survey
+from goflow_py.ports import SURVEYED_MAX, Fenced, Hint, Message, Name, NodeRow, Survey
 from goflow_py.store import rows
 from goflow_py.store.bell import Bell
 from goflow_py.store.sqlite import jobs
@@ -65,8 +65,10 @@ class Meeting:
         asked = {"shards": rows.texts(shards), "limit": limit}
         return [rows.message(row) for row in await self._readers.all("drain", asked)]
 
-    async def settle(self, number: int, answer: Name | None) -> Name | None:
-        winner = await self._write(lambda db: jobs.settle(db, number, answer))
+    async def settle(
+        self, message: Message, answer: Name | None, *, epoch: int
+    ) -> Name | Fenced | None:
+        winner = await self._write(lambda db: jobs.settle(db, self._node, epoch, message, answer))
         self._bell.ring(Hint.ANSWERS)
         return winner
 

@@ -237,7 +237,7 @@ WHERE purge_at IS NOT NULL AND purge_at < :before AND finished_at IS NOT NULL
 ORDER BY purge_at, n LIMIT :limit;
 
 -- name: delete_execution
-DELETE FROM executions WHERE id = ?;
+DELETE FROM executions WHERE id = :execution AND seq = coalesce(:seq, seq);
 
 -- name: delete_history
 DELETE FROM history WHERE execution = ?;
@@ -569,11 +569,15 @@ FROM tasks INDEXED BY tasks_oldest;
 -- ---------------------------------------------------------------- batches
 
 -- name: put_batch
+-- No row: there is one.
 INSERT INTO batches (id, project, body, status, progress, created_at, updated_at)
 VALUES (?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (id) DO UPDATE SET project = excluded.project, body = excluded.body,
-  status = excluded.status, progress = excluded.progress, created_at = excluded.created_at,
-  updated_at = excluded.updated_at;
+ON CONFLICT DO NOTHING;
+
+-- name: change_batch
+-- No row: it is not as it was known.
+UPDATE batches SET status = :status, progress = :progress, updated_at = :updated_at
+WHERE id = :id AND status = :old_status AND progress = :old_progress AND updated_at = :old_updated;
 
 -- name: batch
 SELECT id, project, body, status, progress, created_at, updated_at FROM batches WHERE id = ?;
@@ -647,6 +651,9 @@ ON CONFLICT (execution, kind, dedupe) DO NOTHING;
 SELECT execution, kind, dedupe, body, at, n FROM inbox
 WHERE shard IN (SELECT value FROM json_each(:shards))
 ORDER BY n LIMIT :limit;
+
+-- name: owned
+SELECT 1 FROM shards WHERE shard = ? AND owner = ? AND epoch = ?;
 
 -- name: forget_message
 DELETE FROM inbox WHERE n = ?;

@@ -148,8 +148,8 @@ class SqliteStore(Meeting, Ordered, Counting):
             counts.setdefault(version, {})[status] = count
         return counts
 
-    async def delete(self, execution: str) -> bool:
-        return await self._write(Freeing(lambda db: jobs.delete(db, execution)))
+    async def delete(self, execution: str, *, seq: int | None = None) -> bool:
+        return await self._write(Freeing(lambda db: jobs.delete(db, execution, seq)))
 
     async def purge(self, *, before: int, limit: int) -> int:
         return await self._write(Freeing(lambda db: jobs.purge(db, before, limit)))
@@ -176,8 +176,10 @@ class SqliteStore(Meeting, Ordered, Counting):
 
     # batches
 
-    async def put_batch(self, batch: BatchRow) -> None:
-        await self._change("put_batch", rows.batched(batch))
+    async def put_batch(self, batch: BatchRow, *, before: BatchRow | None = None) -> bool:
+        if before is None:
+            return await self._change("put_batch", rows.batched(batch)) > 0
+        return await self._change("change_batch", rows.batch_changed(batch, before)) > 0
 
     async def batch(self, batch: str) -> BatchRow | None:
         row = await self._readers.one("batch", (batch,))

@@ -140,10 +140,10 @@ async def test_an_answer_that_cannot_be_stored_is_given_up_and_holds_up_no_other
     execution = await here.start()
     settle = here.store.settle
 
-    async def breaks(number: int, answer: Any) -> Any:
+    async def breaks(message: Message, answer: Any, *, epoch: int) -> Any:
         if answer is not None and b"internal" not in answer.answer and b"refusal" in answer.answer:
             raise RuntimeError("no store can hold it")
-        return await settle(number, answer)
+        return await settle(message, answer, epoch=epoch)
 
     monkeypatch.setattr(here.store, "settle", breaks)
     asking = there.it.router.ask(execution.id, "fromTheFuture", {}, queues=True)
