@@ -68,6 +68,7 @@ class Store(Protocol):
         The only write path of an execution. A write whose (shard, epoch) this node does not own,
         or whose ``first_seq`` is not the stored seq + 1, is ``Fenced``; one that loses a name is
         ``Taken``; neither leaves anything. ``key`` names freed in a batch can be taken in the next.
+        ``Poisonous``: one that pins a version which was deleted, also while it was under way.
 
         A write and its ``family`` are one: all of them are written, or nothing of any. They get one
         verdict, that of the first to be refused, the write itself before its family. Each has its
@@ -292,7 +293,10 @@ class Store(Protocol):
         """Return all versions, newest first."""
 
     async def delete_version(self, project: str, activity: str, version: int) -> bool:
-        """Remove a version that no execution is pinned to (Conflict); False when there is none."""
+        """Remove a version that no execution is pinned to (Conflict); False when there is none.
+
+        From then on no ``commit`` pins one to it, of whichever node.
+        """
 
     async def workers(self, project: str, activity: str) -> bytes | None:
         """Return the workers document."""

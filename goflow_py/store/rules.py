@@ -16,6 +16,7 @@ from goflow_py.ports import (
     HeadRow,
     Name,
     Page,
+    Poisonous,
     QueueRow,
     RecordRow,
     TaskFilter,
@@ -152,6 +153,11 @@ def shard_of(execution: str) -> int:
     if shard < 0:
         raise ValueError(f"no byte in hex at the end of {execution!r}")
     return shard
+
+
+def deleted(project: str, activity: str, version: int) -> Poisonous:
+    """Return the verdict of a write that would pin an execution to a version that is gone."""
+    return Poisonous(message=f"version {version} of {project}/{activity} was deleted")
 
 
 def same_id(execution: str, project: str, activity: str) -> Name:

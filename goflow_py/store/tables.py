@@ -269,7 +269,9 @@ class Tables:
             record=record,
         )
 
-    def _refusal(self, node: str, write: Write, own: dict[NameKey, Name]) -> Fenced | Taken | None:
+    def _refusal(
+        self, node: str, write: Write, own: dict[NameKey, Name]
+    ) -> Fenced | Taken | Poisonous | None:
         """Say why *write* cannot be; *own*: the names of its family, to which its own are added."""
         shard = self.shards[write.head.shard]
         if (shard.owner, shard.epoch) != (node, write.epoch):
@@ -288,7 +290,19 @@ class Tables:
             return Taken(
                 name=rules.same_id(write.head.id, stored.head.project, stored.head.activity)
             )
-        return Fenced() if write.start and before != -1 else None
+        if write.start and before != -1:
+            return Fenced()
+        return self._gone(stored, write.head)
+
+    def _gone(self, stored: Stored | None, head: HeadRow) -> Poisonous | None:
+        """Refuse to pin an execution to a version that was deleted."""
+        place = (head.project, head.activity)
+        if stored is not None and stored.head.version == head.version:
+            return None
+        if head.version > self.given.get(place, 0):
+            return None
+        is_there = head.version in self.blueprints.get(place, {})
+        return None if is_there else rules.deleted(*place, head.version)
 
     def _free(self, write: Write) -> None:
         for name in write.freed:

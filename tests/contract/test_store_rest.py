@@ -9,7 +9,7 @@ import pytest
 
 from goflow_py.domain.execution import Status
 from goflow_py.errors import Conflict, NotFound
-from goflow_py.ports import Committed, Fenced, KeyRow, Taken
+from goflow_py.ports import Committed, Fenced, KeyRow, Poisonous, Taken
 
 # ---------------------------------------------------------------- inbox
 
@@ -187,6 +187,33 @@ async def test_a_version_is_deleted_unless_an_execution_is_pinned_to_it(store, m
     assert await store.delete_version("default", "order", 1)
     assert await store.blueprint("default", "order", None) is None
     assert (await store.blueprints(project=None, limit=9, cursor=None)).items == []
+
+
+async def test_nothing_is_pinned_to_a_deleted_version_any_more(store, make):
+    one, two, three = make.id(1), make.id(2), make.id(3)
+    for digest in ("d1", "d2"):
+        await store.upload(make.upload(digest))
+    await store.commit([make.start(one, version=2)])
+    await store.delete_version("default", "order", 1)
+    key = make.name("n", two)
+    verdicts = await store.commit(
+        [
+            make.start(two, names=[key], version=1),
+            make.step(one, 1, version=1),
+            make.start(three, version=2),
+            make.start(make.id(4), version=3),
+            make.start(make.id(5), version=1, activity="other"),
+        ]
+    )
+    gone = Poisonous(message="version 1 of default/order was deleted")
+    assert verdicts == [gone, gone, *[Committed()] * 3], "what was never uploaded is not gone"
+    assert await store.head(two) is None
+    assert await store.name("default", "idem", "s", "n") is None
+    assert await store.commit([make.step(one, 1, version=2)]) == [Committed()]
+    taken = Taken(name=make.name("m", one))
+    await store.commit([make.step(one, 2, version=2, write={"names": [taken.name]})])
+    repeated = make.start(two, names=[make.name("m", two)], version=1)
+    assert await store.commit([repeated]) == [taken], "a repeat is answered as ever"
 
 
 async def test_a_deleted_version_is_never_given_again(store, make):

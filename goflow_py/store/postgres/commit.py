@@ -41,6 +41,7 @@ from goflow_py.store.postgres.writer import Writer
 LOOKS_MAX = 5
 """How often a batch looks at what is stored, and finds it changed when it writes."""
 
+Version = tuple[str, str, int]
 Spoilt = dict[int, Verdict]
 """Verdicts that are known, by the place of the write."""
 
@@ -150,6 +151,8 @@ class Standing:
     seq: int
     project: str
     activity: str
+    version: int | None = None
+    """None: what is stored was not looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +163,8 @@ class Seen:
     """Of the shards that this node owns."""
     standing: dict[str, Standing] = field(default_factory=dict)
     names: dict[NameKey, Name] = field(default_factory=dict)
+    deleted: frozenset[Version] = frozenset()
+    """Of the versions that are to be pinned, those that are gone."""
 
 
 async def look(session: asyncpg.Connection, node: str, writes: Iterable[Write]) -> Seen:
@@ -168,7 +173,11 @@ async def look(session: asyncpg.Connection, node: str, writes: Iterable[Write]) 
     shards = sorted({member.head.shard for member in members})
     ids = sorted({member.head.id for member in members})
     keys = sorted({rows.name_key(name) for member in members for name in member.names})
+    pinned = sorted({version_of(member.head) for member in members})
+    columns = zip(*pinned, strict=True) if pinned else ((), (), ())
+    asked = dict(zip(("v_project", "v_activity", "v_version"), columns, strict=True))
     epochs = await fetch(session, SQL["epochs"], {"node": node, "shards": shards})
+    deleted = await fetch(session, SQL["deleted"], asked)
     standing = await fetch(session, SQL["standing"], {"ids": ids})
     names = await fetch(session, SQL["holders"], name_columns(keys)) if keys else []
     found = [rows.name(row) for row in names]
@@ -176,6 +185,7 @@ async def look(session: asyncpg.Connection, node: str, writes: Iterable[Write]) 
         epochs=dict(epochs),
         standing={one: Standing(*rest) for one, *rest in standing},
         names={rows.name_key(name): name for name in found},
+        deleted=frozenset(tuple(row) for row in deleted),
     )
 
 
@@ -202,11 +212,11 @@ class Batch:
         self._names |= own
         for member in members:
             head = member.head
-            self._standing[head.id] = Standing(head.seq, head.project, head.activity)
+            self._standing[head.id] = Standing(head.seq, *version_of(head))
             self.changes.add(member)
         return Committed()
 
-    def _refusal(self, write: Write, own: dict[NameKey, Name]) -> Fenced | Taken | None:
+    def _refusal(self, write: Write, own: dict[NameKey, Name]) -> Fenced | Taken | Poisonous | None:
         """Say why *write* cannot be; its names join those of its family."""
         head = write.head
         if self._seen is None:
@@ -225,7 +235,12 @@ class Batch:
             own[key] = name
         if write.start and standing is not None:
             return Taken(name=rules.same_id(head.id, standing.project, standing.activity))
-        return Fenced() if write.start and before != -1 else None
+        if write.start and before != -1:
+            return Fenced()
+        is_pinned = standing is not None and standing.version == head.version
+        if self._seen is None or is_pinned or version_of(head) not in self._seen.deleted:
+            return None
+        return rules.deleted(*version_of(head))
 
     def _stands(self, write: Write, before: int) -> Standing | None:
         head = write.head
@@ -233,6 +248,11 @@ class Batch:
         if standing is None and self._seen is None and not write.start:
             return Standing(before, head.project, head.activity)
         return standing
+
+
+def version_of(head: HeadRow) -> Version:
+    """Return what an execution is pinned to."""
+    return head.project, head.activity, head.version
 
 
 # ---------------------------------------------------------------- one by one

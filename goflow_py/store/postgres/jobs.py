@@ -100,6 +100,10 @@ async def delete_version(
     session: asyncpg.Connection, project: str, activity: str, version: int
 ) -> bool:
     """Remove a version that nothing needs."""
+    # None of any node comes between the question and the deletion, and what comes behind it sees
+    # that the version is gone.
+    await session.execute(SQL["hurry"].text)
+    await session.execute(SQL["lock_commits_out"].text)
     place = {"project": project, "activity": activity, "version": version}
     if not await fetch(session, SQL["blueprint"], place):
         return False

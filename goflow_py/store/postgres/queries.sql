@@ -187,7 +187,19 @@ ok AS MATERIALIZED (
       JOIN names AS n ON n.project = asked.project AND n.kind = asked.kind
         AND n.scope = asked.scope AND n.name = asked.name)
     -- end
-    AND NOT EXISTS (SELECT 1 FROM executions AS e WHERE e.id = ANY(:b_id::text[]))),
+    AND NOT EXISTS (SELECT 1 FROM executions AS e WHERE e.id = ANY(:b_id::text[]))
+    AND NOT EXISTS (
+      SELECT 1
+      FROM (SELECT project, activity, version FROM born
+        UNION SELECT project, activity, version FROM old WHERE version <> old_version) AS pinned
+      JOIN versions AS v ON v.project = pinned.project AND v.activity = pinned.activity
+        AND v.given >= pinned.version
+      WHERE NOT EXISTS (SELECT 1 FROM blueprints AS b
+        WHERE b.project = pinned.project AND b.activity = pinned.activity
+          AND b.version = pinned.version))),
+-- Changes nothing, and locks the table: who deletes a version waits until this ends, and this sees
+-- what was deleted while it waited for the lock.
+gate AS (DELETE FROM commit_line WHERE false),
 stepped AS (
   UPDATE executions AS e
   SET version = old.version, status = old.status, state = old.state, labels = old.labels::jsonb,
@@ -298,7 +310,7 @@ SELECT EXISTS (SELECT 1 FROM ok), 1 / CASE
 SELECT shard, epoch FROM shards WHERE owner = :node::text AND shard = ANY(:shards::int[]);
 
 -- name: standing
-SELECT e.id, e.seq, e.project, e.activity
+SELECT e.id, e.seq, e.project, e.activity, e.version
 FROM unnest(:ids::text[]) AS asked (id) JOIN executions AS e ON e.id = asked.id;
 
 -- name: holders
@@ -797,6 +809,23 @@ VALUES (:project::text, :activity::text, :version::bigint, :digest::text, :body:
 SELECT 1 FROM tallies
 WHERE project = :project::text AND activity = :activity::text AND version = :version::bigint
 GROUP BY status HAVING sum(count) > 0 LIMIT 1;
+
+-- name: deleted
+-- Of versions that are asked for, those that were given and are not there any more.
+SELECT v.project, v.activity, asked.version
+FROM unnest(:v_project::text[], :v_activity::text[], :v_version::bigint[])
+  AS asked (project, activity, version)
+JOIN versions AS v ON v.project = asked.project AND v.activity = asked.activity
+  AND v.given >= asked.version
+WHERE NOT EXISTS (SELECT 1 FROM blueprints AS b
+  WHERE b.project = asked.project AND b.activity = asked.activity AND b.version = asked.version);
+
+-- name: hurry
+-- Commits wait behind whoever waits for them all.
+SET LOCAL lock_timeout = '2s';
+
+-- name: lock_commits_out
+LOCK TABLE commit_line IN EXCLUSIVE MODE;
 
 -- name: delete_version
 DELETE FROM blueprints

@@ -286,8 +286,7 @@ class PostgresStore(Meeting, Beside):
         return [rows.blueprint(row) for row in await self._connections.all("versions", asked)]
 
     async def delete_version(self, project: str, activity: str, version: int) -> bool:
-        # Where commits are: none of this node comes between the question and the deletion.
-        return await self._own(
+        return await self._connections.transact(
             lambda session: jobs.delete_version(session, project, activity, version)
         )
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 import orjson
 
-from goflow_py.ports import Committed, Fenced, Name, Poisonous, Taken, Verdict, Write
+from goflow_py.ports import Committed, Fenced, HeadRow, Name, Poisonous, Taken, Verdict, Write
 from goflow_py.store import rows, rules
 from goflow_py.store.sqlite import failures
 from goflow_py.store.sqlite.changes import Changes, Order, Standing
@@ -97,6 +97,8 @@ class _Batch:
         self._standing: dict[str, Standing] = {}
         self._names: dict[NameKey, Name] = {}
         """Taken by this batch."""
+        self._versions: dict[tuple[str, str, int], Poisonous | None] = {}
+        """Those that writes pin: why they may not."""
         self._newest: int | None = None
         """The number of the newest execution."""
         self._changes = Changes(order)
@@ -142,7 +144,7 @@ class _Batch:
             self._add(member)
         return Committed()
 
-    def _refusal(self, write: Write, own: dict[NameKey, Name]) -> Fenced | Taken | None:
+    def _refusal(self, write: Write, own: dict[NameKey, Name]) -> Fenced | Taken | Poisonous | None:
         """Say why *write* cannot be; its names join those of its family."""
         head = write.head
         if self._epochs[head.id] != write.epoch:
@@ -157,7 +159,20 @@ class _Batch:
                 return Taken(name=winner)
         if write.start and standing is not None:
             return Taken(name=rules.same_id(head.id, standing.project, standing.activity))
-        return Fenced() if write.start and before != -1 else None
+        if write.start and before != -1:
+            return Fenced()
+        return self._gone(standing, head)
+
+    def _gone(self, standing: Standing | None, head: HeadRow) -> Poisonous | None:
+        """Refuse to pin an execution to a version that was deleted."""
+        if standing is not None and standing.version == head.version:
+            return None
+        place = (head.project, head.activity, head.version)
+        if place not in self._versions:
+            asked = dict(zip(("project", "activity", "version"), place, strict=True))
+            found = self._connection.execute(SQL["deleted"], asked).fetchone()
+            self._versions[place] = None if found is None else rules.deleted(*place)
+        return self._versions[place]
 
     def _holder(self, name: Name, own: dict[NameKey, Name]) -> Name | None:
         """Return who has a name; nobody: it is *own* from now on."""

@@ -719,6 +719,13 @@ VALUES (?, ?, ?, ?, ?, ?, ?);
 SELECT 1 FROM tallies
 WHERE project = ? AND activity = ? AND version = ? AND count > 0 LIMIT 1;
 
+-- name: deleted
+-- A version that was given, and is not there any more.
+SELECT 1 FROM versions AS v
+WHERE v.project = :project AND v.activity = :activity AND v.given >= :version
+  AND NOT EXISTS (SELECT 1 FROM blueprints AS b
+    WHERE b.project = v.project AND b.activity = v.activity AND b.version = :version);
+
 -- name: delete_version
 DELETE FROM blueprints WHERE project = ? AND activity = ? AND version = ?;
 

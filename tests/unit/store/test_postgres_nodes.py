@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from goflow_py.clock import SystemClock
-from goflow_py.errors import StartRefused, Unavailable
+from goflow_py.errors import Conflict, StartRefused, Unavailable
 from goflow_py.ports import SHARDS, Committed, Fenced, Poisonous, Taken
 from goflow_py.store.postgres import PostgresStore, writer
 from goflow_py.store.postgres.address import application
@@ -340,6 +340,54 @@ async def test_a_commit_that_waits_in_a_circle_gives_way_and_is_written(database
         await other.execute("UPDATE shards SET epoch = epoch")  # waits for the commit to give way
         await transaction.rollback()
         assert await late == [Committed()]
+
+
+async def test_a_start_that_waits_for_a_deletion_of_its_version_is_refused(database):
+    async with node(database, "a") as a, session(database) as deleting:
+        await a.claim(limit=SHARDS, now=NOW)
+        await a.upload(make.upload("d1"))
+        transaction = deleting.transaction()
+        await transaction.start()
+        await deleting.execute(SQL["lock_commits_out"].text)
+        late = asyncio.create_task(a.commit([make.start(ONE), make.start(TWO, version=2)]))
+        await waits_for_a_lock(deleting)
+        await deleting.execute("DELETE FROM blueprints")
+        await transaction.commit()
+        gone, other = await late
+        assert gone == Poisonous(message="version 1 of default/order was deleted")
+        assert other == Committed()
+
+
+async def test_a_deletion_of_a_version_waits_for_the_starts_of_all_nodes(database):
+    async with node(database, "a") as a, node(database, "b") as b, session(database) as held:
+        shard = min(await a.claim(limit=9, now=NOW))
+        await a.upload(make.upload("d1"))
+        transaction = held.transaction()
+        await transaction.start()
+        await held.execute("SELECT 1 FROM shards WHERE shard = $1 FOR UPDATE", shard)
+        start = asyncio.create_task(a.commit([make.start(make.id(1, shard=shard))]))
+        await waits_for_a_lock(held)
+        late = asyncio.create_task(b.delete_version("default", "order", 1))
+        await waits_for_a_lock(held, 2)
+        await transaction.rollback()
+        assert await start == [Committed()]
+        with pytest.raises(Conflict) as caught:
+            await late
+        assert caught.value.reason == "version_in_use"
+        assert await b.blueprint("default", "order", 1) is not None
+
+
+async def test_a_deletion_of_a_version_gives_way_to_commits_that_last(database):
+    async with node(database, "a") as a, session(database) as held:
+        await a.upload(make.upload("d1"))
+        transaction = held.transaction()
+        await transaction.start()
+        await held.execute(SQL["lock_commits_out"].text)
+        with pytest.raises(Unavailable) as caught:
+            await a.delete_version("default", "order", 1)
+        assert caught.value.reason == "store_busy"
+        await transaction.rollback()
+        assert await a.delete_version("default", "order", 1)
 
 
 HOSTILE = {

@@ -60,6 +60,7 @@ VALUES: dict[str, Any] = {
     "starts_per_second": 1.0, "state": None, "status": "failed", "system": "", "task": "t",
     "text": None, "ttl": 1, "until": 2**62, "updated_at": 0, "url": "", "version": 1, "wake": 0,
     "address": "", "queue": None, "number": 1, "channel": "c", "said": "s",
+    "old_status": "", "old_progress": b"", "old_updated": 0, "shard": 0, "silent": False,
 }  # fmt: skip
 LARGE = ("executions", "history", "wakes", "names", "inbox", "tasks", "early")
 WHOLE = {  # what they walk is asked for whole, or is an operator's
@@ -68,6 +69,7 @@ WHOLE = {  # what they walk is asked for whole, or is an operator's
 UNPLANNED = {
     "create_schema_table", "take_time", "commit", "commit_bare", "settings", "own_tables",
     "lock_schema", "first_line", "next_line", "deliver", "free", "holders",
+    "deleted", "hurry", "lock_commits_out",
 }  # fmt: skip
 
 
