@@ -84,12 +84,16 @@ DELETE FROM nodes WHERE node = :node::text;
 -- name: claim
 -- A shard that another node claims at this moment is passed over; the commit of its owner, which
 -- holds it too, is passed over as well, and the next claim gets it.
+-- One that was claimed since this began has another epoch: of a row that changed, PostgreSQL looks
+-- at what is asked of it again, but not whether its new owner lives.
 WITH t AS (SELECT coalesce(:now::bigint,
   (extract(epoch FROM clock_timestamp()) * 1000)::bigint) AS now),
-free AS (
-  SELECT s.shard FROM shards AS s, t
+seen AS MATERIALIZED (
+  SELECT s.shard, s.epoch FROM shards AS s, t
   WHERE EXISTS (SELECT 1 FROM nodes WHERE node = :node::text AND lease_until > t.now)
-    AND NOT EXISTS (SELECT 1 FROM nodes AS n WHERE n.node = s.owner AND n.lease_until > t.now)
+    AND NOT EXISTS (SELECT 1 FROM nodes AS n WHERE n.node = s.owner AND n.lease_until > t.now)),
+free AS MATERIALIZED (
+  SELECT s.shard FROM shards AS s JOIN seen ON seen.shard = s.shard AND seen.epoch = s.epoch
   ORDER BY s.shard LIMIT :limit::bigint
   FOR UPDATE OF s SKIP LOCKED)
 UPDATE shards AS s SET owner = :node::text, epoch = s.epoch + 1
