@@ -19,6 +19,12 @@ settings.load_profile("ci" if os.environ.get("CI") else "here")
 SIZES = {
     "GOFLOW_KILLS",
     "GOFLOW_CRASHES",
+    "GOFLOW_TAKEOVERS",
+    "GOFLOW_ZOMBIES",
+    "GOFLOW_PARTITIONS",
+    "GOFLOW_RESTARTS",
+    "GOFLOW_RACES",
+    "GOFLOW_MOVES",
     "GOFLOW_FUZZ_EXAMPLES",
     "GOFLOW_ISOLATION_EXAMPLES",
     "GOFLOW_POWER_IMAGES",

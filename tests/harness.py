@@ -31,20 +31,26 @@ class Process:
     """A child that prints `ready URL`."""
 
     def __init__(
-        self, *command: str, env: dict[str, str] | None = None, under: tuple[str, ...] = ()
+        self,
+        *command: str,
+        env: dict[str, str] | None = None,
+        under: tuple[str, ...] = (),
+        log: Path | None = None,
     ) -> None:
-        self.child = subprocess.Popen(
-            [*under, sys.executable, "-m", *command],  # under a tracer, with limits
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**os.environ, **(env or {})},
-        )
+        # One that says much fills a pipe that nobody reads, and waits: it gets a file.
+        with contextlib.nullcontext() if log is None else log.open("ab") as errors:
+            self.child = subprocess.Popen(
+                [*under, sys.executable, "-m", *command],  # under a tracer, with limits
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE if errors is None else errors,
+                text=True,
+                env={**os.environ, **(env or {})},
+            )
         assert self.child.stdout is not None
         line = self.child.stdout.readline()
         if not line.startswith("ready "):
-            _, errors = self.child.communicate(timeout=READY_SECONDS)
-            raise AssertionError(f"{command[0]} did not start: {line}{errors}")
+            _, said = self.child.communicate(timeout=READY_SECONDS)
+            raise AssertionError(f"{command[0]} did not start: {line}{said or log}")
         self.url = line.removeprefix("ready ").strip()
         self.client = httpx.Client(base_url=self.url, timeout=30.0, trust_env=False)
 
@@ -73,11 +79,16 @@ class Server(Process):
     """`goflow serve` on any free port."""
 
     def __init__(
-        self, data: Path | str, *flags: str, port: int = 0, under: tuple[str, ...] = ()
+        self,
+        data: Path | str,
+        *flags: str,
+        port: int = 0,
+        under: tuple[str, ...] = (),
+        log: Path | None = None,
     ) -> None:
         self.data = data
         served = ("serve", "--data", str(data), "--port", str(port), *flags)
-        super().__init__("goflow_py", *served, under=under)
+        super().__init__("goflow_py", *served, under=under, log=log)
 
     def upload(self, body: bytes) -> dict[str, Any]:
         """Upload a blueprint."""

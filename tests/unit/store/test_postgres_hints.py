@@ -16,7 +16,7 @@ from goflow_py.store.postgres.address import application
 from goflow_py.store.postgres.news import NAMES_MAX, TEXT_BYTES_MAX, News, echo, heard
 from goflow_py.store.postgres.queries import SQL
 from tests.contract.conftest import NOW, Make
-from tests.unit.store.postgres_proxy import Proxy
+from tests.proxy import Proxy
 from tests.unit.store.test_postgres_nodes import node, session
 
 make = Make()

@@ -12,7 +12,7 @@ from goflow_py.ports import Committed, Fenced, Poisonous, Taken
 from goflow_py.store.postgres import PostgresStore, writer
 from tests.contract.conftest import NOW, Make
 from tests.postgres import server
-from tests.unit.store.postgres_proxy import Proxy
+from tests.proxy import Proxy
 
 COMMIT = b"the body of this step"
 """Is in what is sent to commit a step, and in no look at what is stored."""
