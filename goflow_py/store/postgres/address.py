@@ -1,7 +1,7 @@
 """Where the database is, and how a session of a server begins."""
 
+import re
 from typing import Any
-from urllib.parse import urlsplit
 
 import asyncpg
 
@@ -46,13 +46,18 @@ EVERY = {
     "tcp_user_timeout": "30000",
 }
 
+_USER_END, _OPTIONS = re.compile("[:/?#]"), re.compile("[?#]")
+
 
 def shown(url: str) -> str:
-    """Return the address without its password and its options, for messages."""
-    parts = urlsplit(url)
-    user = f"{parts.username}@" if parts.username else ""
-    port = f":{parts.port}" if parts.port else ""
-    return f"{parts.scheme}://{user}{parts.hostname or ''}{port}{parts.path}"
+    """Return the address without its password and its options, for messages.
+
+    It may have several hosts, and characters in its password that ought to be encoded.
+    """
+    scheme, _, rest = url.partition("://")
+    before, _, place = rest.rpartition("@")
+    user = _USER_END.split(before, maxsplit=1)[0]
+    return f"{scheme}://{user}{'@' if user else ''}{_OPTIONS.split(place, maxsplit=1)[0]}"
 
 
 def application(role: str, node: str) -> str:
