@@ -82,11 +82,14 @@ async def backup(call: Call) -> Reply:
 
 @op("POST", "/v1/admin/drain", "admin", answers={202: answers.Done}, everywhere=True)
 async def drain(call: Call) -> Reply:
-    """Take no new work and begin no calls from now on; those in flight end."""
+    """Take no new work and begin no calls from now on; those in flight end.
+
+    What has none is another server's at once, if there is one.
+    """
     call.door.drain()
-    return answer(
-        {"draining": True, "callsInFlight": call.door.orchestrator.dispatcher.slots.total}, 202
-    )
+    engine = call.door.orchestrator
+    engine.supervisor.once("handover", engine.ownership.drain)
+    return answer({"draining": True, "callsInFlight": engine.dispatcher.slots.total}, 202)
 
 
 @op(

@@ -7,7 +7,7 @@ what it has above that, a part at a time. A refused heartbeat is final: the proc
 import asyncio
 import logging
 import math
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
 from goflow_py.clock import Clock, uuid7
 from goflow_py.engine.handover import Handover
@@ -128,20 +128,13 @@ class Ownership:
         )
 
     async def drain(self) -> None:
-        """Release at once what is quiet: others go on with it while this node lets calls end."""
+        """Release at once what is quiet: others go on with it while this node lets calls end.
+
+        What ends its calls later is released at the turns from now on.
+        """
         self._is_ending = True
-        if not self.is_shared:
-            return
-        until = self._clock.now_ms() + DRAIN_KEPT_MS
-        await self._store.put_name(
-            Name(project="", kind=DRAIN_KIND, scope="", name=self.node, execution="", expires=until)
-        )
         async with self._moving:
-            try:
-                await self._handover.give_up(self._handover.quiet())
-            except BaseException:
-                self._handover.keep(list(self._memory.leaving))
-                raise
+            await self._leave()
 
     # ------------------------------------------------------------ the lease
 
@@ -192,10 +185,27 @@ class Ownership:
     # ------------------------------------------------------------ the share
 
     async def turn(self) -> None:
-        """Take what is free, up to the fair share; give up a part of what is above it."""
+        """Take what is free, up to the fair share; give up a part of what is above it.
+
+        Of a node that is about to end: give up what is quiet.
+        """
         async with self._moving:
-            if not self._is_ending:
+            if self._is_ending:
+                await self._look()
+                await self._leave()
+            else:
                 await self._even_out()
+
+    async def _leave(self) -> None:
+        """Tell that this node takes no share any more, and give up what is quiet."""
+        if not self.is_shared:
+            return
+        until = self._clock.now_ms() + DRAIN_KEPT_MS
+        await self._store.put_name(
+            Name(project="", kind=DRAIN_KIND, scope="", name=self.node, execution="", expires=until)
+        )
+        if quiet := self._handover.quiet():
+            await self._give_up(quiet)
 
     async def _even_out(self) -> None:
         claimed = await self._claim()
@@ -206,7 +216,7 @@ class Ownership:
         surplus = len(self._memory.epochs) - self._share
         if surplus > 0 and self._clock.monotonic() >= self._may_move_at:
             self._may_move_at = self._clock.monotonic() + self.beat_seconds
-            await self._give_up(min(surplus, MOVED_MAX))
+            await self._give_up(self._handover.quiet_first()[: min(surplus, MOVED_MAX)])
 
     @property
     def _share(self) -> int:
@@ -248,8 +258,7 @@ class Ownership:
             log.error("shards of this node are another's; the process has to end")
             self._on_lost()
 
-    async def _give_up(self, count: int) -> None:
-        chosen = self._handover.quiet_first()[:count]
+    async def _give_up(self, chosen: Sequence[int]) -> None:
         try:
             await self._handover.give_up(chosen)
         except BaseException:

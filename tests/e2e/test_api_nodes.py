@@ -161,9 +161,6 @@ async def test_both_servers_tell_the_same_of_each_other(pair: Pair) -> None:
         assert [one["id"] for one in found["items"]] == names
         assert [one["self"] for one in found["items"]] == [place == 0, place == 1]
         assert found["shared"] and found["unowned"]["shards"] == 0
-    pair.servers[1].door.drain()
-    found = await pair.there.good("GET", "/v1/admin/nodes")
-    assert [one["status"] for one in found["items"]][1] == "draining"
 
 
 @pytest.mark.parametrize("store", ["postgres"], indirect=True)
@@ -188,3 +185,20 @@ async def test_servers_on_a_database_need_not_look_for_what_they_are_told(
     assert (await waiting)["status"] == "completed"
     await start(pair.here, "pull", 7)
     assert len((await polling)["tasks"]) == 1
+
+
+async def test_a_server_that_is_told_to_drain_gives_its_shards_away(pair: Pair) -> None:
+    execution = await start(pair.there, "order", {"order": "o5"})
+    await pair.there.until(execution["id"], "waiting")
+    drained = await pair.there("POST", "/v1/admin/drain")
+    assert drained.status == 202
+
+    async def is_empty() -> bool:
+        found = await pair.here.good("GET", "/v1/admin/nodes")
+        told = [(one["shards"], one["status"]) for one in found["items"]]
+        return told == [(256, "ok"), (0, "draining")]
+
+    await eventually(is_empty)
+    event = {"name": "go"}
+    sent = await pair.here("POST", f"/v1/executions/{execution['id']}/events", event)
+    assert sent.body["execution"]["status"] == "completed"

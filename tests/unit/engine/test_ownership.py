@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from goflow_py.engine.ownership import DRAIN_KEPT_MS, DRAIN_KIND
 from goflow_py.errors import StartRefused, Unavailable
 from goflow_py.ports import SHARDS
 from goflow_py.store.memory import MemoryStore
@@ -107,6 +108,29 @@ async def test_shards_that_a_node_gives_up_are_others_at_once(cell: Cell, clock:
     await first.it.drain(0)
     await clock.advance(0.1)
     assert shares(cell) == [0, SHARDS]
+
+
+async def test_a_node_that_drains_and_does_not_end_hands_over_what_becomes_quiet(
+    cell: Cell, clock: FakeClock
+) -> None:
+    first, second = await cell.spread(2)
+    await first.upload(ONE, WORKER)
+    first.transport.script = lambda *_: None
+    execution = await first.start()
+    await clock.advance(0)
+    first.it.owner.draining = True
+    await first.it.ownership.drain()
+    await clock.advance(3)
+    assert shares(cell) == [1, SHARDS - 1]
+    [live] = first.it.owner.memory.all()
+    await first.it.owner.flights.abandon(live)
+    await clock.advance(30)
+    assert shares(cell) == [0, SHARDS]
+    assert (await second.read(execution)).status == "completed"
+    assert await first.store.names("", DRAIN_KIND, "", after="", limit=9)
+    await clock.advance(DRAIN_KEPT_MS / 1_000 + 120)
+    names = await first.store.names("", DRAIN_KIND, "", after="", limit=9)
+    assert [one.name for one in names] == [first.it.ownership.node], "it is told again"
 
 
 async def test_a_node_beside_others_ends_when_its_heartbeat_is_refused(
