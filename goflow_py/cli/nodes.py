@@ -31,7 +31,10 @@ async def nodes(
         bool, typer.Option("--watch", "-w", help="Look again and again, until it is interrupted.")
     ] = False,
 ) -> None:
-    """List the servers that share the data: leases, shards, what runs and what waits there."""
+    """List the servers that share the data: leases, shards, what runs and what waits there.
+
+    The one with a star was asked.
+    """
     found = await _look(session)
     if watch:
         await _watch(session, found)
@@ -80,19 +83,20 @@ def screen(found: Json) -> "RenderableType":
     from goflow_py.cli import screens
 
     made = screens.table(
-        "node", "address", "version", *NUMBERS, "status", right=NUMBERS, fold=("status",)
+        "node", "address", "version", *NUMBERS, "status", right=NUMBERS, fold=("address",)
     )
+    made.padding = (0, 1, 0, 0)  # so that 80 columns are enough for all but long addresses
     for item in found["items"]:
         status = str(item.get("status"))
         made.add_row(
-            screens.cell(short(str(item.get("id"))), "bold" if item.get("self") else ""),
-            screens.cell(item.get("address")),
+            screens.cell(short(str(item.get("id"))) + ("*" if item.get("self") else "")),
+            screens.cell((item.get("address") or "").removeprefix("http://")),
             screens.cell(item.get("version"), "dim"),
             screens.cell(length(took(item.get("startedAt"), found.get("at")))),
             screens.cell(_lease(item.get("leaseLeftSeconds"))),
             screens.cell(item.get("shards")),
             *(screens.cell(text) for text in _work(item)),
-            screens.cell(f"{status}, answers" if item.get("self") else status, _style(status)),
+            screens.cell(status, STATUS_STYLES.get(status, "")),
         )
     left = found.get("unowned") or {}
     if not left.get("shards"):
@@ -101,10 +105,6 @@ def screen(found: Json) -> "RenderableType":
     since = f", the oldest for {oldest}" if oldest else ""
     words = f"{left['shards']} shards have no owner: {running} running, {inbox} in the inbox{since}"
     return Group(made, screens.cell(words, "bold red"))
-
-
-def _style(status: str) -> str:
-    return STATUS_STYLES.get(status, "")
 
 
 def _lease(seconds: float | None) -> str:

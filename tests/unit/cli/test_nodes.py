@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from goflow_py.cli import nodes
 from goflow_py.client import ServerUnreachable
@@ -43,9 +44,9 @@ def test_each_node_is_a_line(stub: Stub) -> None:
     assert said.code == 0
     titles, first, second = (line.split() for line in said.out.splitlines())
     assert titles == ["node", "address", "version", *nodes.NUMBERS, "status"]
-    words = "01a1..046711 http://10.0.0.1:8080 0.9.0 5 m 5 s 8.2 s 86 12 0 ok, answers"
+    words = "01a1..046711* 10.0.0.1:8080 0.9.0 5 m 5 s 8.2 s 86 12 0 ok"
     assert first == words.split()
-    words = "01a1..046712 http://10.0.0.2:8080 0.9.0 5 m 5 s 3.1 s 86 many 4 2.5 s late"
+    words = "01a1..046712 10.0.0.2:8080 0.9.0 5 m 5 s 3.1 s 86 many 4 2.5 s late"
     assert second == words.split()
 
 
@@ -56,6 +57,19 @@ def test_a_lost_node_and_what_nobody_owns_stand_out(stub: Stub) -> None:
     assert "over for 1.5 s" in said.out
     *_, last = said.out.splitlines()
     assert last == "90 shards have no owner: 3 running, 2 in the inbox, the oldest for 4.0 s"
+
+
+def test_a_narrow_terminal_shows_every_figure() -> None:
+    item = node(
+        1, address="https://a-rather-long-name.of-a-server.internal:8443", status="draining"
+    )
+    narrow = Console(width=80)
+    with narrow.capture() as captured:
+        narrow.print(nodes.screen(answer(item)))
+    said = captured.get()
+    first = said.splitlines()[1]
+    assert all(word in first for word in ("01a1..046711", "5 m 5 s", "8.2 s", "86", "draining"))
+    assert "…" not in said
 
 
 def test_the_only_server_of_a_file_has_no_lease(stub: Stub) -> None:
