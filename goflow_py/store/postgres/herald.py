@@ -106,8 +106,8 @@ class Herald:
         self._tell(Hint.SHARDS)
 
     def committed(self, *, is_work: bool) -> None:
-        """Tell others, if there are any, that something was committed."""
-        if self._life is None or not self.others:
+        """Tell others that something was committed."""
+        if self._life is None:
             return
         self._news.add(Hint.COMMITS | Hint.WORK if is_work else Hint.COMMITS)
         if self._alarm is None and not self._some.is_set():

@@ -143,7 +143,8 @@ class PostgresStore(Meeting, Beside):
 
     async def commit(self, writes: Sequence[Write]) -> list[Verdict]:
         verdicts = await _whole(commit(self._writer, writes)) if writes else []
-        self._herald.committed(is_work=is_work(writes))
+        if self._herald.others:
+            self._herald.committed(is_work=is_work(writes))
         return verdicts
 
     async def head(self, execution: str) -> bytes | None:
