@@ -76,8 +76,8 @@ class Batches:
         self._executions = executions
         self._clock = clock
         self._running: dict[str, _Running] = {}
-        self._opening: list[str | None] = []
-        """The projects of the batches that are being made."""
+        self._opening: dict[str, str | None] = {}
+        """The projects of the batches that are being made, by their numbers."""
         self._turns = FairTurns(AT_ONCE_MAX)
 
     # ------------------------------------------------------------ doors
@@ -121,8 +121,8 @@ class Batches:
             if found is not None:
                 return view(found, self._live(found)), True
             number = known  # a crash came between the key and the batch
-        self._refuse_too_many(request.project)
-        self._opening.append(request.project)
+        await self._refuse_too_many(request.project)
+        self._opening[number] = request.project
         try:
             progress = Progress(total=(await self.preview(request)).total)
             row = BatchRow(
@@ -140,11 +140,11 @@ class Batches:
             if self._memory.owns(number):
                 self._begin(row)
         finally:
-            self._opening.remove(request.project)
+            self._opening.pop(number, None)
         return view(row, progress), known is not None
 
-    def _refuse_too_many(self, project: str | None) -> None:
-        open_ones = [one.request.project for one in self._running.values()] + self._opening
+    async def _refuse_too_many(self, project: str | None) -> None:
+        open_ones = await self._open_ones()
         most, whose = BATCHES_OPEN_MAX, "batches"
         if project is not None and open_ones.count(project) >= BATCHES_OF_PROJECT_MAX:
             most, whose = BATCHES_OF_PROJECT_MAX, f"batches of the project {project}"
@@ -156,6 +156,10 @@ class Batches:
             limit=most,
             retryAfter=FULL_RETRY_SECONDS,
         )
+
+    async def _open_ones(self) -> list[str | None]:
+        """Return the projects of all batches that are open, or are being made."""
+        return [*(one.request.project for one in self._running.values()), *self._opening.values()]
 
     async def _known(self, request: BatchRequest, repeat: Repeat | None, number: str) -> str | None:
         """Return the batch that the same request made before; else let it be *number*."""

@@ -1,8 +1,10 @@
 """Work that belongs to no execution, on many nodes: it is done by who owns the shard of its id."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
+from goflow_py.clock import uuid7
 from goflow_py.engine import letters
 from goflow_py.engine.batches import Batches
 from goflow_py.engine.early import Early, EarlyEvent, anybody, home_of, is_root
@@ -24,12 +26,18 @@ class RoutedBatches(Batches):
         row = await self._row(number, project)
         if row.status == "running" and not self._memory.owns(number):
             await self._router.ask_shard_of(number, "stopBatch", {})
-        else:
-            await super().cancel(number, project=project)
+        elif row.status == "running":
+            await self._stop_here(number, {})
 
     async def _stop_here(self, number: str, _: Json) -> None:
         await self.recover()  # this node may not have begun with it yet
         await super().cancel(number, project=None)
+
+    async def _open_ones(self) -> list[str | None]:
+        rows = await self._store.open_batches()
+        own = {*self._running, *self._opening}
+        others = [row.project for row in rows if row.id not in own]
+        return [*others, *await super()._open_ones()]
 
 
 class RoutedEarly(Early):
@@ -49,6 +57,8 @@ class RoutedEarly(Early):
         if self.is_home(early.place):
             await super().keep(early, admit=admit)
         else:
+            # With an id of its own, it is kept once also when its home dies before it answers.
+            early = replace(early, once=early.once or uuid7(self._clock))
             await self._router.ask_shard_of(home_of(early.place), "keepEarly", {"early": early})
 
     async def _keep_here(self, _: str, what: Json) -> None:

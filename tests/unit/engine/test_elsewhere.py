@@ -8,12 +8,12 @@ import orjson
 import pytest
 
 from goflow_py.engine import batches as batches_module
-from goflow_py.engine.batch_documents import BatchRequest
+from goflow_py.engine.batch_documents import BatchRequest, Progress
 from goflow_py.engine.early import home_of
 from goflow_py.engine.elsewhere import LOOK_SECONDS, REFRESH_SECONDS
 from goflow_py.engine.feed import Which
-from goflow_py.errors import Invalid, TooManyRequests
-from goflow_py.ports import Filter, LimitsRow
+from goflow_py.errors import Invalid, TooManyRequests, Unavailable
+from goflow_py.ports import BatchRow, Filter, LimitsRow
 from goflow_py.testing import FakeClock
 from tests.unit.engine.cell import LEASE_SECONDS, Cell
 from tests.unit.engine.conftest import Engine
@@ -276,6 +276,51 @@ async def test_a_batch_is_stopped_by_any_node(
         assert batch["status"] == "cancelled" and batch["done"] < 200
 
 
+async def test_a_batch_is_stopped_by_a_node_that_has_just_taken_it_over(
+    cell: Cell, here: Engine, there: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await here.upload(WAITS, [])
+    await here.start()
+    number = there.it.owner.memory.mint()
+    await there.store.put_batch(
+        BatchRow(
+            id=number,
+            project=None,
+            body=all_of().as_json(),
+            status="running",
+            progress=orjson.dumps(Progress(total=1)),
+            created_at=cell.clock.now_ms(),
+            updated_at=cell.clock.now_ms(),
+        )
+    )
+    await there.it.batches.cancel(number, project=None)
+    assert (await here.it.batches.get(number, project=None))["status"] == "cancelled"
+
+
+async def test_the_batches_of_all_nodes_count_against_the_limit(
+    cell: Cell, here: Engine, there: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batches_module, "BATCHES_OPEN_MAX", 3)
+    await here.upload(WAITS, [])
+    await here.start()
+
+    over = asyncio.Event()
+
+    async def stands(*_: Any, **__: Any) -> Any:
+        return await over.wait()
+
+    for node in (here, there):
+        monkeypatch.setattr(node.it.batches, "_change", stands)
+    for node in (here, there, here):
+        await node.it.batches.create(all_of())
+    for node in (here, there):
+        with pytest.raises(TooManyRequests):
+            await node.it.batches.create(all_of())
+    over.set()
+    await cell.clock.advance(REFRESH_SECONDS)
+    await here.it.batches.create(all_of())
+
+
 # ---------------------------------------------------------------- early events
 
 
@@ -323,6 +368,23 @@ async def test_a_request_that_is_repeated_on_another_node_keeps_one_event(
     key = key_of(here)
     await asyncio.gather(*(keep(node, key, 1, once="same") for node in (here, there) * 3))
     assert await kept(here, key) == 1
+
+
+async def test_an_early_event_whose_home_dies_before_it_answers_is_kept_once(
+    cell: Cell, here: Engine, there: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = key_of(here)
+
+    async def dies(*_: Any) -> None:
+        raise Unavailable("it died")
+
+    monkeypatch.setattr(here.store, "settle", dies)
+    asking = asyncio.ensure_future(keep(there, key, 1))
+    await cell.clock.advance(1)
+    await cell.kill(here)
+    await cell.clock.advance(LEASE_SECONDS + 3)
+    assert await kept(there, key) == 1
+    assert isinstance((await asyncio.gather(asking, return_exceptions=True))[0], Unavailable)
 
 
 # ---------------------------------------------------------------- the watchman
