@@ -23,8 +23,9 @@ from typing import Any
 import uvloop
 
 from goflow_py.api import Door, Guard, GuardedRunner, create_app
-from goflow_py.api.auth import SCOPES, Access, is_loopback, new_key
+from goflow_py.api.auth import Access, is_loopback
 from goflow_py.api.files import files_for
+from goflow_py.api.first_key import make_first_key
 from goflow_py.api.log_lines import JsonLines, TextLines
 from goflow_py.api.metrics import Metrics
 from goflow_py.clock import Clock, SystemClock
@@ -245,7 +246,12 @@ async def _door(
     await access.load()
     orchestrator.elsewhere.also("keys", access.load)
     if required and not access.keys:
-        await _first_key(settings, access, clock)
+        await make_first_key(
+            access,
+            path=settings.bootstrap_key_file,
+            write=partial(private.write, replace=True),
+            is_alone=not settings.has_database,
+        )
     guard = Guard(
         clock=clock,
         connections_max=settings.connections_max,
@@ -322,25 +328,6 @@ async def _server_key(settings: Settings, clock: Clock) -> bytes:
         return clock.token_bytes(SERVER_KEY_BYTES)
     path = settings.data_path.with_name(settings.data_path.name + ".key")
     return private.kept(path, clock.token_bytes(SERVER_KEY_BYTES))
-
-
-async def _first_key(settings: Settings, access: Access, clock: Clock) -> None:
-    """Make the first administrator's key of a server that others can reach."""
-    path = settings.bootstrap_key_file
-    if path is None:
-        log.warning(
-            "there is no API key, and one is needed beyond loopback; set --bootstrap-key-file, "
-            "or stop the server and use 'goflow key create --data'"
-        )
-        return
-    row, text = new_key(clock, project=None, scopes=SCOPES, description="the first key")
-    try:
-        # The file comes first: a key that nobody has read is replaced by the next start.
-        private.write(path, f"{text}\n".encode(), replace=True)
-    except OSError as error:
-        raise StartRefused(f"the key file {path} cannot be written: {error.strerror}") from error
-    await access.add(row)
-    log.info("the first API key was written", extra={"file": str(path)})
 
 
 # ---------------------------------------------------------------- mock workers
