@@ -21,8 +21,13 @@ from goflow_py.ports import Fenced, Message, Name, Store
 
 log = logging.getLogger(__name__)
 
-IN_HAND_MAX = 500
+IN_HAND_MAX = 2_000
 """Messages that are read and not answered yet."""
+OF_ONE_MAX = 200
+"""Those of one execution, so that others have their turn, however many it has."""
+PAGE = 500
+PAGES_MAX = 10
+"""Of one look."""
 POLL_SECONDS = 0.5
 AGAIN_SECONDS = 0.5
 TRIES_MAX = 10
@@ -63,20 +68,35 @@ class Mailbox:
         """Read what there is for this node, and begin with it."""
         async with self._reading:
             self._done.clear()
-            if len(self._known) < IN_HAND_MAX:
-                self.take_in(await self.read(self._memory.epochs))
+            after, put_off = 0, set[str]()
+            for _ in range(PAGES_MAX):
+                if len(self._known) >= IN_HAND_MAX:
+                    return
+                page = await self.read(self._memory.epochs, after=after)
+                self.take_in(page, put_off)
+                if len(page) < PAGE:
+                    return
+                after = page[-1].number
 
-    async def read(self, shards: Iterable[int]) -> list[Message]:
-        """Return the first messages of shards."""
-        return await self._store.drain([*shards], limit=IN_HAND_MAX)
+    async def read(self, shards: Iterable[int], *, after: int = 0) -> list[Message]:
+        """Return the first messages of shards behind a number."""
+        return await self._store.drain([*shards], limit=PAGE, after=after)
 
-    def take_in(self, messages: Iterable[Message]) -> None:
-        """Carry out messages; those of one execution one after the other."""
+    def take_in(self, messages: Iterable[Message], put_off: set[str] | None = None) -> None:
+        """Carry out messages; those of one execution one after the other.
+
+        What is *put_off*, because too many of its execution are in hand, is read again later.
+        """
+        put_off = set() if put_off is None else put_off
         for message in messages:
             if message.number in self._known or message.number in self._done:
                 continue
-            self._known.add(message.number)
             mail = self._memory.mailed.get(message.execution)
+            if mail is not None and len(mail.messages) >= OF_ONE_MAX:
+                put_off.add(message.execution)
+            if message.execution in put_off:
+                continue  # also those behind it, which come after it
+            self._known.add(message.number)
             if mail is None:
                 mail = self._memory.mailed[message.execution] = Mail()
                 work = self._work_off(message.execution, mail)

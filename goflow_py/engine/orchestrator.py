@@ -312,6 +312,7 @@ class Orchestrator:
         self.batcher.start()
         await self.early.load()
         await self.batches.recover()
+        await self.mailbox.turn()  # what was sent to its shards before comes first
         work.every("fences", self.ownership.look_at_fences, seconds=FENCES_SECONDS)
         if not self._options.is_alone:
             turn, look = self.ownership.turn, self._look_for_mail

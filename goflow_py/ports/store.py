@@ -239,8 +239,11 @@ class Store(Protocol):
         Queues a hint.
         """
 
-    async def drain(self, shards: Sequence[int], *, limit: int) -> list[Message]:
-        """Return inbox messages of these shards, oldest first; ``commit`` deletes them."""
+    async def drain(self, shards: Sequence[int], *, limit: int, after: int = 0) -> list[Message]:
+        """Return inbox messages of these shards behind the number *after*, oldest first.
+
+        ``commit`` deletes them.
+        """
 
     async def settle(
         self, message: Message, answer: Name | None, *, epoch: int

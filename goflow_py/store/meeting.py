@@ -114,8 +114,8 @@ class Meeting:
         tables.ring(Hint.MESSAGES)
         return answers
 
-    async def drain(self, shards: Sequence[int], *, limit: int) -> list[Message]:
-        waiting = self._tables.inbox.values()
+    async def drain(self, shards: Sequence[int], *, limit: int, after: int = 0) -> list[Message]:
+        waiting = [one for one in self._tables.inbox.values() if one.number > after]
         return [one for one in waiting if rules.shard_of(one.execution) in shards][:limit]
 
     async def settle(

@@ -40,6 +40,8 @@ async def test_messages_are_delivered_once_and_drained_in_order(store, make):
     assert await store.drain([5], limit=10) == [found[1]]
     assert await store.drain([0, 5], limit=2) == found[:2]
     assert await store.drain([], limit=2) == []
+    assert await store.drain([0, 5], limit=2, after=numbers[0]) == found[1:3]
+    assert await store.drain([0, 5], limit=2, after=numbers[-1]) == []
 
 
 async def test_a_commit_deletes_the_messages_that_it_applied(store, make):

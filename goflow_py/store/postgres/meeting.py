@@ -36,8 +36,8 @@ class Meeting:
         self._herald.delivered(rules.shard_of(message.execution) for message in messages)
         return answers
 
-    async def drain(self, shards: Sequence[int], *, limit: int) -> list[Message]:
-        asked = {"shards": list(shards), "limit": limit}
+    async def drain(self, shards: Sequence[int], *, limit: int, after: int = 0) -> list[Message]:
+        asked = {"shards": list(shards), "limit": limit, "after": after}
         return [rows.message(row) for row in await self._connections.all("drain", asked)]
 
     async def settle(

@@ -713,7 +713,7 @@ RETURNING execution, kind, dedupe;
 
 -- name: drain
 SELECT execution, kind, dedupe, body, at, n FROM inbox
-WHERE shard = ANY(:shards::int[])
+WHERE shard = ANY(:shards::int[]) AND n > :after::bigint
 ORDER BY n LIMIT :limit::bigint;
 
 -- name: settle

@@ -61,8 +61,8 @@ class Meeting:
         self._bell.ring(Hint.MESSAGES)
         return answers
 
-    async def drain(self, shards: Sequence[int], *, limit: int) -> list[Message]:
-        asked = {"shards": rows.texts(shards), "limit": limit}
+    async def drain(self, shards: Sequence[int], *, limit: int, after: int = 0) -> list[Message]:
+        asked = {"shards": rows.texts(shards), "limit": limit, "after": after}
         return [rows.message(row) for row in await self._readers.all("drain", asked)]
 
     async def settle(

@@ -649,7 +649,7 @@ ON CONFLICT (execution, kind, dedupe) DO NOTHING;
 
 -- name: drain
 SELECT execution, kind, dedupe, body, at, n FROM inbox
-WHERE shard IN (SELECT value FROM json_each(:shards))
+WHERE shard IN (SELECT value FROM json_each(:shards)) AND n > :after
 ORDER BY n LIMIT :limit;
 
 -- name: owned

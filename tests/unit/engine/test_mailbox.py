@@ -11,6 +11,7 @@ from goflow_py.engine import routing
 from goflow_py.engine.letters import Letter, dumps
 from goflow_py.errors import GoFlowError, Queued, TooLarge, Unavailable
 from goflow_py.ports import Message, TaskFilter
+from goflow_py.store.memory import MemoryStore
 from goflow_py.testing import FakeClock
 from tests.unit.engine.cell import Cell
 from tests.unit.engine.conftest import Engine
@@ -230,3 +231,56 @@ async def test_a_request_waits_for_what_came_before_it_and_not_for_what_comes_af
     await cell.clock.advance(4)
     assert (await local).applied and sent < 100 and sent > before
     await cell.clock.advance(100)
+
+
+async def test_messages_of_one_execution_that_is_held_up_keep_no_other_waiting(
+    cell: Cell, here: Engine, there: Engine
+) -> None:
+    held_up, other = await here.start(), await here.start()
+    over, done = asyncio.Event(), list[int]()
+
+    async def slow(_: str, what: dict[str, int]) -> None:
+        await over.wait()
+        done.append(what["n"])
+
+    here.it.mailbox.on("slow", slow)
+    letters = [Letter(asker="", number=f"{n}", what={"n": n}) for n in range(1_200)]
+    messages = [
+        Message(execution=held_up.id, kind="slow", dedupe=one.number, body=dumps(one), at=0)
+        for one in letters
+    ]
+    await there.store.deliver(messages)
+    await cell.clock.advance(1)
+    assert (await there.send(other, "note", 1)).applied
+    assert len(here.it.owner.memory.mailed[held_up.id].messages) < len(letters)
+    over.set()
+    await cell.clock.advance(5)
+    assert done == [*range(1_200)], "and its own are all done, in order"
+
+
+async def test_what_was_queued_while_no_node_was_there_comes_before_what_is_sent_to_the_next(
+    cell: Cell, here: Engine, there: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = [await here.start() for _ in range(8)]
+    with Deaf(here):
+        for one in found:
+            assert isinstance(await refused(cell, there.send(one, "note", "first")), Queued)
+        await cell.end(there)
+        await cell.end(here)
+    drain = MemoryStore.drain
+
+    async def slowly(store: MemoryStore, *given: Any, **page: Any) -> list[Message]:
+        await cell.clock.sleep(0.2)
+        return await drain(store, *given, **page)
+
+    async def begin() -> Engine:
+        node = await cell.node()
+        await asyncio.gather(*(node.send(one, "note", "second") for one in found))
+        return node
+
+    monkeypatch.setattr(MemoryStore, "drain", slowly)
+    beginning = asyncio.ensure_future(begin())
+    await cell.clock.advance(3)
+    node = await beginning
+    for one in found:
+        assert (await node.read(one)).data == {"notes": ["first", "second"]}

@@ -365,10 +365,10 @@ async def test_a_claim_that_could_not_be_taken_up_is_made_again(
     found = [await first.start() for _ in range(5)]
     drain, failures = second.store.drain, 3
 
-    async def breaks(shards: Any, *, limit: int) -> Any:
+    async def breaks(shards: Any, **page: int) -> Any:
         nonlocal failures
         if 0 in shards or 1 in shards or failures == 0:
-            return await drain(shards, limit=limit)
+            return await drain(shards, **page)
         failures -= 1
         raise Unavailable("no")
 

@@ -415,8 +415,8 @@ async def test_a_reading_that_began_before_an_end_does_nothing_twice(
     execution = await here.start()
     drain = here.store.drain
 
-    async def late(shards: Any, *, limit: int) -> Any:
-        found = await drain(shards, limit=limit)
+    async def late(shards: Any, **page: int) -> Any:
+        found = await drain(shards, **page)
         here.it.mailbox.take_in(found)
         await cell.clock.sleep(0.2)  # meanwhile they are done
         return found
