@@ -74,6 +74,8 @@ class Early:
         self._memory = memory
         self._executions = executions
         self._clock = clock
+        self.share: Callable[[], float] = lambda: 1.0
+        """Returns this node's part of all that is kept."""
         self._places: set[str] = set()
         """``project/key`` of all that is kept."""
         self._own: set[str] = set()
@@ -165,16 +167,18 @@ class Early:
                 code="too_many_stored",
             )
         places = self._ends.get(early.project, {})
-        if _count(places) < EARLY_OF_PROJECT_MAX:
+        # Of many nodes, each has its part of the keys; one key may have what one may have.
+        part = round(EARLY_OF_PROJECT_MAX * self.share())
+        most = min(EARLY_OF_PROJECT_MAX, max(EARLY_EVENTS_MAX, part))
+        if _count(places) < most:
             return
         now = self._clock.now_ms()
         for place, ends in places.items():
             places[place] = [end for end in ends if end > now]
-        if _count(places) >= EARLY_OF_PROJECT_MAX:
+        if _count(places) >= most:
             whose = f"the project {early.project}" if early.project else "whichever project"
             raise TooManyRequests(
-                f"{EARLY_OF_PROJECT_MAX} events are stored for {whose} already; "
-                "send it again later",
+                f"{most} events are stored for {whose} already; send it again later",
                 code="too_many_stored",
                 retryAfter=FULL_RETRY_SECONDS,
             )

@@ -8,6 +8,7 @@ Children are counted and never refused: a family that waited for a place, which 
 gives back, would wait for ever.
 """
 
+import asyncio
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -23,7 +24,10 @@ from goflow_py.ports import LimitsRow, Name, Store, UsageRow
 
 MEASURE_SECONDS = 2.0
 """Between two readings of the stored bytes, when a limit asks for them."""
+FULL_SECONDS = 0.25
+"""For which a project that has all it may have is not counted anew."""
 RETRY_RUNNING_SECONDS = 1
+TOO_MANY = "too_many_running"
 RETRY_STORED_SECONDS = 60
 RETRY_MAX_SECONDS = 3_600.0
 
@@ -62,6 +66,12 @@ class Limits:
         self._holding: dict[str, LimitsRow] = {}
         """Of the projects that have limits of their own."""
         self._running: Counter[str] = Counter()
+        self._counted: Counter[str] = Counter()
+        """What it was when the store was asked last: of what was free then, each node begins its
+        part."""
+        self._full_until: dict[str, float] = {}
+        self._counting = asyncio.Lock()
+        self._counts: Counter[str] = Counter()
         self._moves = 0
         self._is_doubtful = False
         """Steps were committed while it was read: nobody knows whether they are in it."""
@@ -100,6 +110,7 @@ class Limits:
         uses = await self._store.usage()
         self._is_doubtful = self._moves != moves
         self._running = Counter({use.project: use.running for use in uses})
+        self._counted = self._running.copy()
         self._bytes = {use.project: use.stored_bytes for use in uses}
 
     async def measure(self) -> None:
@@ -159,14 +170,36 @@ class Limits:
         Who entered leaves with ``leave``. Raises ``TooManyRequests`` over a limit: but a repeat is
         answered as ever, whatever the limits say.
         """
-        refusal = self._refusal(execution.project)
+        project = execution.project
+        refusal = self._refusal(project)
+        if refusal is not None and refusal.reason == TOO_MANY and await self._count_anew(project):
+            refusal = self._refusal(project)
         if refusal is None:
-            self._entering[execution.project] += 1
+            self._entering[project] += 1
             return None
         known = await self._known(execution, names)
         if known is None:
             raise refusal
         return known
+
+    async def _count_anew(self, project: str) -> bool:
+        """Count what other nodes may have ended; False: there are none, or it was full just now."""
+        if self.share() >= 1 or self._clock.monotonic() < self._full_until.get(project, 0.0):
+            return False
+        counts = self._counts[project]
+        async with self._counting:
+            if counts == self._counts[project]:  # many that ask at once are answered by one count
+                moves = self._moves
+                found = await self._store.usage(project)
+                self._is_doubtful = self._is_doubtful or self._moves != moves
+                self._running[project] = sum(use.running for use in found)
+                self._counted[project] = self._running[project]
+                self._counts[project] += 1
+        self._full_until.pop(project, None)
+        most = self.of(project).max_running
+        if most is not None and self._counted[project] >= most:
+            self._full_until[project] = self._clock.monotonic() + FULL_SECONDS
+        return True
 
     def leave(self, project: str, *, started: bool) -> None:
         """Give the place back: the start is committed, and counts by that, or came to nothing."""
@@ -217,17 +250,27 @@ class Limits:
         too_much = self._too_much(project, limits.max_stored_bytes)
         if too_much is not None:
             return too_much
-        if limits.max_running is not None and running >= limits.max_running:
+        most = limits.max_running
+        if most is not None and (running >= most or self._has_had_its_part(project, most)):
             return TooManyRequests(
                 f"{running} executions of the project {project} have not ended, and "
-                f"{limits.max_running} may; start this one when others have ended",
-                code="too_many_running",
-                limit=limits.max_running,
+                f"{most} may; start this one when others have ended",
+                code=TOO_MANY,
+                limit=most,
                 current=running,
                 retryAfter=RETRY_RUNNING_SECONDS,
             )
         rate = limits.starts_per_second
         return self._too_fast(project, None if rate is None else rate * self.share())
+
+    def _has_had_its_part(self, project: str, most: int) -> bool:
+        """Tell whether this node began its part of what was free when it was counted last."""
+        share = self.share()
+        if share >= 1:
+            return False
+        counted = self._counted[project]
+        begun = self._running[project] - counted + self._entering[project]
+        return begun >= math.ceil(max(0, most - counted) * share)
 
     def _too_fast(self, project: str, rate: float | None) -> TooManyRequests | None:
         if rate is None:

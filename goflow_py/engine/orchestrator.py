@@ -208,6 +208,7 @@ class Orchestrator:
             executions=self.executions,
             clock=self.clock,
         )
+        self.early.share = self.ownership.share
         self.owner.committed = self.early.committed
         self.forks = Forks(
             store=self.store, catalog=self.catalog, owner=self.owner, clock=self.clock

@@ -1,6 +1,7 @@
 """What a caller of one node gets to know of what another node does."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -8,10 +9,12 @@ import orjson
 import pytest
 
 from goflow_py.engine import batches as batches_module
+from goflow_py.engine import early as early_module
 from goflow_py.engine.batch_documents import BatchRequest, Progress
 from goflow_py.engine.early import home_of
 from goflow_py.engine.elsewhere import LOOK_SECONDS, REFRESH_SECONDS
 from goflow_py.engine.feed import Which
+from goflow_py.engine.limits import FULL_SECONDS
 from goflow_py.errors import Invalid, TooManyRequests, Unavailable
 from goflow_py.ports import BatchRow, Filter, LimitsRow
 from goflow_py.testing import FakeClock
@@ -211,6 +214,46 @@ async def test_a_limit_that_one_node_is_told_holds_on_all_soon(
     await there.start()
 
 
+async def begin(nodes: list[Engine]) -> int:
+    """Start an execution on each of *nodes*; return how many were not refused."""
+    begun = 0
+    for node in nodes:
+        with contextlib.suppress(TooManyRequests):
+            await node.start()
+            begun += 1
+    return begun
+
+
+@pytest.mark.parametrize(
+    ("order", "most"), [([0], 20), ([0, 1], 21), ([0] * 40 + [1] * 40, 30)], ids=str
+)
+async def test_all_nodes_together_start_little_more_than_may_run(
+    cell: Cell, here: Engine, there: Engine, order: list[int], most: int
+) -> None:
+    await here.upload(WAITS, [])
+    await here.it.limits.put(LimitsRow(project="p", max_running=20))
+    await cell.clock.advance(REFRESH_SECONDS)
+    nodes = (here, there)
+    asked = [nodes[number] for number in order] * (80 // len(order))
+    begun = await begin(asked)
+    assert 20 <= begun <= most
+    await cell.clock.advance(REFRESH_SECONDS)
+    assert await begin(asked) == 0
+
+
+async def test_what_ended_on_another_node_makes_room_at_once(
+    cell: Cell, here: Engine, there: Engine
+) -> None:
+    await here.upload(WAITS, [])
+    await here.it.limits.put(LimitsRow(project="p", max_running=1))
+    execution = await here.start()
+    await cell.clock.advance(REFRESH_SECONDS)
+    assert await begin([there]) == 0
+    await here.send(execution, "go")
+    await cell.clock.advance(FULL_SECONDS)
+    assert await begin([there]) == 1
+
+
 async def test_a_rate_and_open_calls_are_shared_by_the_nodes(
     cell: Cell, here: Engine, there: Engine
 ) -> None:
@@ -368,6 +411,19 @@ async def test_a_request_that_is_repeated_on_another_node_keeps_one_event(
     key = key_of(here)
     await asyncio.gather(*(keep(node, key, 1, once="same") for node in (here, there) * 3))
     assert await kept(here, key) == 1
+
+
+async def test_the_early_events_of_all_nodes_count_against_the_limit(
+    cell: Cell, here: Engine, there: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(early_module, "EARLY_OF_PROJECT_MAX", 20)
+    monkeypatch.setattr(early_module, "EARLY_EVENTS_MAX", 2)
+    kept_now = 0
+    for number in range(80):
+        with contextlib.suppress(TooManyRequests):
+            await keep((here, there)[number % 2], f"k{number}", 1)
+            kept_now += 1
+    assert kept_now == 20
 
 
 async def test_an_early_event_whose_home_dies_before_it_answers_is_kept_once(
