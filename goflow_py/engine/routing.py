@@ -7,6 +7,7 @@ that only one can have: the owner takes it with what it says, the asker when it 
 import asyncio
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -16,7 +17,7 @@ from goflow_py.engine.letters import Json, Letter, dumps
 from goflow_py.engine.mailbox import ANSWER_KIND, answer_name
 from goflow_py.engine.refusals import refusal_of
 from goflow_py.errors import NotFound, Queued, Unavailable
-from goflow_py.ports import Message, Store
+from goflow_py.ports import Message, Name, Store
 
 log = logging.getLogger(__name__)
 
@@ -27,10 +28,22 @@ ASKED_MAX = 1_000
 POLL_SECONDS, POLL_SECONDS_MAX = 0.05, 0.5
 """Between two looks for answers: hints come sooner, and may not come."""
 
+FRESH_SECONDS = 1.0
+"""Answers are read in one go, from that to the oldest question on. One that waits for longer is
+looked for by its name: else all that came behind it would be read with every hint."""
+OLD_MAX = 50
+"""Questions that are looked for so; more are read in one go, between two pauses."""
+
 NEVER = b""
 """The answer of an asker that waits no more."""
 NEVER_KEPT_MS = 7 * 86_400_000
 """Longer than a message may wait: who answers it then has to know."""
+
+
+@dataclass(slots=True, eq=False)
+class _Question:
+    answered: asyncio.Future[bytes | None]
+    asked: float
 
 
 class Router:
@@ -42,7 +55,10 @@ class Router:
         self.node = ""
         """Who asks."""
         self._asked = 0
-        self._waiting: dict[str, asyncio.Future[bytes | None]] = {}
+        self._waiting: dict[str, _Question] = {}
+        """By number, the oldest first."""
+        self._collecting = asyncio.Lock()
+        self._has_news = False
         self._poll: asyncio.Task[None] | None = None
 
     def __len__(self) -> int:
@@ -67,7 +83,8 @@ class Router:
         if len(self._waiting) >= ASKED_MAX:
             raise Unavailable("too many requests wait for other nodes; try again", code="busy")
         number = self._number()
-        answered = self._waiting[number] = asyncio.get_running_loop().create_future()
+        answered = asyncio.get_running_loop().create_future()
+        self._waiting[number] = _Question(answered, self._clock.monotonic())
         alarm = self._clock.call_later(ASK_SECONDS, lambda: _tell(answered, None))
         try:
             letter = Letter(asker=self.node, number=number, what=dict(what), queues=queues)
@@ -100,20 +117,45 @@ class Router:
         await self._store.deliver([message])
 
     async def collect(self) -> None:
-        """Read the answers that came."""
-        if not self._waiting:
+        """Read the answers that came; many who ask for that at once are one reading more."""
+        self._has_news = True
+        if self._collecting.locked():
             return
-        after = f"{int(min(self._waiting)) - 1:012d}"
-        while found := await self._store.names(
-            "", ANSWER_KIND, self.node, after=after, limit=ASKED_MAX
-        ):
+        async with self._collecting:
+            while self._has_news:
+                self._has_news = False
+                await self._read_fresh()
+
+    async def _read_fresh(self) -> None:
+        since = self._clock.monotonic() - FRESH_SECONDS
+        first = next((number for number, one in self._waiting.items() if one.asked >= since), None)
+        if first is not None:
+            await self._read_from(first)
+
+    async def _look_for_old(self) -> None:
+        until = self._clock.monotonic() - FRESH_SECONDS
+        old = [number for number, one in self._waiting.items() if one.asked < until]
+        if len(old) > OLD_MAX:
+            await self._read_from(old[0])
+            return
+        for number in old:
+            name = await self._store.name("", ANSWER_KIND, self.node, number)
+            if name is not None:
+                self._tell(name)
+
+    async def _read_from(self, number: str) -> None:
+        after: str | None = f"{int(number) - 1:012d}"
+        while after is not None:
+            found = await self._store.names(
+                "", ANSWER_KIND, self.node, after=after, limit=ASKED_MAX
+            )
             for name in found:
-                waiting = self._waiting.get(name.name)
-                if waiting is not None:
-                    _tell(waiting, name.answer)
-            after = found[-1].name
-            if len(found) < ASKED_MAX:
-                return
+                self._tell(name)
+            after = found[-1].name if len(found) == ASKED_MAX else None
+
+    def _tell(self, name: Name) -> None:
+        if name.name in self._waiting:
+            _tell(self._waiting[name.name].answered, name.answer)
 
     async def stop(self) -> None:
         """Look for answers no more."""
@@ -149,6 +191,7 @@ class Router:
             pause = min(POLL_SECONDS_MAX, pause * 2)
             try:
                 await self.collect()
+                await self._look_for_old()
             except Unavailable as error:
                 log.warning("answers cannot be read", extra={"why": error.detail})
 

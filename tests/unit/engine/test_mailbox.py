@@ -284,3 +284,33 @@ async def test_what_was_queued_while_no_node_was_there_comes_before_what_is_sent
     node = await beginning
     for one in found:
         assert (await node.read(one)).data == {"notes": ["first", "second"]}
+
+
+# ---------------------------------------------------------------- answers
+
+
+async def test_a_question_that_nobody_answers_makes_the_answers_of_others_no_dearer(
+    cell: Cell, here: Engine, there: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    execution, other = await here.start(), await here.start()
+    names, read, over = there.store.names, 0, asyncio.Event()
+
+    async def counted(*place: Any, **page: Any) -> Any:
+        nonlocal read
+        found = await names(*place, **page)
+        read += len(found)
+        return found
+
+    async def stands(*_: Any) -> None:
+        await over.wait()
+
+    here.it.mailbox.on("stands", stands)
+    monkeypatch.setattr(there.store, "names", counted)
+    asking = asyncio.ensure_future(there.it.router.ask(other.id, "stands", {}))
+    for number in range(400):
+        assert (await there.send(execution, "note", number)).applied
+        await cell.clock.advance(0.01)
+    over.set()
+    await cell.clock.advance(1)
+    assert await asking is None, "it is answered late, and all the same"
+    assert read < 400 * 120
