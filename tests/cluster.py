@@ -5,7 +5,6 @@ back to a front that picks a node which listens.
 """
 
 import random
-import shutil
 import signal
 import threading
 import time
@@ -48,7 +47,8 @@ WATCH = (
 
 LATE = """
 SELECT execution, seq, epoch FROM (
-  SELECT h.execution, h.seq, h.epoch, max(h.epoch) OVER (PARTITION BY e.shard ORDER BY h.n) AS newest
+  SELECT h.execution, h.seq, h.epoch,
+    max(h.epoch) OVER (PARTITION BY e.shard ORDER BY h.n) AS newest
   FROM history AS h JOIN executions AS e ON e.id = h.execution) AS told
 WHERE epoch < newest LIMIT 5
 """
@@ -58,7 +58,8 @@ WORKED = """
 SELECT s.shard, s.epoch FROM shards AS s
 WHERE s.owner = $1
   AND EXISTS (SELECT FROM executions AS e
-    WHERE e.shard = s.shard AND e.status NOT IN ('completed', 'failed', 'cancelled'))
+    WHERE e.shard = s.shard AND e.activity = 'kill'
+      AND e.status NOT IN ('completed', 'failed', 'cancelled'))
 """
 
 LEFT = """
@@ -66,8 +67,9 @@ SELECT e.id FROM executions AS e
 JOIN unnest($1::int[], $2::bigint[]) AS was (shard, epoch) ON was.shard = e.shard
 JOIN history AS h ON h.execution = e.id AND h.seq = e.seq
 WHERE e.status NOT IN ('completed', 'failed', 'cancelled') AND h.epoch <= was.epoch
+  AND e.activity = 'kill'
 """
-"""Executions with which nobody went on behind an epoch: each has something to do soon."""
+"""Executions with which nobody went on behind an epoch: each of these has something to do soon."""
 
 TAKEN = """
 SELECT e.shard, min(h.at) FROM history AS h JOIN executions AS e ON e.id = h.execution
@@ -249,10 +251,6 @@ def cluster(
             found.start(count)
             found.watch()
             yield found
-        except BaseException:
-            kept = Path("/tmp/faults7/logs") / str(time.time())
-            shutil.copytree(folder, kept)
-            raise
         finally:
             found.close()
             loop.run(session.close())

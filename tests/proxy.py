@@ -1,4 +1,4 @@
-"""TCP proxies of the tests' own: before PostgreSQL one that has faults, before nodes one that picks.
+"""TCP proxies: before PostgreSQL one that has faults, before nodes one that picks.
 
 They run on the loop of a test, or on a ``Loop`` in a thread for tests that have none.
 """

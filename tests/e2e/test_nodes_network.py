@@ -5,6 +5,7 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,8 @@ __all__ = ["mock", "url"]  # the fixtures
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
-ROUNDS = int(os.environ.get("GOFLOW_PARTITIONS", "1"))
+MANY = "25"
+"""Rounds of all faults, in the soak."""
 LONG_LEASE = ("--lease", "10")
 SHORT_SECONDS = 1.5
 """Of a partition that ends long before such a lease."""
@@ -62,17 +64,15 @@ def parted(url: str, folder: Path, *flags: str) -> Iterator[tuple[Cluster, list[
                 loop.run(proxy.__aexit__())
 
 
-def test_a_node_that_is_cut_off_beyond_its_lease_writes_nothing_more(
-    url: str, mock: Mock, tmp_path: Path
-) -> None:
-    """What it had sent arrives when others have its shards: all of it is refused."""
-    notes, chance = Notes(), random.Random(ROUNDS)
-    with parted(url, tmp_path) as (found, proxies, loop):
+def beyond(url: str, mock: Mock, folder: Path, rounds: int) -> None:
+    """Cut a node off for longer than its lease."""
+    notes, chance = Notes(), random.Random(rounds)
+    with parted(url, folder) as (found, proxies, loop):
         with load(found, mock, notes, seconds=1.0):
-            for fault in list(FAULTS.values()) * ROUNDS:
+            for fault in list(FAULTS.values()) * rounds:
                 place = chance.randrange(2)
                 death = found.busy(place)
-                loop.call(lambda fault=fault, place=place: fault(proxies[place]))
+                loop.call(partial(fault, proxies[place]))
                 found.taken_over(death)
                 loop.call(proxies[place].heal)
                 assert found.code(place) == EXIT_LOST
@@ -80,38 +80,66 @@ def test_a_node_that_is_cut_off_beyond_its_lease_writes_nothing_more(
         found.judge(mock, notes)
 
 
-def test_a_node_that_is_cut_off_for_less_than_its_lease_goes_on(
-    url: str, mock: Mock, tmp_path: Path
-) -> None:
-    notes, chance = Notes(), random.Random(ROUNDS)
-    with parted(url, tmp_path, *LONG_LEASE) as (found, proxies, loop):
+def within(url: str, mock: Mock, folder: Path, rounds: int) -> None:
+    """Cut a node off for less than its lease."""
+    notes, chance = Notes(), random.Random(rounds)
+    with parted(url, folder, *LONG_LEASE) as (found, proxies, loop):
         before = [found.name(place) for place in range(2)]
         with load(found, mock, notes, seconds=1.0):
-            for fault in list(FAULTS.values()) * ROUNDS:
+            for fault in list(FAULTS.values()) * rounds:
                 proxy = chance.choice(proxies)
-                loop.call(lambda fault=fault, proxy=proxy: fault(proxy))
+                loop.call(partial(fault, proxy))
                 time.sleep(SHORT_SECONDS)  # the length of the partition is the test's input
                 loop.call(proxy.heal)
         assert [found.name(place) for place in range(2)] == before
         found.judge(mock, notes)
 
 
+def lossy(url: str, mock: Mock, folder: Path, rounds: int) -> None:
+    """Delay what passes, then end connections inside commits."""
+    notes, chance = Notes(), random.Random(rounds)
+    with parted(url, folder, *LONG_LEASE) as (found, proxies, loop):
+        with load(found, mock, notes):
+            for proxy in proxies * rounds:
+                proxy.delay = partial(chance.uniform, *DELAY_SECONDS)
+                time.sleep(2 * SHORT_SECONDS)  # so is this
+                loop.call(proxy.heal)
+            for proxy in proxies * (LOSSES * rounds):
+                faults = proxy.faults
+                proxy.keep_far_end = chance.random() < 0.5
+                setattr(proxy, chance.choice(["lose", "lose_answer_to"]), COMMIT)
+                until(partial(_is_more, proxy, faults), "a commit is lost")
+        assert all(node.child.poll() is None for node in found.nodes)
+        found.judge(mock, notes)
+
+
+def _is_more(proxy: Proxy, faults: int) -> bool:
+    return proxy.faults > faults
+
+
+def test_a_node_that_is_cut_off_beyond_its_lease_writes_nothing_more(
+    url: str, mock: Mock, tmp_path: Path
+) -> None:
+    """What it had sent arrives when others have its shards: all of it is refused."""
+    beyond(url, mock, tmp_path, 1)
+
+
+def test_a_node_that_is_cut_off_for_less_than_its_lease_goes_on(
+    url: str, mock: Mock, tmp_path: Path
+) -> None:
+    within(url, mock, tmp_path, 1)
+
+
 def test_a_network_that_is_slow_or_loses_commits_loses_nothing(
     url: str, mock: Mock, tmp_path: Path
 ) -> None:
-    notes, chance = Notes(), random.Random(ROUNDS)
-    with parted(url, tmp_path, *LONG_LEASE) as (found, proxies, loop):
-        with load(found, mock, notes, seconds=5.0):
-            for proxy in proxies * ROUNDS:
-                proxy.delay = lambda: chance.uniform(*DELAY_SECONDS)
-                time.sleep(2 * SHORT_SECONDS)
-                loop.call(proxy.heal)
-            for number in range(2 * LOSSES * ROUNDS):
-                proxy = proxies[number % 2]
-                before = proxy.faults
-                proxy.keep_far_end = chance.random() < 0.5
-                fault = chance.choice(["lose", "lose_answer_to"])
-                setattr(proxy, fault, COMMIT)
-                until(lambda proxy=proxy, before=before: proxy.faults > before, "a commit is lost")
-        assert all(node.child.poll() is None for node in found.nodes)
-        found.judge(mock, notes)
+    lossy(url, mock, tmp_path, 1)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(0)
+@pytest.mark.parametrize("story", [beyond, within, lossy])
+def test_a_network_with_faults_loses_nothing(
+    url: str, mock: Mock, tmp_path: Path, story: Callable[[str, Mock, Path, int], None]
+) -> None:
+    story(url, mock, tmp_path, int(os.environ.get("GOFLOW_PARTITIONS", MANY)))

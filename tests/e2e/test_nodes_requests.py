@@ -5,6 +5,7 @@ import json
 import os
 import random
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -23,14 +24,15 @@ __all__ = ["mock", "url"]  # the fixtures
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
-MOVES = int(os.environ.get("GOFLOW_MOVES", "1"))
-ORDER = {
+MANY = "30"
+"""Rounds of moves, in the soak."""
+ORDER: dict[str, Any] = {
     "project": "shop",
     "activity": "order",
     "key": "${ input.order }",
     "actions": [{"name": "wait", "type": "wait", "event": "go"}],
 }
-PULL = {
+PULL: dict[str, Any] = {
     "project": "shop",
     "activity": "pull",
     "actions": [{"name": "work", "type": "pull", "queue": "q", "lease": 2, "retryCount": 50}],
@@ -52,6 +54,8 @@ BLUEPRINTS = [
     for one in (ORDER, PULL)
 ]
 ENDED = ("completed", "failed", "cancelled")
+PAUSE_SECONDS = 0.05
+"""Before a request is repeated."""
 MOVE_CHANCE = 0.02
 """That a reader goes on at another node, behind each event."""
 READ_SECONDS = 4.0
@@ -65,8 +69,8 @@ Told = dict[str, list[int]]
 class Seen:
     """What those who ask saw, of all nodes together."""
 
-    keyed: dict[str, str] = field(default_factory=dict)
-    """The event of each execution that it was to end."""
+    sent: dict[str, str | None] = field(default_factory=dict)
+    """The id of the event that was to end each execution, if it has one."""
     pulled: dict[str, int] = field(default_factory=dict)
     """What each execution of pulled work was started with."""
     outputs: dict[str, Any] = field(default_factory=dict)
@@ -78,15 +82,17 @@ class Seen:
     refused: list[str] = field(default_factory=list)
 
 
+class Refused(AssertionError):
+    """An answer that nobody should get."""
+
+
 class Asker(threading.Thread):
     """Takes turns until it is told to stop, each request at another node; repeats what fails."""
 
-    def __init__(
-        self, found: Cluster, seen: Seen, stop: threading.Event, turn: "Turn", number: int
-    ) -> None:
+    def __init__(self, found: Cluster, seen: Seen, stop: threading.Event, turn: "Turn") -> None:
         super().__init__(daemon=True)
-        self._turn, self.number, self.seen, self.stop_asked = turn, number, seen, stop
-        self.chance = random.Random(number)
+        self._turn, self.seen, self.stop_asked = turn, seen, stop
+        self.chance = random.Random(turn.__name__)
         self._urls = [node.url for node in found.nodes]
 
     def run(self) -> None:
@@ -94,7 +100,10 @@ class Asker(threading.Thread):
             for count in itertools.count():
                 if self.stop_asked.is_set():
                     return
-                self._turn(self, f"{self._turn.__name__}-{self.number}-{count}")
+                try:
+                    self._turn(self, f"{self._turn.__name__}-{count}")
+                except Refused as refusal:
+                    self.seen.refused.append(str(refusal))
 
     def url(self) -> str:
         """Return the address of any node."""
@@ -118,11 +127,9 @@ class Asker(threading.Thread):
             if answer is not None and (answer.status_code < 300 or answer.status_code in allowed):
                 return answer.json()
             if answer is not None and answer.status_code not in (502, 503):
-                self.seen.refused.append(f"{method} {path}: {answer.text}")
-                return None
-            self.stop_asked.wait(0.05)
-        self.seen.refused.append(f"{method} {path}: nobody answers")
-        return None
+                raise Refused(f"{method} {path}: {answer.text}")
+            time.sleep(PAUSE_SECONDS)
+        raise Refused(f"{method} {path}: nobody answers")
 
     def begin(self, activity: str, name: str, value: dict[str, Any]) -> str:
         path, key = f"/v1/activities/shop/{activity}/executions", {"Idempotency-Key": name}
@@ -135,6 +142,7 @@ class Asker(threading.Thread):
             if now["status"] in ENDED:
                 self.seen.outputs[execution] = (now["status"], now.get("output"))
                 return
+        raise Refused(f"{execution} does not end")
 
 
 Turn = Callable[[Asker, str], None]
@@ -143,9 +151,9 @@ Turn = Callable[[Asker, str], None]
 def by_key(asker: Asker, name: str) -> None:
     """Start an execution, end it by its key, wait for it."""
     execution = asker.begin("order", name, {"order": name})
-    body = {"name": "go", "key": name, "id": f"event-{name}"}
-    asker.ask("POST", "/v1/events", body)
-    asker.seen.keyed[execution] = body["id"]
+    repeat = {"Idempotency-Key": f"event-{name}"}
+    asker.ask("POST", "/v1/events", {"name": "go", "key": name}, headers=repeat)
+    asker.seen.sent[execution] = None
     asker.wait(execution)
 
 
@@ -154,9 +162,10 @@ def by_id(asker: Asker, name: str) -> None:
     execution = asker.begin("order", name, {"order": name})
     body = {"name": "go", "id": f"event-{name}"}
     asker.ask("POST", f"/v1/executions/{execution}/events", body)
-    asker.seen.keyed[execution] = body["id"]
+    asker.seen.sent[execution] = body["id"]
     asker.seen.stories[execution] = [
-        said["seq"] for said in follow(asker, f"/v1/executions/{execution}/stream")
+        said["seq"]
+        for said in follow(asker, f"/v1/executions/{execution}/stream", threading.Event())
     ]
 
 
@@ -179,14 +188,14 @@ def works(asker: Asker, name: str) -> None:
 
 def reads(asker: Asker, _: str) -> None:
     """Follow all that is committed."""
-    for said in follow(asker, "/v1/stream"):
+    for said in follow(asker, "/v1/stream", asker.stop_asked):
         asker.seen.told[said["execution"]].append(said["entry"]["seq"])
 
 
-def follow(asker: Asker, path: str) -> Iterator[Any]:
+def follow(asker: Asker, path: str, stop: threading.Event) -> Iterator[Any]:
     """Yield what a stream tells until its end, now from this node, now from that."""
     last: dict[str, str] = {}
-    while not asker.stop_asked.is_set():
+    while not stop.is_set():
         try:
             with asker.client.stream(
                 "GET", asker.url() + path, headers=last, timeout=READ_SECONDS
@@ -215,37 +224,37 @@ def follow(asker: Asker, path: str) -> Iterator[Any]:
 
 
 def moves(found: Cluster) -> None:
-    """Let a node join, another one die, a third one go; each time shards change hands."""
-    place = len(found.nodes)
-    found.start(1)
-    found.even(place + 1)
-    for number in range(place):
-        if number % 2:
-            assert found.nodes[number].stop() == 0
-        else:
-            found.taken_over(found.kill(number))
-        found.again(number)
+    """Let a node die, and another one go; each time shards change hands."""
+    one, two, *_ = random.sample(range(len(found.nodes)), len(found.nodes))
+    found.taken_over(found.kill(one))
+    found.again(one)
+    assert found.nodes[two].stop() == 0
+    found.again(two)
 
 
-def test_requests_to_any_node_are_done_once_while_shards_move(
-    url: str, mock: Mock, tmp_path: Path
-) -> None:
-    notes, seen, stop, is_read = Notes(), Seen(), threading.Event(), threading.Event()
-    turns = [by_key, by_id, pulled, works, works]
-    with cluster(url, tmp_path, count=2) as found:
+def requests(url: str, mock: Mock, folder: Path, rounds: int) -> None:
+    """Ask any node, while a third one joins and others die and go; hold what was seen to it."""
+    notes, seen = Notes(), Seen()
+    stop, is_done, is_read = threading.Event(), threading.Event(), threading.Event()
+    with cluster(url, folder, count=2) as found:
         for blueprint in BLUEPRINTS:
             found.nodes[0].client.post("/v1/blueprints", json=blueprint).raise_for_status()
-        reader = Asker(found, seen, is_read, reads, 99)
+        starters = [Asker(found, seen, stop, turn) for turn in (by_key, by_id, pulled)]
+        workers = [Asker(found, seen, is_done, works) for _ in range(2)]
+        reader = Asker(found, seen, is_read, reads)
         reader.start()
-        askers = [Asker(found, seen, stop, turn, number) for number, turn in enumerate(turns)]
         with load(found, mock, notes, clients=2):
-            for asker in askers:
+            for asker in starters + workers:
                 asker.start()
-            for _ in range(MOVES):
+            found.start(1)
+            found.even(3)
+            for _ in range(rounds):
                 moves(found)
-            stop.set()
+        for end, askers in ((stop, starters), (is_done, workers)):
+            end.set()
             for asker in askers:
                 asker.join(timeout=20 * SLOW)
+                assert not asker.is_alive()
         try:
             found.judge(mock, notes)
             _as_told(found, seen)
@@ -268,10 +277,25 @@ def _as_told(found: Cluster, seen: Seen) -> None:
     assert len(seen.stories) > 3
     for execution, told in seen.stories.items():
         assert told == whole[execution]
-    for execution, event in seen.keyed.items():
+    for execution, event in seen.sent.items():
         entries = found.nodes[0].history(execution)
-        assert [one["type"] for one in entries if one.get("id") == event] == ["eventApplied"]
+        applied = [one.get("id") for one in entries if one["type"] == "eventApplied"]
+        assert applied == [event]
     for execution, (status, output) in seen.outputs.items():
         expected = {"n": seen.pulled[execution]} if execution in seen.pulled else output
         assert (status, output) == ("completed", expected)
     assert len(seen.outputs) > 10
+
+
+def test_requests_to_any_node_are_done_once_while_shards_move(
+    url: str, mock: Mock, tmp_path: Path
+) -> None:
+    requests(url, mock, tmp_path, 1)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(0)
+def test_requests_are_done_once_however_often_shards_move(
+    url: str, mock: Mock, tmp_path: Path
+) -> None:
+    requests(url, mock, tmp_path, int(os.environ.get("GOFLOW_MOVES", MANY)))
