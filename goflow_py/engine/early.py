@@ -306,12 +306,15 @@ class Early:
                 continue
             seen = Match(revision=execution.seq)
             try:
-                return (await self._executions.send(execution.id, event, match=seen)).execution
+                return await self._send(execution.id, event, seen)
             except (PreconditionFailed, Unavailable):
                 raise
             except GoFlowError:
                 continue  # not now, or not this one
         return None
+
+    async def _send(self, execution: str, event: Outside, seen: Match) -> Execution:
+        return (await self._executions.send(execution, event, match=seen)).execution
 
     async def _rows(self, project: str, key: str) -> list[EarlyRow]:
         now = self._clock.now_ms()

@@ -212,6 +212,8 @@ class Mailbox:
 
     async def _tell_nobody(self, message: Message, letter: Letter, answer: object) -> None:
         """Do what is to be done about an answer that nobody waits for."""
+        if isinstance(answer, GoFlowError) and not letter.queues:
+            return  # whoever asked was told that nothing came of it
         found = self._handlers.get(message.kind)
         try:
             if found is not None:

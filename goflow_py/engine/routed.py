@@ -61,13 +61,17 @@ class RoutedExecutions(Executions):
         *,
         match: Match | None = None,
         repeat: Repeat | None = None,
+        queues: bool = True,
     ) -> Sent:
-        """Apply an event, or keep it for later; the same event id twice is applied once."""
+        """Apply an event, or keep it for later; the same event id twice is applied once.
+
+        Without *queues* it is not done later, when no owner answers in time.
+        """
         try:
             return await super().send(execution, event, match=match, repeat=repeat)
         except Moved:
             what = {"event": event, "match": match, "repeat": repeat}
-        return letters.sent_of(await self._router.ask(execution, "event", what, queues=True))
+        return letters.sent_of(await self._router.ask(execution, "event", what, queues=queues))
 
     async def _send_here(self, execution: str, what: Json) -> Json:
         sent = await super().send(

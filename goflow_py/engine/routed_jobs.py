@@ -5,11 +5,15 @@ from dataclasses import replace
 from typing import Any
 
 from goflow_py.clock import uuid7
+from goflow_py.domain.event import Outside
+from goflow_py.domain.execution import Execution
 from goflow_py.engine import letters
 from goflow_py.engine.batches import Batches
 from goflow_py.engine.early import Early, EarlyEvent, anybody, home_of, is_root
 from goflow_py.engine.letters import Json
 from goflow_py.engine.mailbox import Mailbox
+from goflow_py.engine.requests import Match
+from goflow_py.engine.routed import RoutedExecutions
 from goflow_py.engine.routing import Router
 
 
@@ -44,9 +48,16 @@ class RoutedEarly(Early):
     """Early events: those of one key are kept, and brought to who accepts them, by one node."""
 
     def __init__(
-        self, *, router: Router, mailbox: Mailbox, admit: Callable[[str], None], **parts: Any
+        self,
+        *,
+        router: Router,
+        mailbox: Mailbox,
+        admit: Callable[[str], None],
+        executions: RoutedExecutions,
+        **parts: Any,
     ) -> None:
-        super().__init__(**parts)
+        super().__init__(executions=executions, **parts)
+        self._routed = executions
         self._router = router
         self._admit = admit
         mailbox.on("keepEarly", self._keep_here)
@@ -71,6 +82,11 @@ class RoutedEarly(Early):
         else:
             self.looked_at(what)
             await self._router.nudge(home_of(what), "bringEarly", {"place": what})
+
+    async def _send(self, execution: str, event: Outside, seen: Match) -> Execution:
+        # Not to be queued: its refusal would be its fate, and here it is only one answer of many.
+        sent = await self._routed.send(execution, event, match=seen, queues=False)
+        return sent.execution
 
     async def _bring_here(self, _: str, what: Json) -> None:
         self.ask(what["place"])

@@ -10,6 +10,7 @@ import pytest
 
 from goflow_py.engine import batches as batches_module
 from goflow_py.engine import early as early_module
+from goflow_py.engine import routing
 from goflow_py.engine.batch_documents import BatchRequest, Progress
 from goflow_py.engine.early import home_of
 from goflow_py.engine.elsewhere import LOOK_SECONDS, REFRESH_SECONDS
@@ -411,6 +412,30 @@ async def test_a_request_that_is_repeated_on_another_node_keeps_one_event(
     key = key_of(here)
     await asyncio.gather(*(keep(node, key, 1, once="same") for node in (here, there) * 3))
     assert await kept(here, key) == 1
+
+
+async def test_an_early_event_that_is_brought_while_its_taker_moves_on_is_not_lost(
+    cell: Cell, here: Engine, there: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = key_of(there)
+    await here.upload(TWO_STEPS, [])
+    execution = await here.start(key=key)
+    await keep(there, key, 1)
+    drain = here.store.drain
+
+    async def nothing(*_: Any, **__: Any) -> list[Any]:
+        return []
+
+    monkeypatch.setattr(here.store, "drain", nothing)
+    await here.send(execution, "next")
+    await cell.clock.advance(1)
+    for verb in ("pause", "resume"):
+        await here.control(execution, verb)
+    await cell.clock.advance(routing.ASK_SECONDS)
+    monkeypatch.setattr(here.store, "drain", drain)
+    await cell.clock.advance(3 * REFRESH_SECONDS)
+    assert (await here.read(execution)).data == {"got": [1]}
+    assert await kept(here, key) == 0
 
 
 async def test_the_early_events_of_all_nodes_count_against_the_limit(
