@@ -8,15 +8,21 @@ import asyncpg
 CONNECT_SECONDS = 10.0
 CALL_SECONDS = 60.0
 """After which a reading, or a small change, is given up."""
+CUT_SECONDS = 5.0
+"""After that the server gives it up, too: for a caller that is gone. It never is to be the first:
+what it cuts of a commit is the wait for a synchronous standby, and it reports the commit as done.
+"""
 IDLE_IN_TRANSACTION_MS = 5_000
-"""A node that stands still inside a transaction holds rows that others wait for."""
+"""A node that stands still inside a transaction holds rows that others wait for: at most so long,
+and no longer than its lease.
+"""
+IDLE_MS_MIN = 1_000
 NAME_BYTES_MAX = 63
 """Of an application's name, in PostgreSQL."""
 
 READING = {
     # Lists have conditions that are there or not: a plan is for the values it is given.
     "plan_cache_mode": "force_custom_plan",
-    "statement_timeout": str(int(CALL_SECONDS * 1000)),
 }
 COMMITTING = {
     # One plan for ever, into which no statistics of an empty table find their way: what a commit
@@ -37,7 +43,6 @@ TELLING = {
 }
 EVERY = {
     "default_transaction_isolation": "read committed",
-    "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_MS),
     "jit": "off",
     # The server must notice that a node is gone: its session holds locks.
     "tcp_keepalives_idle": "10",
@@ -65,18 +70,23 @@ def application(role: str, node: str) -> str:
     return f"goflow {role} {node}"[:NAME_BYTES_MAX]
 
 
-def options(role: str, node: str) -> dict[str, Any]:
-    """Return how sessions of a *role* are opened."""
+def options(role: str, node: str, *, ttl_ms: int = IDLE_IN_TRANSACTION_MS) -> dict[str, Any]:
+    """Return how sessions of a *role* are opened, by a node with leases of *ttl_ms*."""
+    cut = str(int((CALL_SECONDS + CUT_SECONDS) * 1000))
+    idle = str(max(IDLE_MS_MIN, min(IDLE_IN_TRANSACTION_MS, ttl_ms)))
+    every = {**EVERY, "statement_timeout": cut, "idle_in_transaction_session_timeout": idle}
     own = {"writer": COMMITTING, "herald": TELLING}.get(role, READING)
     return {
         "timeout": CONNECT_SECONDS,
         "statement_cache_size": 200,
         "max_cached_statement_lifetime": 0,
         "max_cacheable_statement_size": 0,
-        "server_settings": {**EVERY, **own, "application_name": application(role, node)},
+        "server_settings": {**every, **own, "application_name": application(role, node)},
     }
 
 
-async def connect(url: str, *, role: str, node: str) -> asyncpg.Connection:
+async def connect(
+    url: str, *, role: str, node: str, ttl_ms: int = IDLE_IN_TRANSACTION_MS
+) -> asyncpg.Connection:
     """Open a session. Raises what the driver raises."""
-    return await asyncpg.connect(url, **options(role, node))
+    return await asyncpg.connect(url, **options(role, node, ttl_ms=ttl_ms))

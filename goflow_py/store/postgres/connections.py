@@ -29,7 +29,7 @@ NOTHING: Mapping[str, Any] = {}
 class Connections:
     """A pool of sessions. What one committed, the next one sees."""
 
-    def __init__(self, url: str, node: str) -> None:
+    def __init__(self, url: str, node: str, *, ttl_ms: int) -> None:
         self._calls = 0
         self._closed = False
         self._pool = asyncpg.create_pool(
@@ -37,10 +37,9 @@ class Connections:
             min_size=0,
             max_size=SESSIONS_MAX,
             max_inactive_connection_lifetime=IDLE_SECONDS,
-            # Longer than the server's own: then it is the network, and the session is closed.
-            command_timeout=address.CALL_SECONDS + 5,
+            command_timeout=address.CALL_SECONDS,
             reset=_as_it_is,
-            **address.options("reader", node),
+            **address.options("reader", node, ttl_ms=ttl_ms),
         )
 
     async def open(self) -> None:

@@ -85,7 +85,12 @@ class PostgresStore(Meeting, Beside):
         self._node = node
         self._herald = Herald(self._url, node, clock=self._clock)
         self._open_writer = Writer(
-            self._url, node, is_alone=self._is_alone, clock=self._clock, on_fatal=self._on_fatal
+            self._url,
+            node,
+            is_alone=self._is_alone,
+            ttl_ms=ttl_ms,
+            clock=self._clock,
+            on_fatal=self._on_fatal,
         )
         place = address.shown(self._url)
         try:
@@ -96,7 +101,7 @@ class PostgresStore(Meeting, Beside):
                 raise StartRefused(f"{place} is in use by another server: stop it first")
             about = ownership.About(node=node, address=self._address, version=__version__)
             await ownership.register(session, about, now=self._time(now), ttl_ms=ttl_ms)
-            self._open_connections = Connections(self._url, node)
+            self._open_connections = Connections(self._url, node, ttl_ms=ttl_ms)
             await self._open_connections.open()
             self._open_ownership = ownership.Ownership(self._url, node, ttl_ms=ttl_ms)
             if not self._is_alone:

@@ -53,10 +53,12 @@ class Writer:
         node: str,
         *,
         is_alone: bool,
+        ttl_ms: int,
         clock: Clock,
         on_fatal: Callable[[], object],
     ) -> None:
         self.node = node
+        self._ttl_ms = ttl_ms
         self.lane = zlib.crc32(node.encode()) % LANES + 1
         self.failed = False
         self._url = url
@@ -73,7 +75,9 @@ class Writer:
 
     async def open(self) -> asyncpg.Connection:
         """Open the first session. Raises ``StartRefused``, and what the driver raises."""
-        session = await address.connect(self._url, role="writer", node=self.node)
+        session = await address.connect(
+            self._url, role="writer", node=self.node, ttl_ms=self._ttl_ms
+        )
         try:
             await refuse_unsafe(session, address.shown(self._url))
         except BaseException:
@@ -242,6 +246,9 @@ class Writer:
         except failures.ERRORS as error:
             self._drop()
             raise failures.unavailable(error) or error from error
+        except Unavailable:
+            self._drop()
+            raise
         if not is_held:
             self._drop()
             self._fail()
@@ -251,12 +258,15 @@ class Writer:
     async def _end_old(self, session: asyncpg.Connection) -> None:
         """End the session before, whatever it still does; the server may not know that it is cut.
 
-        What it commits, it has committed when this returns.
+        What it commits, it has committed when this returns. Raises ``Unavailable`` when it does not
+        end: what it does may count yet.
         """
-        old, self._old = self._old, session.get_server_pid()
-        if old is not None:
+        if self._old is not None:
             name = address.application("writer", self.node)
-            await session.execute(SQL["end_session"].text, old, name)
+            if await session.fetchval(SQL["end_session"].text, self._old, name) is False:
+                reason = "the store is unavailable, the session before it does not end"
+                raise Unavailable(reason, code="store_busy")
+        self._old = session.get_server_pid()
 
     def _drop(self) -> None:
         if self._session is not None:

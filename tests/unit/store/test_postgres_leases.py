@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from goflow_py.errors import Unavailable
-from goflow_py.store.postgres import PostgresStore
+from goflow_py.store.postgres import PostgresStore, address
 from goflow_py.store.postgres.connections import SESSIONS_MAX
 from tests.contract.conftest import NOW, Make
 from tests.postgres import server
@@ -54,6 +54,37 @@ async def test_a_lease_is_renewed_after_its_session_was_cut(database):
                 "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
                 "WHERE application_name LIKE 'goflow %'"
             )
+
+
+@pytest.mark.parametrize(("ttl_ms", "shown"), [(1_500, "1500ms"), (300_000, "5s")])
+async def test_a_node_that_stands_still_holds_nothing_longer_than_its_lease(
+    database, ttl_ms, shown
+):
+    store = PostgresStore(database, is_alone=False)
+    await store.open(node="a", now=NOW, ttl_ms=ttl_ms)
+    try:
+        ask = "SHOW idle_in_transaction_session_timeout"
+        assert await store._writer.read(lambda session: session.fetchval(ask)) == shown
+        assert await store._connections.write(lambda session: session.fetchval(ask)) == shown
+    finally:
+        await store.close()
+
+
+async def test_what_no_standby_has_is_not_said_to_be_done(monkeypatch):
+    monkeypatch.setattr(address, "CALL_SECONDS", 0.5)
+    with server() as own:
+        async with own.fresh() as url:
+            store = PostgresStore(url, is_alone=False)
+            await store.open(node="a", now=NOW, ttl_ms=TTL_MS)
+            try:
+                await own.execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+                await own.execute("SELECT pg_reload_conf()")
+                with pytest.raises(Unavailable):
+                    await store.put_endpoint("pay", "http://a")
+            finally:
+                await own.execute("ALTER SYSTEM RESET synchronous_standby_names")
+                await own.execute("SELECT pg_reload_conf()")
+                await store.close()
 
 
 async def test_a_lease_outlives_a_standby_that_does_not_answer():

@@ -113,8 +113,8 @@ async def test_starts_of_two_nodes_with_one_name_have_one_winner(database):
 
 
 async def test_counts_of_several_nodes_add_up(database):
-    lanes = {name: writer.Writer("", name, is_alone=False, clock=SystemClock(), on_fatal=list).lane
-             for name in ("a", "b")}  # fmt: skip
+    given = {"is_alone": False, "ttl_ms": 1, "clock": SystemClock(), "on_fatal": list}
+    lanes = {name: writer.Writer("", name, **given).lane for name in ("a", "b")}
     assert lanes["a"] != lanes["b"]
     async with node(database, "a") as a, node(database, "b") as b:
         await a.claim(limit=SHARDS, now=NOW)

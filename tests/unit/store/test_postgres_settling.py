@@ -10,6 +10,7 @@ import pytest
 from goflow_py.errors import Unavailable
 from goflow_py.ports import Committed, Fenced, Poisonous, Taken
 from goflow_py.store.postgres import PostgresStore, writer
+from goflow_py.store.postgres.queries import SQL, Statement
 from tests.contract.conftest import NOW, Make
 from tests.postgres import server
 from tests.proxy import Proxy
@@ -129,6 +130,22 @@ async def test_a_database_that_is_away_writes_nothing_says_so_and_comes_back():
                 assert not store.failed
             finally:
                 await store.close()
+
+
+async def test_nothing_is_sent_while_the_session_before_may_still_commit(database, monkeypatch):
+    one = make.id(1)
+    async with cut_off(database) as (proxy, store):
+        stays = Statement("SELECT $1::int = 0 AND $2::text = ''", SQL["end_session"].names)
+        with monkeypatch.context() as patch:
+            patch.setattr(writer, "SQL", {**SQL, "end_session": stays})
+            seen = asyncio.Event()
+            store._writer._session.add_termination_listener(lambda _: seen.set())
+            proxy.cut()
+            await seen.wait()
+            with pytest.raises(Unavailable):
+                await store.commit([make.step(one, 1)])
+            assert not store.failed
+        assert await store.commit([make.step(one, 1)]) == [Committed()]
 
 
 async def test_a_caller_that_leaves_cuts_no_commit(database):
