@@ -109,5 +109,6 @@ async def delete_version(
         return False
     if await fetch(session, SQL["pinned"], place):
         raise rules.pinned(project, activity, version)
+    await change(session, SQL["forget_tallies"], place)
     await change(session, SQL["delete_version"], place)
     return True

@@ -38,6 +38,7 @@ async def register(
         if await session.fetchval(SQL["lock_others_out"].text, LOCK_CLASS):
             await session.execute(SQL["forget_nodes"].text)
             await session.execute(SQL["free_all_shards"].text)
+        await change(session, SQL["forget_dead_nodes"], given)
         await change(session, SQL["register_node"], given)
 
 

@@ -59,8 +59,16 @@ FROM (SELECT coalesce(:now::bigint,
 -- The lock proves that no other is there, whatever its lease says.
 DELETE FROM nodes;
 
+-- name: forget_dead_nodes
+-- Without a row, a lease cannot be renewed either; for a day it can still be seen who died.
+DELETE FROM nodes WHERE lease_until < coalesce(:now::bigint,
+  (extract(epoch FROM clock_timestamp()) * 1000)::bigint) - 86400000;
+
 -- name: free_all_shards
-UPDATE shards SET owner = NULL WHERE owner IS NOT NULL;
+-- In the order in which commits lock them, here and below: else two could wait for each other.
+WITH held AS MATERIALIZED (
+  SELECT shard FROM shards WHERE owner IS NOT NULL ORDER BY shard FOR UPDATE)
+UPDATE shards AS s SET owner = NULL FROM held WHERE s.shard = held.shard;
 
 -- name: free_own_shards
 UPDATE shards SET owner = NULL WHERE owner = :node::text;
@@ -101,7 +109,11 @@ FROM free WHERE s.shard = free.shard
 RETURNING s.shard, s.epoch;
 
 -- name: release
-UPDATE shards SET owner = NULL WHERE owner = :node::text AND shard = ANY(:shards::int[]);
+WITH held AS MATERIALIZED (
+  SELECT shard FROM shards WHERE owner = :node::text AND shard = ANY(:shards::int[])
+  ORDER BY shard FOR UPDATE)
+UPDATE shards AS s SET owner = NULL FROM held
+WHERE s.shard = held.shard AND s.owner = :node;
 
 -- name: nodes
 SELECT n.node, n.address, n.version, n.started, n.lease_until,
@@ -830,6 +842,11 @@ SET LOCAL lock_timeout = '2s';
 
 -- name: lock_commits_out
 LOCK TABLE commit_line IN EXCLUSIVE MODE;
+
+-- name: forget_tallies
+-- All of them add up to nothing: nobody is counted any more.
+DELETE FROM tallies
+WHERE project = :project::text AND activity = :activity::text AND version = :version::bigint;
 
 -- name: delete_version
 DELETE FROM blueprints

@@ -69,6 +69,29 @@ async def test_what_one_node_releases_another_takes(database):
         assert len(await b.claim(limit=SHARDS, now=NOW)) == SHARDS - 2
 
 
+async def test_shards_are_given_up_in_the_order_in_which_commits_hold_them(database):
+    async with node(database, "a") as a, session(database) as held, session(database) as other:
+        await a.claim(limit=9, now=NOW)
+        await other.execute("UPDATE shards SET epoch = epoch WHERE shard = 3")  # it lies last now
+        transaction = held.transaction()
+        await transaction.start()
+        await held.execute("SELECT 1 FROM shards WHERE shard = 3 FOR SHARE")
+        release = asyncio.create_task(a.release([3, 5]))
+        await waits_for_a_lock(other)
+        await held.execute("SELECT 1 FROM shards WHERE shard = 5 FOR SHARE NOWAIT")
+        await transaction.rollback()
+        await release
+
+
+async def test_nodes_that_died_long_ago_are_forgotten(database):
+    async with node(database, "a"), session(database) as other:
+        for name, until in (("b", NOW), ("c", NOW - 2 * 86_400_000)):
+            await other.execute("INSERT INTO nodes VALUES ($1, '', '', 1, $2)", name, until)
+        async with node(database, "d"):
+            found = await other.fetch("SELECT node FROM nodes ORDER BY node")
+            assert [name for (name,) in found] == ["a", "b", "d"]
+
+
 async def test_a_claim_passes_over_a_shard_in_which_its_owner_commits(database):
     async with node(database, "a") as a, node(database, "b") as b, session(database) as held:
         await a.claim(limit=1, now=NOW)
@@ -375,6 +398,16 @@ async def test_a_deletion_of_a_version_waits_for_the_starts_of_all_nodes(databas
             await late
         assert caught.value.reason == "version_in_use"
         assert await b.blueprint("default", "order", 1) is not None
+
+
+async def test_nothing_is_counted_of_a_version_that_is_deleted(database):
+    async with node(database, "a") as a, session(database) as other:
+        await a.claim(limit=SHARDS, now=NOW)
+        await a.upload(make.upload("d1"))
+        await a.commit([make.start(ONE)])
+        await a.delete(ONE)
+        assert await a.delete_version("default", "order", 1)
+        assert await other.fetchval("SELECT count(*) FROM tallies") == 0
 
 
 async def test_a_deletion_of_a_version_gives_way_to_commits_that_last(database):

@@ -69,7 +69,7 @@ WHOLE = {  # what they walk is asked for whole, or is an operator's
 UNPLANNED = {
     "create_schema_table", "take_time", "commit", "commit_bare", "settings", "own_tables",
     "lock_schema", "first_line", "next_line", "deliver", "free", "holders",
-    "deleted", "hurry", "lock_commits_out",
+    "deleted", "forget_tallies", "hurry", "lock_commits_out",
 }  # fmt: skip
 
 

@@ -138,7 +138,7 @@ CREATE TABLE names (
   answer BYTEA NOT NULL,
   expires BIGINT,
   PRIMARY KEY (project, kind, scope, name)
-);
+) WITH (autovacuum_vacuum_scale_factor = 0.02);
 
 -- A name that expires is swept once no execution has it: until then it is in the first of these.
 CREATE INDEX names_execution ON names (execution) WHERE execution <> '';
