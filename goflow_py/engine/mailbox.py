@@ -165,12 +165,15 @@ class Mailbox:
             await self._settle(message, None, epoch)
             return
         answer, body = await self._answer(message, letter)
-        if await self._settle(message, self._name(letter, body), epoch) is not None:
+        fence = None if delivery.is_spent else epoch
+        if await self._settle(message, self._name(letter, body), fence) is not None:
             await self._tell_nobody(message, letter, answer)
             if not delivery.is_spent:
                 await self._settle(message, None, epoch)
 
-    async def _settle(self, message: Message, answer: Name | None, epoch: int) -> Name | None:
+    async def _settle(
+        self, message: Message, answer: Name | None, epoch: int | None
+    ) -> Name | None:
         """Take the name of an answer; return who has it. Raises ``Moved``."""
         found = await self._store.settle(message, answer, epoch=epoch)
         if isinstance(found, Fenced):

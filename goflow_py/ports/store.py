@@ -246,13 +246,14 @@ class Store(Protocol):
         """
 
     async def settle(
-        self, message: Message, answer: Name | None, *, epoch: int
+        self, message: Message, answer: Name | None, *, epoch: int | None
     ) -> Name | Fenced | None:
         """Delete a message that changes nothing (any more), and take the name of its answer.
 
         If another has that name, it is returned, and nothing is done: whoever asked waits no more.
         It does not matter whether the message is there. ``Fenced``, and nothing is done: this node
-        does not own the shard in this *epoch* any more, so what it would say is old. Queues a hint.
+        does not own the shard in this *epoch* any more, so what it would say is old. Without an
+        *epoch* it is of a step that was committed, and true whoever has the shard. Queues a hint.
         """
 
     def hints(self, about: Hint = Hint.ANYTHING) -> AsyncIterator[None]:

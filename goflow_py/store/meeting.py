@@ -119,11 +119,11 @@ class Meeting:
         return [one for one in waiting if rules.shard_of(one.execution) in shards][:limit]
 
     async def settle(
-        self, message: Message, answer: Name | None, *, epoch: int
+        self, message: Message, answer: Name | None, *, epoch: int | None
     ) -> Name | Fenced | None:
         tables = self._tables
         shard = tables.shards[rules.shard_of(message.execution)]
-        if (shard.owner, shard.epoch) != (self._node, epoch):
+        if epoch is not None and (shard.owner, shard.epoch) != (self._node, epoch):
             return Fenced()
         winner = None if answer is None else tables.take(answer)
         if winner is None:

@@ -77,6 +77,10 @@ async def test_a_node_that_lost_the_shard_settles_nothing(store, make):
     assert await store.settle(message, answer(), epoch=1) == Fenced(), "an epoch before"
     assert await store.settle(message, answer(), epoch=2) is None
     assert await store.drain([0], limit=9) == []
+    await store.release([0])
+    done = answer(name="000000000002")
+    assert await store.settle(message, done, epoch=None) is None, "what was committed is true"
+    assert await store.settle(message, done, epoch=None) == done
 
 
 async def test_answers_are_swept_when_they_are_old(store, make):

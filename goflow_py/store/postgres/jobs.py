@@ -46,7 +46,11 @@ async def take(session: asyncpg.Connection, name: Name) -> Name | None:
 
 
 async def settle(
-    session: asyncpg.Connection, node: str, epoch: int, message: Message, answer: Name | None
+    session: asyncpg.Connection,
+    node: str,
+    epoch: int | None,
+    message: Message,
+    answer: Name | None,
 ) -> Name | Fenced | None:
     """Delete a message and take the name of its answer; or return who has that name."""
     fence = {"shard": rules.shard_of(message.execution), "node": node, "epoch": epoch}

@@ -41,7 +41,7 @@ class Meeting:
         return [rows.message(row) for row in await self._connections.all("drain", asked)]
 
     async def settle(
-        self, message: Message, answer: Name | None, *, epoch: int
+        self, message: Message, answer: Name | None, *, epoch: int | None
     ) -> Name | Fenced | None:
         winner = await self._connections.write(
             lambda session: jobs.settle(session, self._node, epoch, message, answer)

@@ -733,7 +733,8 @@ ORDER BY n LIMIT :limit::bigint;
 -- somebody else stays.
 WITH fence AS MATERIALIZED (
   SELECT 1 FROM shards
-  WHERE shard = :shard::int AND owner = :node::text AND epoch = :epoch::bigint FOR SHARE),
+  WHERE shard = :shard::int
+    AND (:epoch::bigint IS NULL OR (owner = :node::text AND epoch = :epoch)) FOR SHARE),
 taken AS (
   INSERT INTO names (project, kind, scope, name, execution, digest, answer, expires)
   SELECT :project::text, :kind::text, :scope::text, :name::text, :execution::text, :digest::text,

@@ -84,11 +84,15 @@ def take(connection: sqlite3.Connection, name: Name) -> Name | None:
 
 
 def settle(
-    connection: sqlite3.Connection, node: str, epoch: int, message: Message, answer: Name | None
+    connection: sqlite3.Connection,
+    node: str,
+    epoch: int | None,
+    message: Message,
+    answer: Name | None,
 ) -> Name | Fenced | None:
     """Delete a message and take the name of its answer; or return who has that name."""
     fence = (rules.shard_of(message.execution), node, epoch)
-    if connection.execute(SQL["owned"], fence).fetchone() is None:
+    if epoch is not None and connection.execute(SQL["owned"], fence).fetchone() is None:
         return Fenced()
     winner = None if answer is None else take(connection, answer)
     if winner is None:

@@ -66,7 +66,7 @@ class Meeting:
         return [rows.message(row) for row in await self._readers.all("drain", asked)]
 
     async def settle(
-        self, message: Message, answer: Name | None, *, epoch: int
+        self, message: Message, answer: Name | None, *, epoch: int | None
     ) -> Name | Fenced | None:
         winner = await self._write(lambda db: jobs.settle(db, self._node, epoch, message, answer))
         self._bell.ring(Hint.ANSWERS)

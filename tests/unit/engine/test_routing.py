@@ -398,7 +398,7 @@ async def test_an_owner_that_dies_behind_its_commit_has_done_it_once(
     await here.upload(NOTES, [])
     execution = await here.start()
 
-    async def dies(*_: Any) -> None:
+    async def dies(*_: Any, **__: Any) -> None:
         raise Unavailable("it died")
 
     here.store.settle = dies  # type: ignore[method-assign, assignment]

@@ -82,6 +82,27 @@ async def test_a_refusal_that_is_late_is_no_answer(cell: Cell) -> None:
         await asked
 
 
+async def test_what_was_committed_is_answered_though_the_shard_went_to_another(cell: Cell) -> None:
+    here = cell.nodes[0]
+    await here.upload(WAITING, [])
+    execution = await here.start()
+    owner = owner_of(cell, execution)
+    [other] = [node for node in cell.nodes if node is not owner]
+    shard = cell.tables.shards[int(execution.id[-2:], 16)]
+    before = replace(shard)
+
+    def lose() -> None:
+        shard.owner, shard.epoch = "another", shard.epoch + 1
+
+    stands_still(owner, "settle", lose)
+    asked = asyncio.ensure_future(other.control(execution, "pause"))
+    for _ in range(4):
+        await cell.clock.advance(0.3)
+    assert shard.owner == "another"
+    shard.owner, shard.epoch = before.owner, before.epoch
+    assert asked.done() and (await asked).status == "paused"
+
+
 async def test_a_batch_that_another_node_ended_is_not_opened_again(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
