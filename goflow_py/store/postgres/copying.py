@@ -1,69 +1,98 @@
-"""A copy of all tables in one file: for safekeeping, and to carry them elsewhere.
+"""A copy of a database: a data file, of one moment, while work goes on.
 
-A zip file: ``goflow.json`` says which schema it is of, and each table is the text that PostgreSQL's
-``COPY ... FROM`` reads. All are of one moment.
+It can be verified, served, restored, or carried to another database, as any data file can.
 """
 
 import asyncio
-import os
-import zipfile
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import TypeVar
 
 import asyncpg
-import orjson
 
 from goflow_py.store import rules
+from goflow_py.store.carried import NUMBERED, TABLES, Row, Table
 from goflow_py.store.postgres import failures
-from goflow_py.store.postgres.queries import SQL
-from goflow_py.store.postgres.schema import SCHEMA
+from goflow_py.store.postgres.binary import Rows
+from goflow_py.store.postgres.carrying import SQL, TABLE_SECONDS
+from goflow_py.store.postgres.queries import SQL as STORE
+from goflow_py.store.sqlite import backup
+from goflow_py.store.sqlite.carrying import Filling
 
-TABLE_SECONDS = 6 * 3_600.0
-"""That the copy of one table may take."""
+T = TypeVar("T")
+
+ROWS_MAX, BYTES_MAX = 1_000, 1024 * 1024
+"""What is written into the file at once; a single row may be longer."""
 
 
-async def copy(session: asyncpg.Connection, path: str) -> None:
-    """Write everything to the new file *path*; nothing is left of it when that fails."""
+async def copy(
+    session: asyncpg.Connection, path: str, *, now: int, mark: tuple[str, str] | None = None
+) -> None:
+    """Write everything, and a *mark*, to the new file *path*, the key beside it; or nothing."""
+    target = Path(path)
+    backup.refuse_existing(target)
+    with backup.draft_of(target) as part:
+        key = await _fill(session, part, now=now, mark=mark)
+        await _in_thread(lambda: backup.publish(part, target, key=key))
+
+
+async def _fill(
+    session: asyncpg.Connection, part: Path, *, now: int, mark: tuple[str, str] | None
+) -> bytes | None:
+    """Make *part* a data file with everything, and with a *mark*; return the server's key.
+
+    Raises ``OSError`` for the file, ``Unavailable`` for the database.
+    """
+    filling = await _in_thread(lambda: Filling(part, now=now))
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError as error:
-        raise rules.exists(path) from error
-    except OSError as error:
-        raise rules.not_written(path, error) from error
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-                await _fill(session, archive)
-            file.flush()
-            await asyncio.to_thread(os.fsync, file.fileno())
-    except BaseException as error:
-        await asyncio.to_thread(Path(path).unlink, missing_ok=True)
-        if isinstance(error, OSError) and not failures.is_lost_connection(error):
-            raise rules.not_written(path, error) from error
-        if isinstance(error, failures.ERRORS):
+        try:
+            epoch, numbers, key = await _read(session, filling)
+        except failures.ERRORS as error:
+            if isinstance(error, OSError) and not failures.is_lost_connection(error):
+                raise
             raise rules.not_copied(error) from error
-        raise
+        await _in_thread(lambda: filling.finish(epoch=epoch, numbers=numbers, mark=mark))
+    finally:
+        filling.close()
+    return key
 
 
-async def _fill(session: asyncpg.Connection, archive: zipfile.ZipFile) -> None:
+async def _read(
+    session: asyncpg.Connection, filling: Filling
+) -> tuple[int, dict[str, int], bytes | None]:
     async with session.transaction(isolation="repeatable_read", readonly=True):
         await session.execute(SQL["take_time"].text)
-        schema = await session.fetchval(SQL["schema_name"].text)
-        tables = [name for (name,) in await session.fetch(SQL["own_tables"].text)]
-        archive.writestr("goflow.json", orjson.dumps({"schema": SCHEMA, "tables": tables}))
-        for table in tables:
-            with archive.open(f"{table}.copy", "w", force_zip64=True) as member:
-                await session.copy_from_table(
-                    table,
-                    schema_name=schema,
-                    output=_in_thread(member.write),
-                    format="text",
-                    timeout=TABLE_SECONDS,
-                )
+        for table in TABLES:
+            await _carry(session, filling, table)
+        epoch = await session.fetchval(SQL["highest_epoch"].text)
+        numbers = {name: await session.fetchval(SQL["number"].text, name) for name in NUMBERED}
+        key = await session.fetchval(STORE["server_key"].text)
+    return epoch, numbers, None if key is None else bytes.fromhex(key)
 
 
-def _in_thread(write: Callable[[bytes], object]) -> Callable[[bytes], object]:
-    async def written(part: bytes) -> None:
-        await asyncio.to_thread(write, part)
+async def _carry(session: asyncpg.Connection, filling: Filling, table: Table) -> None:
+    """Put all rows of a table into the file; the database waits while they are written."""
+    reader, pending, size = Rows(table.kinds), list[Row](), 0
 
-    return written
+    async def take(part: bytes) -> None:
+        nonlocal pending, size
+        pending += reader.feed(part)
+        size += len(part)
+        if size >= BYTES_MAX or len(pending) >= ROWS_MAX:
+            ready, pending, size = pending, [], 0
+            await _in_thread(lambda: filling.put(table, ready))
+
+    query = SQL[f"read_{table.name}"].text.removesuffix(";")
+    taken: Callable[[bytes], Awaitable[None]] = take
+    await session.copy_from_query(query, output=taken, format="binary", timeout=TABLE_SECONDS)
+    await _in_thread(lambda: filling.put(table, pending))
+
+
+async def _in_thread(job: Callable[[], T]) -> T:
+    """Run *job* to its end in a thread, also when whoever waits for it is cancelled."""
+    task = asyncio.ensure_future(asyncio.to_thread(job))
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        raise

@@ -928,6 +928,10 @@ ORDER BY id;
 INSERT INTO meta (k, v) VALUES ('ping', '1')
 ON CONFLICT (k) DO UPDATE SET v = (meta.v::bigint + 1)::text;
 
+-- name: marks
+-- What it says of moves.
+SELECT k, v FROM meta WHERE k IN ('move', 'moving', 'moved');
+
 -- name: put_server_key
 INSERT INTO meta (k, v) VALUES ('server_key', :key::text) ON CONFLICT DO NOTHING;
 
@@ -979,7 +983,3 @@ INSERT INTO commit_line (line, system, base) VALUES (:line::text, :system::text,
 UPDATE commit_line SET line = :line::text, system = :system::text, base = greatest(0, 1
   - pg_current_xact_id()::text::bigint + (greatest(
     (SELECT coalesce(max(n), 0) FROM history), (SELECT coalesce(max(n), 0) FROM forgotten)) >> 20));
-
--- name: take_time
--- A copy may take longer than a list.
-SET LOCAL statement_timeout = 0;

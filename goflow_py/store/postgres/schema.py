@@ -5,6 +5,7 @@ import hashlib
 import asyncpg
 
 from goflow_py.errors import StartRefused
+from goflow_py.store.marks import Marks
 from goflow_py.store.postgres.queries import SQL
 from goflow_py.store.statements import migrations
 
@@ -19,10 +20,18 @@ SCHEMA = max(KNOWN)
 """The version that this release reads and writes."""
 
 
-async def migrate(connection: asyncpg.Connection, place: str, *, now: int, line: str) -> None:
+async def migrate(
+    connection: asyncpg.Connection,
+    place: str,
+    *,
+    now: int,
+    line: str,
+    may_be_marked: bool = False,
+) -> None:
     """Apply what is missing, in one transaction, alone; *line* names the order if it is new.
 
-    Raises ``StartRefused`` for the tables of a newer release, of another build or program.
+    Raises ``StartRefused`` for the tables of a newer release, of another build or program, and for
+    what an unfinished move left, or one away from here, unless it *may_be_marked*.
     """
     async with connection.transaction():
         if await connection.fetchval(SQL["schema_name"].text) is None:
@@ -38,6 +47,8 @@ async def migrate(connection: asyncpg.Connection, place: str, *, now: int, line:
             await connection.execute(SQL["create_schema_table"].text)
         applied = dict(await connection.fetch(SQL["applied_migrations"].text))
         refuse(applied, place)
+        if applied and not may_be_marked:
+            Marks.of(dict(await connection.fetch(SQL["marks"].text))).refuse(place)
         for version, text in KNOWN.items():
             if version not in applied:
                 await connection.execute(text)

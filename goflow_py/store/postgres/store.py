@@ -26,7 +26,7 @@ from goflow_py.ports import (
     Write,
 )
 from goflow_py.store import rows, rules
-from goflow_py.store.postgres import address, copying, failures, jobs, lists, order, ownership
+from goflow_py.store.postgres import address, failures, jobs, lists, order, ownership
 from goflow_py.store.postgres.beside import Beside
 from goflow_py.store.postgres.commit import commit
 from goflow_py.store.postgres.connections import Connections
@@ -313,7 +313,10 @@ class PostgresStore(Meeting, Beside):
         return {**await lists.stats(self._connections), "schema": SCHEMA}
 
     async def backup(self, path: str) -> None:
-        await self._connections.write(lambda session: copying.copy(session, path))
+        from goflow_py.store.postgres import copying  # with it comes the other adapter
+
+        now = self._clock.now_ms()
+        await self._connections.write(lambda session: copying.copy(session, path, now=now))
 
     @property
     def _connections(self) -> Connections:

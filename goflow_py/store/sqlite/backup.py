@@ -3,6 +3,7 @@
 import contextlib
 import os
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 from goflow_py.errors import GoFlowError, StartRefused
@@ -36,27 +37,21 @@ def backup(source: Path, target: Path) -> None:
     for. The page-wise backup would start again at every commit of the writer. Meanwhile the log
     cannot be reused and grows; it shrinks with the next checkpoint.
     """
-    key_target = beside(target, KEY_SUFFIX)
     refuse_existing(target)
     if key_part_of(source).exists():
         raise StartRefused(f"a restore of {source} was cut short: start its server, or restore")
     key = key_of(source)
+    with draft_of(target) as part:
+        copy(source, part)
+        publish(part, target, key=key)
+
+
+@contextlib.contextmanager
+def draft_of(target: Path) -> Iterator[Path]:
+    """Give the name of a file that becomes the new *target*; what is left of it goes at the end."""
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
-        copy(source, part)
-        try:
-            judge(part)
-        except StartRefused as error:
-            raise rules.not_copied(error) from error
-        if key is not None:
-            write_private(key, key_target)
-        try:
-            os.link(part, target)  # unlike a rename, it never replaces a file
-        except OSError:
-            if key is not None:
-                key_target.unlink()
-            raise
-        sync(target.parent)
+        yield part
     except FileExistsError as error:
         raise rules.exists(str(target)) from error
     except OSError as error:
@@ -64,6 +59,24 @@ def backup(source: Path, target: Path) -> None:
     finally:
         with contextlib.suppress(OSError):
             part.unlink()
+
+
+def publish(part: Path, target: Path, *, key: bytes | None) -> None:
+    """Give a copy its name, with the key, once it was read whole. Raises ``OSError``."""
+    key_target = beside(target, KEY_SUFFIX)
+    try:
+        judge(part)
+    except StartRefused as error:
+        raise rules.not_copied(error) from error
+    if key is not None:
+        write_private(key, key_target)
+    try:
+        os.link(part, target)  # unlike a rename, it never replaces a file
+    except OSError:
+        if key is not None:
+            key_target.unlink()
+        raise
+    sync(target.parent)
 
 
 def refuse_existing(target: Path) -> None:
@@ -81,9 +94,8 @@ def remove(path: Path) -> None:
 
 def copy(source: Path, part: Path) -> None:
     """Write what *source* holds now into *part*, without its unused pages."""
-    # SQLite fills an empty file, and would create one that everybody can read.
-    os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
-    connection = _reading(source)
+    create(part)
+    connection = reading(source)
     try:
         connection.execute(SQL["backup"], (str(part.absolute()),))
     except failures.ERRORS as error:
@@ -93,13 +105,18 @@ def copy(source: Path, part: Path) -> None:
     sync(part)
 
 
+def create(part: Path) -> None:
+    """Make an empty file: SQLite fills it, and would create one that everybody can read."""
+    os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
+
+
 def judge(path: Path, *, remedy: str = failures.RESTORE) -> int:
     """Read every page of a data file; return its schema. *remedy* helps if it is damaged.
 
     Raises ``StartRefused`` for a damaged file, another program's, one of another build or a newer
     release. What the pages say is for the history checker to judge.
     """
-    connection = _reading(path)
+    connection = reading(path)
     try:
         version = version_of(connection, path)
         [found] = connection.execute(SQL["integrity"]).fetchone()
@@ -114,7 +131,7 @@ def judge(path: Path, *, remedy: str = failures.RESTORE) -> int:
 
 def newest_change(path: Path) -> int | None:
     """Return the time of the last record in a data file; None: it has none."""
-    connection = _reading(path)
+    connection = reading(path)
     try:
         [at] = connection.execute(SQL["newest_change"]).fetchone()
     finally:
@@ -138,6 +155,7 @@ def settle(part: Path, *, replaced: Path, now: int) -> None:
             migrate(connection, part, now)
             connection.execute(SQL["raise_epochs"], {"least": least})
             connection.execute(SQL["new_commit_line"])
+            connection.execute(SQL["forget_moves"])
             connection.execute("COMMIT")
             # One file again: a log of its own would have to be moved with it.
             connection.execute("PRAGMA journal_mode = DELETE").fetchall()
@@ -223,7 +241,7 @@ def _take_back(target: Path, kept: Path) -> None:
 def _highest_epoch(path: Path) -> int:
     """Return the highest epoch that a file knows; 0: it says none."""
     with contextlib.suppress(*failures.ERRORS):
-        connection = _reading(path)
+        connection = reading(path)
         try:
             [epoch] = connection.execute(SQL["highest_epoch"]).fetchone()
             return int(epoch or 0)
@@ -266,7 +284,8 @@ def write_private(content: bytes, target: Path) -> None:
         raise
 
 
-def _reading(path: Path) -> sqlite3.Connection:
+def reading(path: Path) -> sqlite3.Connection:
+    """Open a file that is looked at only."""
     uri = f"{path.absolute().as_uri()}?mode=ro"
     connection = sqlite3.connect(uri, uri=True, isolation_level=None)
     connection.text_factory = failures.text

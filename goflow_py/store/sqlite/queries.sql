@@ -820,6 +820,13 @@ SELECT max(epoch) FROM shards;
 -- The numbers behind the backup are given again, to other records.
 UPDATE commit_line SET line = lower(hex(randomblob(4)));
 
+-- name: marks
+SELECT k, v FROM meta WHERE k IN ('move', 'moving', 'moved');
+
+-- name: forget_moves
+-- A copy that is put back is data again, wherever the file that it was made of went.
+DELETE FROM meta WHERE k IN ('move', 'moving', 'moved');
+
 -- name: raise_epochs
 -- Above all that this file knew, and above all that another one knew.
 UPDATE shards SET owner = NULL, epoch = max(epoch, :least) + 1;

@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 
 from goflow_py.errors import StartRefused
+from goflow_py.store.marks import Marks
 from goflow_py.store.sqlite import failures
 from goflow_py.store.sqlite.queries import SQL
 from goflow_py.store.statements import migrations
@@ -32,7 +33,7 @@ def migrate(connection: sqlite3.Connection, path: Path, now: int) -> None:
 
 
 def refuse(path: Path) -> None:
-    """Refuse what ``migrate`` refuses, before anything is written to it.
+    """Refuse what ``migrate`` refuses, and what was moved, before anything is written to it.
 
     To open a file for writing changes its header, also another program's.
     """
@@ -41,7 +42,8 @@ def refuse(path: Path) -> None:
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
     connection.text_factory = failures.text
     try:
-        version_of(connection, path, may_be_empty=True)
+        if version_of(connection, path, may_be_empty=True):
+            Marks.of(dict(connection.execute(SQL["marks"]).fetchall())).refuse(path)
     except failures.ERRORS:
         return  # who opens it for writing says what is wrong
     finally:

@@ -242,10 +242,14 @@ class Writer:
                 self._fail()
 
 
-def connect(path: Path) -> sqlite3.Connection:
+def connect(path: Path, *, check_same_thread: bool = True) -> sqlite3.Connection:
     """Open the file for writing, durable to the last commit."""
     connection = sqlite3.connect(
-        path, isolation_level=None, timeout=BUSY_SECONDS, cached_statements=256
+        path,
+        isolation_level=None,
+        timeout=BUSY_SECONDS,
+        cached_statements=256,
+        check_same_thread=check_same_thread,
     )
     connection.text_factory = failures.text
     try:

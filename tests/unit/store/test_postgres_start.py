@@ -1,10 +1,8 @@
 """What a database must be like for a server to start on it, and what a start makes of it."""
 
 import asyncio
-import zipfile
 
 import asyncpg
-import orjson
 import pytest
 
 from goflow_py.errors import StartRefused, Unavailable
@@ -223,7 +221,7 @@ async def test_tables_that_moved_to_another_cluster_begin_another_order(database
         await moved.close()
 
 
-# ---------------------------------------------------------------- the key, and a copy
+# ---------------------------------------------------------------- the key
 
 
 async def test_every_server_has_the_same_key(database):
@@ -233,22 +231,3 @@ async def test_every_server_has_the_same_key(database):
     assert await server_key(database, b"b" * 32, clock=clock) == first
     with pytest.raises(StartRefused):
         await server_key(database.replace("/db", "/none"), b"", clock=clock)
-
-
-async def test_a_copy_has_every_table_of_one_moment(database, tmp_path):
-    store = await opened(database)
-    try:
-        await store.commit([make.start(ONE, body=b"\x00\xff"), make.start(make.id(2))])
-        await store.backup(str(tmp_path / "copy"))
-        await store.commit([make.start(make.id(3))])
-    finally:
-        await store.close()
-    with zipfile.ZipFile(tmp_path / "copy") as copy:
-        facts = orjson.loads(copy.read("goflow.json"))
-        assert facts["schema"] == SCHEMA
-        assert {f"{table}.copy" for table in facts["tables"]} | {"goflow.json"} == set(
-            copy.namelist()
-        )
-        executions = copy.read("executions.copy").decode().splitlines()
-    assert [line.split("\t")[0] for line in executions] == [ONE, make.id(2)]
-    assert executions[0].endswith("\\\\x00ff")
