@@ -13,11 +13,12 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import uvloop
@@ -38,6 +39,7 @@ from goflow_py.ports import Store, Transport
 from goflow_py.scripting.pool import ScriptPool
 from goflow_py.secret_files import Secrets
 from goflow_py.store import private
+from goflow_py.store.drivers import driver
 from goflow_py.transport.addresses import AddressPolicy
 from goflow_py.transport.http import HttpTransport
 
@@ -199,7 +201,7 @@ def _options(settings: Settings, url: str, mock: str | None, key: bytes) -> Engi
 def _store(settings: Settings, url: str, on_fatal: Callable[[], object]) -> Store:
     # Only the one that is asked for: each takes 5 ms to import.
     if settings.has_database:
-        with _driver():
+        with driver():
             from goflow_py.store.postgres import PostgresStore
 
         where = _address_of(settings, url)
@@ -212,19 +214,6 @@ def _store(settings: Settings, url: str, on_fatal: Callable[[], object]) -> Stor
     from goflow_py.store.sqlite import SqliteStore
 
     return SqliteStore(path, on_fatal=on_fatal)
-
-
-@contextlib.contextmanager
-def _driver() -> Iterator[None]:
-    """Refuse the start when what is imported needs a driver that is not installed."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        if error.name != "asyncpg":
-            raise
-        raise StartRefused(
-            "data in PostgreSQL needs its driver: pip install 'goflow-py[postgres]'"
-        ) from None
 
 
 def _transport(settings: Settings, listener: socket.socket) -> Transport:
@@ -258,7 +247,6 @@ async def _door(
         header_timeout_seconds=settings.header_timeout,
     )
     metrics.watch(orchestrator, lambda: len(guard.connections))
-    path = settings.data_path
     return Door(
         orchestrator=orchestrator,
         access=access,
@@ -267,8 +255,14 @@ async def _door(
         clock=clock,
         body_bytes_max=settings.body_bytes_max,
         body_timeout_seconds=settings.body_timeout,
-        backup_dir=None if path is None else str(path.parent / "backups"),
+        backup_dir=_backup_dir(settings),
     )
+
+
+def _backup_dir(settings: Settings) -> str | None:
+    """Return where copies go: beside the data file; of a database, where a file would be."""
+    path = Path(Settings().data).absolute() if settings.has_database else settings.data_path
+    return None if path is None else str(path.parent / "backups")
 
 
 # ---------------------------------------------------------------- where it listens
@@ -320,7 +314,7 @@ def _address_of(settings: Settings, url: str) -> str:
 async def _server_key(settings: Settings, clock: Clock) -> bytes:
     """Return the key that signs callback tokens: the same for every start of this data."""
     if settings.has_database:
-        with _driver():
+        with driver():
             from goflow_py.store.postgres import server_key
 
         return await server_key(settings.data, clock.token_bytes(SERVER_KEY_BYTES), clock=clock)

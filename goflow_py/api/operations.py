@@ -68,13 +68,21 @@ async def metrics(call: Call) -> Reply:
     everywhere=True,
 )
 async def backup(call: Call) -> Reply:
-    """Write a consistent copy of everything beside the data, while work goes on."""
+    """Write a consistent copy of everything beside the data, while work goes on.
+
+    Of a database it is a data file, in `goflow-data/backups` where the server was started.
+    """
     directory = call.door.backup_dir
     if directory is None:
         raise Conflict("this server keeps everything in memory; there is no place for a copy")
     now = rfc3339(call.door.clock.now_ms()).replace(":", "-")
     path = Path(directory, call.body(BackupBody).name or f"goflow-{now}.db")
-    await asyncio.to_thread(path.parent.mkdir, mode=0o700, parents=True, exist_ok=True)
+    try:
+        await asyncio.to_thread(path.parent.mkdir, mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise Unavailable(
+            f"cannot write {path.parent}: {error.strerror}", code="backup_failed"
+        ) from error
     await call.door.orchestrator.store.backup(str(path))
     size = (await asyncio.to_thread(path.stat)).st_size
     return answer({"path": str(path), "bytes": size}, 201)

@@ -31,7 +31,7 @@ def _places() -> dict[str, Place]:
     add("Operators", cancel="act.cancel", terminate="act.terminate", skip="act.skip")
     add("Operators", goto="act.goto", replay="act.replay")
     add("Administration", workers="access.workers", nodes="nodes.nodes", verify="audit.verify")
-    add("Administration", backup="copies.backup", restore="copies.restore")
+    add("Administration", backup="copies.backup", restore="copies.restore", move="move.move")
     add("Administration", torture="torture.torture")
     add("Executions", tasks="tasks.tasks")
     add("Operators", batch="batch.batch")

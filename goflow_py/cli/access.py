@@ -2,16 +2,20 @@
 
 import asyncio
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from goflow_py.cli import places
 from goflow_py.cli.console import fail, say, show, show_json
 from goflow_py.cli.root import Group
 from goflow_py.cli.session import DEFAULT_SERVER, Json, Key, Server, Session, remote
 from goflow_py.cli.values import seconds_of
 from goflow_py.cli.words import moment, shown
 from goflow_py.errors import GoFlowError
+
+if TYPE_CHECKING:
+    from goflow_py.ports import KeyRow
 
 LEASE_MS = 10_000
 
@@ -45,8 +49,13 @@ def create_key(
     ] = None,
     description: Annotated[str, typer.Option("--description", help="Whose it is.")] = "",
     data: Annotated[
-        Path | None,
-        typer.Option("--data", help="Write into this data file; its server must not run."),
+        str | None,
+        typer.Option(
+            "--data",
+            metavar="FILE|URL",
+            help="Write into this data file, whose server must not run; or into this database, "
+            "also beside its servers.",
+        ),
     ] = None,
     server: Server = DEFAULT_SERVER,
     api_key: Key = None,
@@ -62,14 +71,12 @@ def create_key(
     body |= {} if lifetime is None else {"expiresIn": lifetime}
     if data is None:
         _ask_for_key(server=server, api_key=api_key, as_json=as_json, body=body)
-    else:
-        if not data.is_file():
-            raise typer.BadParameter(f"there is no data file {data}", param_hint="--data")
-        try:
-            made = asyncio.run(_write_key(data, body))
-        except GoFlowError as error:
-            fail(error, as_json=as_json)
-        _print_key(made, as_json=as_json)
+        return
+    try:
+        made = _write_key(data, body)
+    except GoFlowError as error:
+        fail(error, as_json=as_json)
+    _print_key(made, as_json=as_json)
 
 
 @remote
@@ -86,14 +93,25 @@ def _print_key(made: dict[str, Any], *, as_json: bool) -> None:
         say("it is shown this once; keep it where secrets are kept")
 
 
-async def _write_key(path: Path, body: dict[str, Any]) -> dict[str, Any]:
-    """Put a key into a data file that no server has. Raises ``StartRefused``, ``Invalid``."""
+def _write_key(data: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Put a new key where the data is. Raises ``StartRefused``, ``Unavailable``."""
+    if places.is_database(data):
+        row, text = _made_key(body)
+        places.running(places.put_key(data, row))
+    else:
+        file = places.file_of(data)
+        row, text = _made_key(body)
+        asyncio.run(_put_into_file(file, row))
+    return {"id": row.id, "project": row.project, "scopes": list(row.scopes), "key": text}
+
+
+def _made_key(body: dict[str, Any]) -> tuple["KeyRow", str]:
+    """Return a new key, and its text. Raises ``typer.BadParameter``."""
     from pydantic import ValidationError
 
     from goflow_py.api.auth import new_key
     from goflow_py.api.bodies import KeyBody
-    from goflow_py.clock import SystemClock, uuid7
-    from goflow_py.store.sqlite import SqliteStore
+    from goflow_py.clock import SystemClock
 
     try:
         wanted = KeyBody.model_validate(body)
@@ -102,23 +120,29 @@ async def _write_key(path: Path, body: dict[str, Any]) -> dict[str, Any]:
         hint = f"--{first['loc'][0] if first['loc'] else 'scopes'}"
         raise typer.BadParameter(first["msg"], param_hint=hint) from None
     clock = SystemClock()
-    now = clock.now_ms()
     lifetime = wanted.expires_in
-    row, text = new_key(
+    return new_key(
         clock,
         project=wanted.project,
         scopes=list(dict.fromkeys(wanted.scopes)),
         roles=wanted.roles,
         description=wanted.description,
-        expires_at=None if lifetime is None else now + round(lifetime * 1000),
+        expires_at=None if lifetime is None else clock.now_ms() + round(lifetime * 1000),
     )
+
+
+async def _put_into_file(path: Path, row: "KeyRow") -> None:
+    """Put a key into a data file that no server has. Raises ``StartRefused``."""
+    from goflow_py.clock import SystemClock, uuid7
+    from goflow_py.store.sqlite import SqliteStore
+
+    clock = SystemClock()
     store = SqliteStore(path)
-    await store.open(node=uuid7(clock), now=now, ttl_ms=LEASE_MS)
+    await store.open(node=uuid7(clock), now=clock.now_ms(), ttl_ms=LEASE_MS)
     try:
         await store.put_key(row)
     finally:
         await store.close()
-    return {"id": row.id, "project": row.project, "scopes": list(row.scopes), "key": text}
 
 
 @key.command("ls")

@@ -1,4 +1,4 @@
-"""``goflow verify``: every execution's history against the rules, by a server or in a file."""
+"""``goflow verify``: every execution's history against the rules, by a server or where it is."""
 
 import asyncio
 import fcntl
@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from goflow_py.cli import places
 from goflow_py.cli.console import EXIT_FAILED, fail, show, show_json
 from goflow_py.cli.session import DEFAULT_SERVER, Json, Key, Server, Session, remote
 from goflow_py.cli.words import shown
@@ -22,8 +23,13 @@ SQLITE = b"SQLite format 3\0"
 
 def verify(
     data: Annotated[
-        Path | None,
-        typer.Option("--data", help="Read this data file; its server must not run."),
+        str | None,
+        typer.Option(
+            "--data",
+            metavar="FILE|URL",
+            help="Read this data file, whose server must not run; or this database, also beside "
+            "its servers.",
+        ),
     ] = None,
     execution: Annotated[
         str | None, typer.Option("--execution", metavar="ID", help="Only this one.")
@@ -36,17 +42,24 @@ def verify(
     if data is None:
         _ask(server=server, api_key=api_key, as_json=as_json, execution=execution)
         return
-    if not data.is_file():
-        raise typer.BadParameter(f"there is no data file {data}", param_hint="--data")
-    with data.open("rb") as file:
-        if file.read(len(SQLITE)) != SQLITE:
-            raise typer.BadParameter(f"{data} is no data file", param_hint="--data")
+    file = None if places.is_database(data) else _data_file(data)
     try:
-        with no_server(data):
-            report = asyncio.run(judge_file(data, execution))
+        if file is None:
+            report = places.running(places.verified(data, execution))
+        else:
+            with no_server(file):
+                report = asyncio.run(judge_file(file, execution))
     except GoFlowError as error:
         fail(error, as_json=as_json)
     _report(report, as_json=as_json)
+
+
+def _data_file(text: str) -> Path:
+    path = places.file_of(text)
+    with path.open("rb") as file:
+        if file.read(len(SQLITE)) != SQLITE:
+            raise typer.BadParameter(f"{path} is no data file", param_hint="--data")
+    return path
 
 
 @remote

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from goflow_py.cli import places
 from goflow_py.cli.audit import judge_file, no_server
 from goflow_py.cli.console import EXIT_FAILED, fail, say, show, show_json
 from goflow_py.cli.session import DEFAULT_SERVER, Json, Key, Server, Session, remote
@@ -39,8 +40,13 @@ def backup(
         ),
     ] = None,
     data: Annotated[
-        Path | None,
-        typer.Option("--data", help="Copy this data file; its server must not run."),
+        str | None,
+        typer.Option(
+            "--data",
+            metavar="FILE|URL",
+            help="Copy this data file, whose server must not run; or this database, also beside "
+            "its servers.",
+        ),
     ] = None,
     keep: Annotated[
         int | None,
@@ -58,18 +64,25 @@ def backup(
         return
     if to is None:
         raise typer.BadParameter("say where the copy goes", param_hint="--to")
-    if not data.is_file():
-        raise typer.BadParameter(f"there is no data file {data}", param_hint="--data")
-    from goflow_py.store.sqlite import backup as copies
-
+    file = None if places.is_database(data) else places.file_of(data)
     try:
         target = _new_file(to)
-        with no_server(data):
-            copies.judge(data.resolve())
-            copies.backup(data.resolve(), target)
+        if file is None:
+            places.running(places.copied(data, target))
+        else:
+            _copy(file, target)
         _finish(target, keep=keep, as_json=as_json)
     except GoFlowError as error:
         fail(error, as_json=as_json)
+
+
+def _copy(file: Path, target: Path) -> None:
+    """Copy a data file that no server has."""
+    from goflow_py.store.sqlite import backup as copies
+
+    with no_server(file):
+        copies.judge(file.resolve())
+        copies.backup(file.resolve(), target)
 
 
 @remote
@@ -137,37 +150,43 @@ def _finish(path: Path, *, keep: int | None, as_json: bool) -> None:
     if as_json:
         show_json(facts)
     else:
-        _show(facts, removed=", ".join(removed) or "none")
+        show_facts(facts, "path", removed=", ".join(removed) or "none")
     if not report["ok"]:
         say("goflow: the copy breaks rules; 'goflow verify --data' lists them (breaches)")
         raise typer.Exit(EXIT_FAILED)
 
 
 def _judged(path: Path) -> dict[str, Any]:
+    return asyncio.run(facts_of(path))
+
+
+async def facts_of(path: Path) -> dict[str, Any]:
+    """Judge a copy; return what it holds, and what is wrong with it."""
     from goflow_py.store.sqlite import backup as copies
 
     schema = copies.judge(path)
-    report = asyncio.run(judge_file(path, None))
+    report = await judge_file(path, None)
     return {
         "ok": not report["breaches"],
         "schema": schema,
         "executions": report["executions"],
         "records": report["records"],
         "byStatus": report["byStatus"],
-        "until": _moment(copies.newest_change(path)),
+        "until": moment_of(copies.newest_change(path)),
         "key": copies.key_of(path) is not None,
         "breaches": report["breaches"],
     }
 
 
-def _show(facts: dict[str, Any], **more: Any) -> None:
+def show_facts(facts: dict[str, Any], *places: str, **more: Any) -> None:
+    """Print what a copy holds, and the *places* among the facts."""
     from goflow_py.cli import screens
 
     counts = ", ".join(f"{count} {name}" for name, count in facts["byStatus"].items())
     show(
         screens.pairs(
             [
-                ("file", facts["path"]),
+                *(("file" if place == "path" else place, facts[place]) for place in places),
                 ("executions", f"{facts['executions']} ({counts or 'none'})"),
                 ("records", facts["records"]),
                 ("last change", moment(facts["until"]) or "never"),
@@ -194,9 +213,16 @@ def _prune(folder: Path, keep: int) -> list[str]:
 
 def restore(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The copy.")],
-    data: Annotated[Path, typer.Option("--data", help="The data file to be.")],
+    data: Annotated[
+        str,
+        typer.Option("--data", metavar="FILE|URL", help="The data file to be, or a database."),
+    ],
     force: Annotated[
-        bool, typer.Option("--force", help="Replace the data that is there; it is kept beside it.")
+        bool,
+        typer.Option(
+            "--force",
+            help="Replace the data that is there; it is kept beside it, in a database as a schema.",
+        ),
     ] = False,
     as_json: Json = False,
 ) -> None:
@@ -207,8 +233,12 @@ def restore(
     """
     if not file.is_file():
         raise typer.BadParameter(f"there is no file {file}", param_hint="FILE")
+    to = None if places.is_database(data) else places.path_of(data).resolve()
     try:
-        facts = _restored(file.resolve(), data.resolve(), force=force)
+        if to is None:
+            facts = places.running(_restored_there(file.resolve(), data, force=force))
+        else:
+            facts = _restored(file.resolve(), to, force=force)
     except OSError as error:
         refusal = StartRefused(f"{data} cannot be written: {error.strerror}: check its directory")
         fail(refusal, as_json=as_json)
@@ -217,7 +247,7 @@ def restore(
     if as_json:
         show_json(facts)
     else:
-        _show(facts, replaced_data=facts["kept"] or "none")
+        show_facts(facts, "path", replaced_data=facts["kept"] or "none")
 
 
 def _restored(source: Path, target: Path, *, force: bool) -> dict[str, Any]:
@@ -231,7 +261,7 @@ def _restored(source: Path, target: Path, *, force: bool) -> dict[str, Any]:
     if target.exists() and not target.is_file():
         raise Conflict(f"{target} is no file; name the data file to be", code="no_file")
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with _held(target):
+    with held(target):
         finish_restore(target)  # one that was cut
         if target.exists() and not force:
             raise Conflict(
@@ -247,11 +277,7 @@ def _restored(source: Path, target: Path, *, force: bool) -> dict[str, Any]:
             copies.settle(part, replaced=target, now=clock.now_ms())
             report = _judged(part)
             if not report["ok"]:
-                raise Conflict(
-                    f"{source} breaks {len(report['breaches'])} rules, the first: "
-                    f"{report['breaches'][0]['message']}; take another copy",
-                    code="breaches",
-                )
+                raise breached(source, report["breaches"], remedy=copies.TAKE_ANOTHER)
             was_there = copies.put_in_place(target, key=key, kept=kept)
             # Whoever had the file before was killed with a log of its own, which is no concern now.
             os.truncate(target.with_name(target.name + ".lock"), 0)
@@ -261,8 +287,44 @@ def _restored(source: Path, target: Path, *, force: bool) -> dict[str, Any]:
     return {**facts, "kept": str(kept) if was_there else None}
 
 
+def breached(place: object, breaches: list[dict[str, Any]], *, remedy: str) -> Conflict:
+    """Return the refusal of what breaks rules."""
+    return Conflict(
+        f"{place} breaks {len(breaches)} rules, the first: {breaches[0]['message']}; {remedy}",
+        code="breaches",
+    )
+
+
+async def _restored_there(source: Path, url: str, *, force: bool) -> dict[str, Any]:
+    """Make a copy the data of a database; what was there gets a schema of its own."""
+    from goflow_py.clock import SystemClock
+    from goflow_py.store.postgres.carrying import alone
+    from goflow_py.store.sqlite import backup as copies
+    from goflow_py.store.sqlite import carrying
+
+    clock = SystemClock()
+    kept = None
+    copies.judge(source, remedy=copies.TAKE_ANOTHER)
+    key = copies.key_of(source)
+    async with alone(url, clock=clock) as database:
+        if await database.is_filled():
+            if not force:
+                raise Conflict(
+                    f"{database.place} has data; use --force to replace it, and it is kept beside "
+                    "the new one",
+                    code="not_empty",
+                )
+            kept = f"goflow_before_{re.sub('[^0-9a-z]', '', _stamp(clock).lower())}"
+        report = await facts_of(source)
+        if not report["ok"]:
+            raise breached(source, report["breaches"], remedy=copies.TAKE_ANOTHER)
+        with carrying.readable(source, key=key) as rows:
+            await database.replace(rows, kept=kept)
+        return {"path": database.place, **report, "key": key is not None, "kept": kept}
+
+
 @contextmanager
-def _held(path: Path) -> Iterator[None]:
+def held(path: Path) -> Iterator[None]:
     """Keep servers from the data file meanwhile. Raises ``StartRefused`` when one has it."""
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
     descriptor = os.open(path.with_name(path.name + ".lock"), flags, 0o600)
@@ -278,10 +340,11 @@ def _held(path: Path) -> Iterator[None]:
 
 def _stamp(clock: "Clock") -> str:
     """Return the time as a part of a file's name."""
-    return (_moment(clock.now_ms()) or "").replace(":", "-")
+    return (moment_of(clock.now_ms()) or "").replace(":", "-")
 
 
-def _moment(at: int | None) -> str | None:
+def moment_of(at: int | None) -> str | None:
+    """Return a time as the API has it."""
     from goflow_py.domain.durations import rfc3339
 
     return None if at is None else rfc3339(at)

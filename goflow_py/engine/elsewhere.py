@@ -45,6 +45,7 @@ class Elsewhere:
         self._streams = streams
         self._supervisor = supervisor
         self._refreshes = {**refreshes}
+        self._always: dict[str, Refresh] = {}
         self._seen: dict[str, int] = {}
         """The seq of each execution that is followed here and owned elsewhere."""
         self._was_shared = False
@@ -84,17 +85,16 @@ class Elsewhere:
                     self._memory.tell_end(head)
 
     def also(self, name: str, refresh: Refresh) -> None:
-        """Let *refresh* read again what others may have changed, too."""
-        self._refreshes[name] = refresh
+        """Let *refresh* read again what others may have changed, and commands beside the server."""
+        self._always[name] = refresh
 
     async def refresh(self) -> None:
         """Read again what others may have changed; also what the last of them did before it left.
 
         Each for itself: one that breaks must not keep the others from what is new.
         """
-        if not (self._ownership.is_shared or self._is_behind):
-            return
+        shared = self._refreshes if self._ownership.is_shared or self._is_behind else {}
         self._is_behind = self._ownership.is_shared
-        for name, refresh in self._refreshes.items():
+        for name, refresh in {**shared, **self._always}.items():
             if await self._supervisor.attempt(f"changes of {name}", refresh) is not None:
                 self._is_behind = True

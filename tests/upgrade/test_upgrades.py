@@ -101,9 +101,10 @@ def _filled(value: Any, known: dict[str, Any]) -> Any:
 
 
 @contextlib.asynccontextmanager
-async def today(old: Old) -> AsyncIterator[Today]:
+async def today(old: Old, data: str) -> AsyncIterator[Today]:
     clock = FakeClock(start_ms=old.facts["madeAt"] + 1_000)
-    settings = Settings(port=0, data=str(old.path), endpoint={"w": "http://127.0.0.1:9/w"})
+    # Hours pass here, and leases are by the database's clock.
+    settings = Settings(port=0, data=data, lease=300, endpoint={"w": "http://127.0.0.1:9/w"})
     async with (
         running(settings, clock=clock, transport=StubTransport()) as server,
         httpx.AsyncClient(base_url=server.url, trust_env=False, timeout=30.0) as client,
@@ -116,15 +117,59 @@ def test_there_is_a_file_of_every_older_schema() -> None:
     assert made >= set(range(1, schema.SCHEMA))
 
 
-async def test_what_was_under_way_ends_as_it_would_have(old: Old) -> None:
+@pytest.fixture
+def data(request: pytest.FixtureRequest, old: Old) -> str:
+    """Where the old data is served: where it is, or where a move takes it."""
+    if request.param == "here":
+        return str(old.path)
+    url: str = request.getfixturevalue("database")
+    moved("--from", old.path, "--to", url)
+    if request.param == "in a database":
+        return url
+    back = old.path.with_name("back.db")
+    moved("--from", url, "--to", back)
+    assert records(back) == records(old.path)
+    return str(back)
+
+
+def moved(*words: str | Path) -> None:
+    command = [sys.executable, "-m", "goflow_py", "move", *map(str, words)]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    assert ran.returncode == 0, ran.stderr
+
+
+def records(path: Path) -> list[Any]:
+    """Return all histories, to the byte."""
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        return connection.execute(
+            "SELECT n, execution, first_seq, seq, epoch, at, hash, entries FROM history ORDER BY n"
+        ).fetchall()
+
+
+PLACES = [(file, "here") for file in FILES] + [
+    (FILES[0], "in a database"),
+    (FILES[-1], "in a database"),
+    (FILES[-1], "there and back"),
+]
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(
+    ("old", "data"),
+    PLACES,
+    indirect=True,
+    ids=[f"{file.name.partition('.')[0]} {place}" for file, place in PLACES],
+)
+async def test_what_was_under_way_ends_as_it_would_have(old: Old, data: str) -> None:
     before = await asyncio.to_thread(asyncio.run, judge_file(old.path, None))
     assert before["breaches"] == []
     assert before["executions"] >= len(old.cases())
-    async with today(old) as now:
+    async with today(old, data) as now:
         await now.clock.advance(5)
         report = await now.ask("GET", "/v1/admin/verify")
         assert report["breaches"] == []
-        assert (await now.ask("GET", "/v1/admin/store"))["schema"] == schema.SCHEMA
+        if data == str(old.path):
+            assert (await now.ask("GET", "/v1/admin/store"))["schema"] == schema.SCHEMA
         await _feed_all(now, old)
         left = await _play(now, old)
         assert left == {}
@@ -282,7 +327,7 @@ SPOILS = {
 
 @pytest.mark.e2e
 @pytest.mark.parametrize("way", SPOILS)
-@pytest.mark.parametrize("command", ["serve", "verify", "backup", "key"])
+@pytest.mark.parametrize("command", ["serve", "verify", "backup", "key", "move"])
 def test_data_that_is_not_ours_to_touch_is_refused_in_one_line(
     tmp_path: Path, way: str, command: str
 ) -> None:
@@ -303,6 +348,8 @@ def test_data_that_is_not_ours_to_touch_is_refused_in_one_line(
     given = (command, *words[:1], "--data", str(path), *words[1:]) if command == "key" else (
         command, "--data", str(path), *words
     )  # fmt: skip
+    if command == "move":
+        given = ("move", "--from", str(path), "--to", "postgresql://127.0.0.1:9/none")
     assert says in refusal(path, *given)
     assert path.read_bytes() == before
     assert not (tmp_path / "copy.db").exists()

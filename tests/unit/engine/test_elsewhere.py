@@ -174,6 +174,23 @@ async def test_what_cannot_be_read_again_keeps_nothing_else_from_it(
         await here.start()
 
 
+async def test_what_a_command_may_change_is_read_again_by_the_only_node(
+    cell: Cell,
+) -> None:
+    await cell.spread(1, fallback_url=None)
+    [here] = cell.nodes
+    looked: list[int] = []
+
+    async def look() -> None:
+        looked.append(cell.clock.now_ms())
+
+    here.it.elsewhere.also("keys", look)
+    await cell.clock.advance(REFRESH_SECONDS)
+    await cell.clock.advance(REFRESH_SECONDS)
+    assert len(looked) >= 2
+    assert not here.it.ownership.is_shared
+
+
 # ---------------------------------------------------------------- limits
 
 
