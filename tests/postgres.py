@@ -181,7 +181,7 @@ class Pair:
         session = await asyncpg.connect(self.primary.url())
         try:
             async with asyncio.timeout(START_SECONDS):
-                while not await session.fetchval(IS_FOLLOWED):
+                while not await session.fetchval(IS_FOLLOWED):  # noqa: ASYNC110  # it is elsewhere
                     await asyncio.sleep(0.02)
         finally:
             await session.close()

@@ -162,11 +162,8 @@ async def _report(client: httpx.AsyncClient, load: Load, taken: float) -> int:
     say("3", "the load ends; what was acknowledged comes to its end")
     node, began = load.nodes[1], time.monotonic()
     while time.monotonic() - began < END_SECONDS:
-        pages = [
-            (await client.get(f"{node}/v1/executions?status={status}&limit=1")).json()["items"]
-            for status in ("running", "waiting")
-        ]
-        if not any(pages):
+        page = await client.get(f"{node}/v1/executions?status=running,waiting&limit=1")
+        if not page.json()["items"]:
             break
         await asyncio.sleep(LOOK_SECONDS)
     verified = (await client.get(f"{node}/v1/admin/verify")).json()

@@ -181,8 +181,8 @@ def judge(server: Server, mock: Mock, notes: Notes) -> None:
 
     def all_ended() -> bool:
         # Asked at once: between two questions one that waits can begin to run.
-        which = {"status": "running,waiting", "limit": 1}
-        found: list[Any] = server.client.get("/v1/executions", params=which).json()["items"]
+        asked = "/v1/executions?status=running,waiting&limit=1"
+        found: list[Any] = server.client.get(asked).json()["items"]
         return not found
 
     until(all_ended, "every execution ends after the faults", seconds=HEAL_SECONDS)

@@ -145,8 +145,8 @@ async def _opened(path: Path) -> tuple[SqliteStore, dict[int, int]]:
 def _weaken(synchronous: str) -> None:
     real = writer.connect
 
-    def connect(path: Path) -> sqlite3.Connection:
-        connection = real(path)
+    def connect(path: Path, *, check_same_thread: bool = True) -> sqlite3.Connection:
+        connection = real(path, check_same_thread=check_same_thread)
         connection.execute(f"PRAGMA synchronous = {synchronous}")
         return connection
 

@@ -37,7 +37,14 @@ async def alone(url: str, *, clock: Clock) -> AsyncIterator["Database"]:
     Raises ``StartRefused`` when a server has it, and for what a server would not start on.
     """
     place, is_open = address.shown(url), False
-    writer = Writer(url, uuid7(clock), is_alone=True, clock=clock, on_fatal=lambda: None)
+    writer = Writer(
+        url,
+        uuid7(clock),
+        is_alone=True,
+        ttl_ms=address.IDLE_IN_TRANSACTION_MS,
+        clock=clock,
+        on_fatal=lambda: None,
+    )
     try:
         session = await writer.open()
         if not await writer.hold(session):

@@ -34,7 +34,9 @@ class VisitedStore(PostgresStore):
         refuse(applied, place)
         if max(applied, default=0) < SCHEMA:
             raise StartRefused(f"{place} is of an older release: start this one on it first")
-        self._open_connections = Connections(self._url, VISITOR)
+        self._open_connections = Connections(
+            self._url, VISITOR, ttl_ms=address.IDLE_IN_TRANSACTION_MS
+        )
         await self._open_connections.open()
 
     async def refuse_marked(self) -> None:

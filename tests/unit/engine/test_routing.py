@@ -401,7 +401,7 @@ async def test_an_owner_that_dies_behind_its_commit_has_done_it_once(
     async def dies(*_: Any, **__: Any) -> None:
         raise Unavailable("it died")
 
-    here.store.settle = dies  # type: ignore[method-assign, assignment]
+    here.store.settle = dies  # type: ignore[method-assign]
     await queued(cell, there, execution, "note")
     await cell.kill(here)
     await cell.clock.advance(LEASE_SECONDS + 3)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from typing import Any
 
 import asyncpg
 import pytest
@@ -136,7 +137,7 @@ async def test_starts_of_two_nodes_with_one_name_have_one_winner(database):
 
 
 async def test_counts_of_several_nodes_add_up(database):
-    given = {"is_alone": False, "ttl_ms": 1, "clock": SystemClock(), "on_fatal": list}
+    given: Any = {"is_alone": False, "ttl_ms": 1, "clock": SystemClock(), "on_fatal": list}
     lanes = {name: writer.Writer("", name, **given).lane for name in ("a", "b")}
     assert lanes["a"] != lanes["b"]
     async with node(database, "a") as a, node(database, "b") as b:

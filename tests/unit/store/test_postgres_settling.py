@@ -139,6 +139,7 @@ async def test_nothing_is_sent_while_the_session_before_may_still_commit(databas
         with monkeypatch.context() as patch:
             patch.setattr(writer, "SQL", {**SQL, "end_session": stays})
             seen = asyncio.Event()
+            assert store._writer._session is not None
             store._writer._session.add_termination_listener(lambda _: seen.set())
             proxy.cut()
             await seen.wait()
