@@ -351,6 +351,25 @@ async def test_a_deletion_behind_a_step_takes_its_record_too(database):
         assert await stepping.fetchval("SELECT count(*) FROM history") == 0
 
 
+async def test_what_is_opened_again_is_neither_purged_nor_deleted(database):
+    async with node(database, "a") as a, session(database) as opening:
+        await a.claim(limit=SHARDS, now=NOW)
+        ended = {"status": "failed", "finished_at": NOW, "purge_at": NOW}
+        await a.commit([make.start(ONE, **ended), make.start(TWO, **ended)])
+        transaction = opening.transaction()
+        await transaction.start()
+        await opening.execute(
+            "UPDATE executions SET seq = 1, finished_at = NULL, purge_at = NULL WHERE id = $1", ONE
+        )
+        assert await a.purge(before=NOW + 1, limit=9) == 1
+        late = asyncio.create_task(a.delete(ONE, seq=0))
+        await waits_for_a_lock(opening)
+        await transaction.commit()
+        assert not await late
+        assert await a.purge(before=NOW + 1, limit=9) == 0
+        assert await a.heads([ONE, TWO]) == [make.head(ONE).body, None]
+
+
 async def test_a_commit_that_waits_in_a_circle_gives_way_and_is_written(database):
     async with node(database, "a") as a, session(database) as other:
         await a.claim(limit=SHARDS, now=NOW)
