@@ -21,6 +21,13 @@ POLL_SECONDS_MAX = 60.0
 POLLS_MAX = 1_000
 """Polls that wait at a time; half of them may be of one project."""
 
+NO_ANSWER = "no_answer"
+"""The code of a refusal: another node owns it, and says nothing."""
+SILENT_SECONDS = 3.0
+"""For which the tasks of a shard are passed over whose owner did not answer: it may be dead."""
+PASSED_OVER_MAX = 100
+"""By one look; the next one comes soon enough."""
+
 Step = asyncio.Task[Claimed | None]
 """One claim under way."""
 
@@ -35,6 +42,8 @@ class Polls:
         self._desks = Desks(store=store, clock=clock)
         self._busy: set[Row] = set()
         """Rows that a poll of this process is claiming now."""
+        self._silent: dict[str, float] = {}
+        """By shard, until when it is passed over."""
         self._returning: set[asyncio.Task[None]] = set()
         self._count = 0
         self._of: Counter[str] = Counter()
@@ -113,12 +122,18 @@ class Polls:
     async def _take(self, desk: Desk, count: int, worker: str) -> list[Claimed]:
         """Claim what is ready; where another was first, try the next row."""
         tried: set[Row] = set()
+        passed_over = 0
         while rows := await desk.take(count, busy=self._busy, tried=tried):
             tried.update(map(row_of, rows))
-            found = await self._claim(rows, worker)
-            if found:
+            others = [row for row in rows if not self._is_silent(row)]
+            passed_over += len(rows) - len(others)
+            found = await self._claim(others, worker) if others else []
+            if found or passed_over >= PASSED_OVER_MAX:
                 return found
         return []
+
+    def _is_silent(self, row: QueueRow) -> bool:
+        return self._clock.monotonic() < self._silent.get(row.execution[-2:], 0.0)
 
     async def _claim(self, rows: Sequence[QueueRow], worker: str) -> list[Claimed]:
         steps = [self._begin(row, worker) for row in rows]
@@ -131,7 +146,8 @@ class Polls:
         found = _claimed_by(steps)
         if not found:
             for step in steps:
-                if isinstance(refusal := step.exception(), Unavailable):
+                refusal = step.exception()
+                if isinstance(refusal, Unavailable) and refusal.reason != NO_ANSWER:
                     raise refusal
         return found
 
@@ -142,6 +158,8 @@ class Polls:
         def ended(step: Step) -> None:
             self._busy.discard(row_of(row))
             error = None if step.cancelled() else step.exception()
+            if isinstance(error, Unavailable) and error.reason == NO_ANSWER:
+                self._silent[row.execution[-2:]] = self._clock.monotonic() + SILENT_SECONDS
             if error is not None and not isinstance(error, GoFlowError):
                 log.error("a task could not be claimed", exc_info=error)
 

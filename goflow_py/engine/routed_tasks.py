@@ -23,6 +23,9 @@ from goflow_py.engine.verdict import Success, Verdict
 from goflow_py.errors import GoFlowError, Moved
 from goflow_py.ports import QueueRow
 
+TAKE_SECONDS = 1.0
+"""For which a poll waits for the owner of one task: there may be others."""
+
 
 class RoutedCallbacks(Callbacks):
     """Outcomes at callback URLs."""
@@ -104,7 +107,8 @@ class RoutedClaims(Claims):
             return await super()._open_row(row, worker)
         except Moved:
             what = {"row": row, "worker": worker}
-        return await self._opened(await self._router.ask(row.execution, "take", what))
+        answer = await self._router.ask(row.execution, "take", what, seconds=TAKE_SECONDS)
+        return await self._opened(answer)
 
     async def _open_row_here(self, _: str, what: Json) -> Json:
         return _shown(*await super()._open_row(QueueRow(**what["row"]), what["worker"]))

@@ -15,6 +15,7 @@ import orjson
 from goflow_py.clock import Clock
 from goflow_py.engine.letters import Json, Letter, dumps
 from goflow_py.engine.mailbox import ANSWER_KIND, answer_name
+from goflow_py.engine.polls import NO_ANSWER
 from goflow_py.engine.refusals import refusal_of
 from goflow_py.errors import NotFound, Queued, Unavailable
 from goflow_py.ports import Message, Name, Store
@@ -65,7 +66,13 @@ class Router:
         return len(self._waiting)
 
     async def ask(
-        self, execution: str, kind: str, what: Mapping[str, Any], *, queues: bool = False
+        self,
+        execution: str,
+        kind: str,
+        what: Mapping[str, Any],
+        *,
+        queues: bool = False,
+        seconds: float = ASK_SECONDS,
     ) -> Any:
         """Return what the owner of *execution* answers, or raise what it refuses.
 
@@ -74,10 +81,16 @@ class Router:
         """
         if await self._store.head(execution) is None:
             raise NotFound(f"there is no execution {execution}")
-        return await self.ask_shard_of(execution, kind, what, queues=queues)
+        return await self.ask_shard_of(execution, kind, what, queues=queues, seconds=seconds)
 
     async def ask_shard_of(
-        self, thing: str, kind: str, what: Mapping[str, Any], *, queues: bool = False
+        self,
+        thing: str,
+        kind: str,
+        what: Mapping[str, Any],
+        *,
+        queues: bool = False,
+        seconds: float = ASK_SECONDS,
     ) -> Any:
         """Ask the owner of the shard of a thing that need not be an execution."""
         if len(self._waiting) >= ASKED_MAX:
@@ -85,7 +98,7 @@ class Router:
         number = self._number()
         answered = asyncio.get_running_loop().create_future()
         self._waiting[number] = _Question(answered, self._clock.monotonic())
-        alarm = self._clock.call_later(ASK_SECONDS, lambda: _tell(answered, None))
+        alarm = self._clock.call_later(seconds, lambda: _tell(answered, None))
         try:
             letter = Letter(asker=self.node, number=number, what=dict(what), queues=queues)
             await self._deliver(thing, kind, letter)
@@ -174,7 +187,7 @@ class Router:
         if body == NEVER and queues:
             raise Queued("it is stored, and done as soon as the execution's node is there again")
         if body == NEVER:
-            raise Unavailable("the execution's node did not answer; try again", code="no_answer")
+            raise Unavailable("the execution's node did not answer; try again", code=NO_ANSWER)
         said = orjson.loads(body)
         if "refusal" in said:
             raise refusal_of(said)

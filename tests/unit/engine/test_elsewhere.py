@@ -16,6 +16,7 @@ from goflow_py.engine.early import home_of
 from goflow_py.engine.elsewhere import LOOK_SECONDS, REFRESH_SECONDS
 from goflow_py.engine.feed import Which
 from goflow_py.engine.limits import FULL_SECONDS
+from goflow_py.engine.offers import read_task_id
 from goflow_py.errors import Invalid, TooManyRequests, Unavailable
 from goflow_py.ports import BatchRow, Filter, LimitsRow
 from goflow_py.testing import FakeClock
@@ -118,6 +119,25 @@ async def test_a_poll_gets_work_that_another_node_puts_onto_its_queue(
 
 
 # ---------------------------------------------------------------- definitions
+
+
+async def test_a_poll_passes_over_the_tasks_of_a_dead_node(
+    cell: Cell, here: Engine, there: Engine
+) -> None:
+    await here.upload(PULL, [])
+    for _ in range(5):
+        await here.start()
+    await cell.clock.advance(1)
+    own = await there.start()
+    await cell.kill(here)
+    poll = there.it.polls.poll(["q"], max_tasks=1, wait_seconds=60, worker="w")
+    polling = asyncio.ensure_future(poll)
+    await cell.clock.advance(8)
+    assert there.it.ownership.others, "nobody knows yet that it is dead"
+    assert [read_task_id(claimed.id).execution for claimed in await polling] == [own.id]
+    await cell.clock.advance(LEASE_SECONDS)
+    statuses = [row.status for row in cell.tables.tasks if row.execution != own.id]
+    assert statuses == ["queued"] * 5, "what nobody waits for is claimed for nobody"
 
 
 async def test_a_new_version_and_new_workers_hold_on_other_nodes_soon(
