@@ -14,7 +14,7 @@ import typer
 from goflow_py.cli.console import EXIT_FAILED, EXIT_USAGE, say, show, show_json
 from goflow_py.cli.session import Json
 from goflow_py.config import SETTINGS, Setting, explain, load
-from goflow_py.errors import StartRefused
+from goflow_py.errors import StartRefused, Unavailable
 
 if TYPE_CHECKING:
     from goflow_py.config import Settings
@@ -95,7 +95,7 @@ def run_server(settings: "Settings", *, on_ready: Callable[[str], object]) -> No
         with _no_certificates():
             from goflow_py.bootstrap import run
         code = run(settings, on_ready=on_ready)
-    except StartRefused as error:
+    except (StartRefused, Unavailable) as error:  # the database may go away while it is read
         say(f"goflow: {error.detail}")
         code = EXIT_FAILED
     finally:
