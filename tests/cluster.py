@@ -5,6 +5,7 @@ back to a front that picks a node which listens.
 """
 
 import random
+import re
 import signal
 import threading
 import time
@@ -208,9 +209,11 @@ class Cluster:
     # ------------------------------------------------------------ judging
 
     def judge(self, mock: Mock, notes: Notes) -> None:
-        """Hold all that was stored and seen to the promises."""
+        """Hold all that was stored, seen and logged to the promises."""
+        assert [node.child.poll() for node in self.nodes] == [None] * len(self.nodes)
         judge(self.nodes[0], mock, notes)
         self.judge_owners()
+        self.judge_logs()
 
     def judge_owners(self) -> None:
         """S14: one owner a shard at a time, and no record of one behind those of a later one."""
@@ -230,6 +233,17 @@ class Cluster:
             assert epoch > newest.get(shard, 0), "each claim has an epoch of its own"
             newest[shard] = epoch
             assert was is None or was_until is None or was_until <= at, "from a node that lived"
+
+    def judge_logs(self) -> None:
+        """Nothing broke in a way that its author did not expect."""
+        said = [line for log in self.folder.glob("node-*.log") for line in _lines(log)]
+        assert [line for line in said if "Traceback" in line] == []
+        errors = [line for line in said if re.match(r"\S+ (error|critical)", line)]
+        assert [line for line in errors if "the process has to end" not in line] == []
+
+
+def _lines(log: Path) -> list[str]:
+    return log.read_text("utf-8", "replace").splitlines()
 
 
 def _port(node: Server) -> int:

@@ -25,6 +25,9 @@ log = logging.getLogger(__name__)
 MANY = "100"
 """Of each, in the soak."""
 
+ALL_EVERY = 5
+"""Each time of so many, all nodes die at once."""
+
 Report = Callable[[list[float]], None]
 
 
@@ -42,19 +45,24 @@ def report(record_property: Callable[[str, object], None]) -> Report:
 
 
 def kills(url: str, mock: Mock, folder: Path, count: int) -> list[float]:
-    """Kill one node of two, then of three, again and again; return how long takeovers took."""
+    """Kill one of three nodes, now and then all; return how long others took to take over."""
     chance, notes, seconds = random.Random(count), Notes(), list[float]()
-    with cluster(url, folder, count=2) as found:
-        found.start(1)
+    with cluster(url, folder, count=3) as found:
         with load(found, mock, notes):
-            for _ in range(count):
+            for number in range(count):
                 time.sleep(chance.uniform(0.0, 0.4))  # the moment of the crash is the test's input
-                place = chance.randrange(len(found.nodes))
+                if number % ALL_EVERY == ALL_EVERY - 1:
+                    deaths = [found.kill(place) for place in range(3)]
+                    found.all_again(range(3))
+                    for death in deaths:
+                        found.taken_over(death)
+                    continue
+                place = chance.randrange(3)
                 death = found.kill(place)
-                if chance.random() < 0.5:
+                if is_back := chance.random() < 0.5:
                     found.again(place)
                 seconds.append(found.taken_over(death))
-                if found.nodes[place].child.poll() is not None:
+                if not is_back:
                     found.again(place)
         found.judge(mock, notes)
     return seconds

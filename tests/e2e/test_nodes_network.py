@@ -57,7 +57,6 @@ def parted(url: str, folder: Path, *flags: str) -> Iterator[tuple[Cluster, list[
         try:
             through = [proxy.url for proxy in proxies]
             with cluster(url, folder, *flags, count=2, through=through) as found:
-                found.even(2)
                 yield found, proxies, loop
         finally:
             for proxy in proxies:
