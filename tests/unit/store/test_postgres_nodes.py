@@ -354,7 +354,7 @@ async def test_a_deletion_behind_a_step_takes_its_record_too(database):
 async def test_what_is_opened_again_is_neither_purged_nor_deleted(database):
     async with node(database, "a") as a, session(database) as opening:
         await a.claim(limit=SHARDS, now=NOW)
-        ended = {"status": "failed", "finished_at": NOW, "purge_at": NOW}
+        ended: Any = {"status": "failed", "finished_at": NOW, "purge_at": NOW}
         await a.commit([make.start(ONE, **ended), make.start(TWO, **ended)])
         transaction = opening.transaction()
         await transaction.start()

@@ -64,7 +64,7 @@ VALUES: dict[str, Any] = {
 }  # fmt: skip
 LARGE = ("executions", "history", "wakes", "names", "inbox", "tasks", "early")
 WHOLE = {  # what they walk is asked for whole, or is an operator's
-    "wrong_tallies", "task_counts", "inbox_size", "early_keys", "drain",
+    "wrong_tallies", "task_counts", "inbox_size", "early_keys", "drain", "survey",
 }  # fmt: skip
 UNPLANNED = {
     "create_schema_table", "take_time", "commit", "commit_bare", "settings", "own_tables",

@@ -38,7 +38,7 @@ def plan(connection: sqlite3.Connection, name: str) -> list[str]:
 SMALL = {  # what they walk is small, or is asked for whole
     "all_workers", "blueprints", "drain", "endpoints", "keys", "inbox_size", "tallies", "tables",
     "applied_migrations", "forget_nodes", "free_all_shards", "free_own_shards", "claim", "release",
-    "task_counts", "nodes",
+    "task_counts", "nodes", "survey",
     "open_batches", "open_batch_count", "early_keys", "wrong_tallies", "raise_epochs",
     "limits", "usage", "scopes", "schema", "commit_line", "new_commit_line",
     "figures_by_all",  # down the table, as far as its limit
