@@ -59,10 +59,20 @@ async def fill(store: Store) -> None:
         )
     )  # fmt: skip
     key = make.name("k", ONE, kind="key", answer=b"\x00\xff")
-    one = make.start(ONE, names=[key], key="k", labels={"b": "ü", "a": '"x"'}, wake=NOW + 5)
+    one = make.start(
+        ONE, names=[key], version=2, key="k", labels={"b": "ü", "a": '"x"'}, wake=NOW + 5
+    )
     task = make.task(ONE, assigned_to="mia", claimed_by="w", lease_until=NOW, status="claimed")
-    await store.commit([one, make.start(GONE), make.start(TWO, parent=ONE, body=bytes(range(256)))])
-    await store.commit([make.step(ONE, 1, 3, key="k", wake=NOW + 9, write={"queue": [task]})])
+    await store.commit(
+        [
+            one,
+            make.start(GONE, version=2),
+            make.start(TWO, version=2, parent=ONE, body=bytes(range(256))),
+        ]
+    )
+    await store.commit(
+        [make.step(ONE, 1, 3, version=2, key="k", wake=NOW + 9, write={"queue": [task]})]
+    )
     await store.delete(GONE)
     await store.deliver([make.message(ONE, "a"), make.message(TWO, "b", body=b"\x00")])
     last = (await store.drain(range(256), limit=9))[-1]
@@ -153,7 +163,7 @@ async def test_what_is_carried_goes_on_in_the_database(file, database):
         assert later.number > early.number + 1
         _, newest = await store.newest_commit()
         epoch = (await epochs(database))[3]
-        [verdict] = await store.commit([make.step(ONE, 4, epoch=epoch, key="k")])
+        [verdict] = await store.commit([make.step(ONE, 4, epoch=epoch, version=2, key="k")])
         assert type(verdict).__name__ == "Committed"
         _, number = await store.newest_commit()
         assert number > newest
@@ -188,7 +198,7 @@ async def test_an_order_of_commits_that_was_ahead_is_not_gone_behind(file, datab
     store = await opened(PostgresStore(database))
     try:
         line, before = await store.newest_commit()
-        await store.commit([make.start(make.id(9), epoch=(await epochs(database))[0])])
+        await store.commit([make.start(make.id(9), epoch=(await epochs(database))[0], version=2)])
         found, after = await store.newest_commit()
         assert (line == found, after > before > 1 << 60) == (True, True)
     finally:
@@ -273,6 +283,21 @@ async def test_no_server_takes_what_was_moved_away(file, database):
     async with held(database) as place:
         await place.put_mark(MOVED, moved.text())
     assert says in await refused(PostgresStore(database))
+
+
+@pytest.mark.parametrize(
+    ("url", "place"),
+    [
+        ("postgresql://me:secret@db/goflow", "postgresql://me@db/goflow"),
+        ("postgresql://db/goflow?sslmode=verify-full", "postgresql://db/goflow"),
+        (
+            "postgresql://me:secret@db/goflow?sslmode=require&search_path=shop",
+            "postgresql://me@db/goflow?search_path=shop",
+        ),
+    ],
+)
+def test_where_data_went_is_said_with_its_schema_and_without_its_password(url, place):
+    assert carrying.place_of(url) == place
 
 
 async def test_a_database_that_a_server_has_is_not_filled(file, database, monkeypatch):
