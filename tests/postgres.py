@@ -17,6 +17,8 @@ from pathlib import Path
 
 import asyncpg
 
+from tests.harness import until
+
 NOBODY = 65_534
 START_SECONDS = 40
 SETTINGS = {
@@ -75,7 +77,9 @@ class Server:
         )  # fmt: skip
 
     def start(self, **settings: str) -> None:
-        """Start it; *settings* for this time."""
+        """Start it, if it does not run; *settings* for this time."""
+        if self._runs:
+            return
         given = {**SETTINGS, "port": str(self.port), **settings}
         given |= {"listen_addresses": "127.0.0.1", "unix_socket_directories": str(self.folder)}
         words = " ".join(f"-c {name}='{value}'" for name, value in given.items())
@@ -119,6 +123,15 @@ class Server:
         session = await asyncpg.connect(self.url(database))
         try:
             await session.execute(statement)
+        finally:
+            await session.close()
+
+    async def ask(self, question: str) -> object:
+        """Return the one value of a query."""
+        session = await asyncpg.connect(self.url())
+        try:
+            found: object = await session.fetchval(question)
+            return found
         finally:
             await session.close()
 
@@ -172,19 +185,22 @@ class Pair:
         hosts = ",".join(f"127.0.0.1:{one.port}" for one in self._both)
         return f"postgresql://goflow@{hosts}/{database}?target_session_attrs=read-write"
 
-    async def join(self) -> None:
+    def join(self) -> None:
         """Make the standby, and wait until commits wait for it."""
-        await self.primary.execute(f"ALTER SYSTEM SET synchronous_standby_names = '{RECEIVER}'")
+        names = f"ALTER SYSTEM SET synchronous_standby_names = '{RECEIVER}'"
+        asyncio.run(self.primary.execute(names))
         self.standby.follow(self.primary)
         self.standby.start()
         self.primary.reload()
-        session = await asyncpg.connect(self.primary.url())
-        try:
-            async with asyncio.timeout(START_SECONDS):
-                while not await session.fetchval(IS_FOLLOWED):  # noqa: ASYNC110  # it is elsewhere
-                    await asyncio.sleep(0.02)
-        finally:
-            await session.close()
+        self.wait()
+
+    def wait(self) -> None:
+        """Wait until the standby confirms commits."""
+        until(
+            lambda: asyncio.run(self.primary.ask(IS_FOLLOWED)),
+            "the standby follows",
+            seconds=START_SECONDS,
+        )
 
     def switch(self) -> None:
         """Crash the primary, and make the standby the one; there is no standby then."""
@@ -200,7 +216,7 @@ def pair() -> Iterator[Pair]:
     try:
         with server() as primary:
             found = Pair(primary, Server(folder))
-            asyncio.run(found.join())
+            found.join()
             try:
                 yield found
             finally:

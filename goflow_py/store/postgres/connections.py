@@ -1,7 +1,7 @@
 """The sessions that read, and that make the small changes beside the commits."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, TypeVar
 
 import asyncpg
@@ -19,6 +19,8 @@ IDLE_SECONDS = 300.0
 WAITING_MAX = 2_000
 """Calls that wait for a session."""
 WAIT_SECONDS = 10.0
+LONGEST_SECONDS = address.CALL_SECONDS
+"""Of one call; it is over before the server's own limit cuts it."""
 CLOSE_SECONDS = 5.0
 """That the calls under way get to end."""
 AGAIN_MAX = 5
@@ -37,7 +39,6 @@ class Connections:
             min_size=0,
             max_size=SESSIONS_MAX,
             max_inactive_connection_lifetime=IDLE_SECONDS,
-            command_timeout=address.CALL_SECONDS,
             reset=_as_it_is,
             **address.options("reader", node, ttl_ms=ttl_ms),
         )
@@ -50,7 +51,8 @@ class Connections:
         """Return all rows of a statement of ``queries.sql``."""
         statement = SQL[query]
         try:
-            return await self._with(lambda session: fetch(session, statement, given))
+            async with asyncio.timeout(WAIT_SECONDS + LONGEST_SECONDS):
+                return await self._with(lambda session: fetch(session, statement, given))
         except failures.ERRORS as error:
             raise failures.unreadable(error) from error
 
@@ -73,10 +75,16 @@ class Connections:
         return await self.write(whole)
 
     async def write(self, job: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
-        """Run *job*, which is whole in itself."""
+        """Run *job*, which is whole in itself, to its end, also when whoever asks for it leaves.
+
+        PostgreSQL ends the wait for a standby when a statement is cancelled, and shows what it did.
+        """
+        return await whole(self._write(job))
+
+    async def _write(self, job: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
         for _ in range(AGAIN_MAX):
             try:
-                return await self._with(job)
+                return await self._with(lambda session: _uncancelled(session, job))
             except failures.AGAIN:
                 continue
             except GoFlowError:
@@ -118,6 +126,27 @@ async def _as_it_is(_: asyncpg.Connection) -> None:
 
     One that a call left open was rolled back before.
     """
+
+
+async def whole(work: Coroutine[Any, Any, T]) -> T:
+    """Do *work* to its end, also when whoever asked for it is cancelled."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        raise
+
+
+async def _uncancelled(
+    session: asyncpg.Connection, job: Callable[[asyncpg.Connection], Awaitable[T]]
+) -> T:
+    """Run *job*, or give the session up; the driver would cancel it at the server."""
+    task = asyncio.ensure_future(job(session))
+    done, _ = await asyncio.wait({task}, timeout=LONGEST_SECONDS)
+    if not done:
+        session.terminate()
+    return await task
 
 
 async def fetch(

@@ -29,6 +29,12 @@ SELECT pg_try_advisory_lock_shared(:class::int, hashtext('server ' || current_sc
 -- Until the transaction ends. It is had while no other session holds, or shares, the lock.
 SELECT pg_try_advisory_xact_lock(:class::int, hashtext('server ' || current_schema()));
 
+-- name: waits_for_standby
+-- It is done on the primary. Ended, it would be seen, and its standby might never get it.
+SELECT count(*) > 0 FROM pg_stat_activity
+WHERE pid = :pid::int AND application_name = :application::text AND usename = current_user
+  AND wait_event = 'SyncRep';
+
 -- name: end_session
 -- What an older session of this node still runs, it runs no more, or has committed.
 SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity

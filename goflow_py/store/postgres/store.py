@@ -1,7 +1,6 @@
 """``ports.Store`` in PostgreSQL: a session that commits, two for ownership, a pool for the rest."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import asyncpg
@@ -29,7 +28,7 @@ from goflow_py.store import rows, rules
 from goflow_py.store.postgres import address, failures, jobs, lists, order, ownership
 from goflow_py.store.postgres.beside import Beside
 from goflow_py.store.postgres.commit import commit
-from goflow_py.store.postgres.connections import Connections
+from goflow_py.store.postgres.connections import Connections, whole
 from goflow_py.store.postgres.herald import Herald
 from goflow_py.store.postgres.meeting import Meeting, is_work
 from goflow_py.store.postgres.schema import LINE_BYTES, SCHEMA, migrate
@@ -147,7 +146,7 @@ class PostgresStore(Meeting, Beside):
     # executions
 
     async def commit(self, writes: Sequence[Write]) -> list[Verdict]:
-        verdicts = await _whole(commit(self._writer, writes)) if writes else []
+        verdicts = await whole(commit(self._writer, writes)) if writes else []
         if self._herald.others:
             self._herald.committed(is_work=is_work(writes))
         return verdicts
@@ -342,7 +341,7 @@ class PostgresStore(Meeting, Beside):
 
     async def _own(self, job: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
         """Run *job* in a transaction of the session that commits."""
-        return await _whole(self._writer.transact(job))
+        return await whole(self._writer.transact(job))
 
     async def _shut(self) -> None:
         await self._herald.close()
@@ -359,13 +358,3 @@ class PostgresStore(Meeting, Beside):
     # Last, because below it ``list`` no longer means the type.
     async def list(self, which: Filter, *, limit: int, cursor: str | None) -> Page:
         return await lists.page(self._connections, which, limit=limit, cursor=cursor)
-
-
-async def _whole(work: Coroutine[Any, Any, T]) -> T:
-    """Do *work* to its end, also when whoever asked for it is cancelled."""
-    task = asyncio.ensure_future(work)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        task.add_done_callback(lambda done: done.cancelled() or done.exception())
-        raise

@@ -191,6 +191,9 @@ class Writer:
                 if is_lost:
                     log.warning("the answer of a commit got lost", extra={"reason": str(error)})
                 is_doubtful = is_doubtful or is_lost
+                if isinstance(error, Unconfirmed):
+                    # It is known where it stands: that may last as long as the standby is away.
+                    until = self._clock.monotonic() + SETTLE_SECONDS
                 if is_doubtful and self._clock.monotonic() > until:
                     self._fail()
                     raise failures.unknown() from error
@@ -258,12 +261,14 @@ class Writer:
     async def _end_old(self, session: asyncpg.Connection) -> None:
         """End the session before, whatever it still does; the server may not know that it is cut.
 
-        What it commits, it has committed when this returns. Raises ``Unavailable`` when it does not
-        end: what it does may count yet.
+        What it commits, it has committed when this returns. Raises ``Unconfirmed``, and
+        ``Unavailable`` when it does not end: what it does may count yet.
         """
         if self._old is not None:
-            name = address.application("writer", self.node)
-            if await session.fetchval(SQL["end_session"].text, self._old, name) is False:
+            which = (self._old, address.application("writer", self.node))
+            if await session.fetchval(SQL["waits_for_standby"].text, *which):
+                raise Unconfirmed
+            if await session.fetchval(SQL["end_session"].text, *which) is False:
                 reason = "the store is unavailable, the session before it does not end"
                 raise Unavailable(reason, code="store_busy")
         self._old = session.get_server_pid()
@@ -277,6 +282,16 @@ class Writer:
         if not self.failed:
             self.failed = True
             self._on_fatal()
+
+
+class Unconfirmed(Unavailable):
+    """A commit of this node waits for the standby: it is neither to be seen nor to be ended."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the store is unavailable, the database waits for its standby: check that it runs",
+            code="store_unconfirmed",
+        )
 
 
 class Lost(OSError):
