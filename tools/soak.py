@@ -28,6 +28,8 @@ IMAGES = 100_000
 KILLS = 1_000
 SYSCALL_KILLS = 400
 BIT_FLIPS = 20_000
+CRASHES = 200
+NODES = 3
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ def main() -> int:
     asked = parser.parse_args()
     instruments: list[Callable[[], Line]] = [
         lambda: simulation(asked.seed, round(FAULTS * asked.scale)),
+        lambda: simulation(asked.seed, round(FAULTS * asked.scale / 10), nodes=NODES),
         lambda: crash_points(asked.seed, max(1, round(STORIES * asked.scale))),
         lambda: tests("power loss", "images", IMAGES, asked.scale, "GOFLOW_POWER_IMAGES", POWER),
         lambda: tests("kill -9 under load", "kills", KILLS, asked.scale, "GOFLOW_KILLS", KILL),
@@ -59,6 +62,14 @@ def main() -> int:
             asked.scale,
             "GOFLOW_SYSCALL_KILLS",
             SYSCALLS,
+        ),
+        lambda: tests(
+            "crashes of the database",
+            "crashes",
+            CRASHES,
+            asked.scale,
+            "GOFLOW_CRASHES",
+            DATABASE,
         ),
         lambda: tests("flipped bits", "flips", BIT_FLIPS, asked.scale, "GOFLOW_BIT_FLIPS", BITS),
     ]
@@ -73,18 +84,23 @@ def main() -> int:
 
 POWER = ("tests/faults/test_power_loss.py",)
 KILL = ("-m", "soak", "tests/e2e/test_kills.py")
+DATABASE = ("-m", "soak", "tests/faults/test_database_crashes.py")
 SYSCALLS = ("tests/faults/test_syscalls.py",)
 BITS = ("tests/faults/test_bits.py",)
 
 
-def simulation(seed: int, faults: int) -> Line:
+def simulation(seed: int, faults: int, *, nodes: int = 1) -> Line:
     began = time.monotonic()
-    totals = torture(seconds=HOURS_MAX * 3600, first=seed, faults=faults)
+    totals = torture(seconds=HOURS_MAX * 3600, first=seed, faults=faults, nodes=nodes)
     size = f"{sum(totals.faults.values()):,} faults in {totals.runs:,} runs"
     done = f"{totals.executions:,} executions, {totals.entries:,} entries"
     hours = f"{totals.virtual_seconds / 3600:,.0f} h of virtual time"
     return Line(
-        "simulation", f"{size}: {done}, {hours}", found(totals), time.monotonic() - began, totals.ok
+        "simulation" if nodes == 1 else f"simulation of {nodes} nodes",
+        f"{size}: {done}, {hours}",
+        found(totals),
+        time.monotonic() - began,
+        totals.ok,
     )
 
 
