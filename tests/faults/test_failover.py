@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
+import httpx
 import pytest
 
 from goflow_py.ports import Committed, Name
@@ -10,7 +12,7 @@ from goflow_py.store.postgres import PostgresStore, writer
 from tests.contract.conftest import NOW, Make
 from tests.e2e.test_kills import mock
 from tests.faults.database import Nodes, suffer
-from tests.harness import Mock, until
+from tests.harness import Mock, Server, until
 from tests.postgres import Pair, pair
 
 __all__ = ["mock"]  # the fixture
@@ -18,6 +20,12 @@ __all__ = ["mock"]  # the fixture
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 DATABASE = "shop"
 SWITCHES = 3
+ONE = {
+    "project": "shop",
+    "activity": "one",
+    "states": ["a"],
+    "transitions": [{"current": "init", "event": "start", "next": "a"}],
+}
 
 
 @pytest.fixture
@@ -37,6 +45,39 @@ def test_switches_to_the_standby_under_load_lose_nothing(mock: Mock, both: Pair)
 
 
 # ---------------------------------------------------------------- no standby answers
+
+
+def test_without_the_standby_nothing_is_acknowledged_or_shown_and_no_server_ends(
+    mock: Mock, both: Pair
+) -> None:
+    with Nodes(both.url(DATABASE), lease=4) as nodes:
+        first, second = nodes.servers
+        worker = {"name": "a", "workerEndpoint": f"{mock.url}/w"}
+        assert first.client.post("/v1/blueprints", json={**ONE, "workers": [worker]}).is_success
+        both.standby.stop()
+        for server in (first, second, first, second):
+            with pytest.raises(httpx.TimeoutException):
+                begin(server, seconds=1.0)  # the client leaves, and asks the other one
+        for server in (first, second):
+            assert server.client.get("/v1/executions").json()["items"] == []
+        _bring_back(both)
+        begun = begin(first, seconds=30.0)["id"]
+        assert begin(second, seconds=30.0)["id"] == begun
+        assert second.end_of(begun)["status"] == "completed"
+        assert [server.child.poll() for server in nodes.servers] == [None, None]
+
+
+def begin(server: Server, *, seconds: float) -> dict[str, Any]:
+    """Start the one execution, or repeat that."""
+    answer = server.client.post(
+        "/v1/activities/shop/one/executions",
+        json={"input": 1},
+        headers={"Idempotency-Key": "one"},
+        timeout=seconds,
+    )
+    assert answer.status_code in (200, 201), answer.text
+    found: dict[str, Any] = answer.json()
+    return found
 
 
 @pytest.fixture
