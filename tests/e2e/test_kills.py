@@ -9,7 +9,7 @@ import os
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -140,10 +140,8 @@ def mock() -> Iterator[Mock]:
         yield mock
 
 
-def soak(
-    mock: Mock, data: Path | str, kills: int, *, crash: Callable[[Server], Server] | None = None
-) -> None:
-    """Run clients while the server, or whatever *crash* does, is killed; judge what is left."""
+def soak(mock: Mock, data: Path | str, kills: int) -> None:
+    """Run clients while the server is killed; judge what is left."""
     chance = random.Random(kills)
     workers = [
         {"name": name, "workerEndpoint": f"{mock.url}/w", "retryCount": 50, "retry": RETRY}
@@ -160,11 +158,8 @@ def soak(
     try:
         for _ in range(kills):
             time.sleep(chance.uniform(0.1, 0.7))  # the moment of the crash is the test's input
-            if crash is None:
-                server.kill()
-                server = Server(data, port=port)
-            else:
-                server = crash(server)
+            server.kill()
+            server = Server(data, port=port)
         time.sleep(0.5)
     finally:
         stop.set()

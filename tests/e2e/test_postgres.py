@@ -1,7 +1,6 @@
 """A server on PostgreSQL, as its users run it: killed, cut off, started again; nothing is lost."""
 
 import asyncio
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -125,17 +124,3 @@ def test_a_server_that_finds_no_other_waits_for_no_lease(url: str, mock: Mock) -
 
 def test_20_kills_of_the_server_lose_nothing(url: str, mock: Mock) -> None:
     soak(mock, url, 20)
-
-
-def test_crashes_of_the_database_lose_nothing_and_end_no_server(mock: Mock) -> None:
-    from tests.postgres import server as postgres
-
-    with postgres() as own, database(own) as url:
-
-        def crash(server: Server) -> Server:
-            own.stop("immediate")
-            own.start()
-            assert server.child.poll() is None
-            return server
-
-        soak(mock, url, int(os.environ.get("GOFLOW_CRASHES", "6")), crash=crash)
