@@ -23,7 +23,8 @@ from typing import Any
 from benchmarks.result import FORMAT, Figure
 
 RESULTS = Path(__file__).with_name("results")
-WHOLE = ("*-full.json", "*-bench.json")
+KEPT = ("*-full.json", "*-bench.json", "*-full-part.json", "*-bench-part.json")
+"""Whole runs, and runs of some workloads: each figure has its own source."""
 PROTOTYPE, PRODUCT, ASSUMED = "prototype", "product", "assumed"
 P99_SIGMAS = 2.326
 """Standard deviations from the median of a normal distribution to its 99th percentile."""
@@ -103,7 +104,7 @@ def facts(folder: Path = RESULTS) -> dict[str, Fact]:
 
 
 def _results(folder: Path) -> list[tuple[Path, Mapping[str, Any]]]:
-    paths = [path for pattern in WHOLE for path in folder.glob(pattern)]
+    paths = [path for pattern in KEPT for path in folder.glob(pattern)]
     read = [(path, json.loads(path.read_text("utf-8"))) for path in paths]
     known = [(path, result) for path, result in read if result.get("format") == FORMAT]
     return sorted(known, key=lambda one: (one[1]["date"], one[0].name))

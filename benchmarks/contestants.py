@@ -77,15 +77,15 @@ class Contestant:
         )
 
 
-def serve(data: Path, worker: str, env: Mapping[str, str] | None = None) -> Child:
-    """Start goflow on a data file, as it is."""
+def serve(data: Path | str, worker: str, env: Mapping[str, str] | None = None) -> Child:
+    """Start goflow on a data file, or on a database, as it is."""
     flags = ["--data", str(data), "--port", "0", "--endpoint", f"worker={worker}"]
     flags += ["--log-level", "warning"]  # a quiet start and end; requests are not logged anyway
     return Child("goflow", "goflow_py", "serve", *flags, env=env)
 
 
 def goflow(
-    data: Path,
+    data: Path | str,
     worker: str,
     documents: Sequence[dict[str, Any]] = (),
     env: Mapping[str, str] | None = None,

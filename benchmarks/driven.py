@@ -11,13 +11,17 @@ from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+LONG_SECONDS = 600.0
+
 
 @dataclass(frozen=True, kw_only=True)
 class Work:
-    """What to keep in flight, and for how long."""
+    """What to keep in flight, and for how long, or how often."""
 
     in_flight: int
-    seconds: float
+    seconds: float = 0.0
+    """Zero: until so many are done."""
+    count: int = 0
 
     def line(self) -> str:
         """Return it as a line."""
@@ -67,13 +71,15 @@ async def keep(one: Callable[[], Awaitable[None]], work: Work) -> dict[str, Any]
 
     What is in flight in the end still ends, and is in ``done``.
     """
-    ends = time.monotonic() + work.seconds
+    began = time.monotonic()
+    ends = began + (work.seconds or LONG_SECONDS)
     waits: list[float] = []
-    in_time = errors = 0
+    begun = in_time = errors = 0
 
     async def client() -> None:
-        nonlocal in_time, errors
-        while (started := time.monotonic()) < ends:
+        nonlocal begun, in_time, errors
+        while (started := time.monotonic()) < ends and (not work.count or begun < work.count):
+            begun += 1
             try:
                 await one()
             except Exception as error:  # noqa: BLE001 - counted, and said
@@ -89,7 +95,7 @@ async def keep(one: Callable[[], Awaitable[None]], work: Work) -> dict[str, Any]
     waits.sort()
     return {
         "done": len(waits),
-        "rate": in_time / work.seconds,
+        "rate": in_time / (work.seconds or time.monotonic() - began),
         "p50_ms": waits[len(waits) // 2] * 1e3 if waits else 0.0,
         "p99_ms": waits[len(waits) * 99 // 100] * 1e3 if waits else 0.0,
         "errors": errors,

@@ -58,6 +58,22 @@ rows without a ``contestant`` are goflow's. By workload::
                 ready_s, first_call_s, finished_s, calls, doubled_calls (cut by the kill), lost
     restart     open, parked, round, file_mb, ready_s, first_call_s, rss_mb, lost
     commit      batch, records_per_s, record_cpu_us, commit_p50_ms, commit_p99_ms, lost
+    postgres_nodes
+                nodes, contestant, in_flight (on each node), round, rate_per_s, commit_p50_ms,
+                commit_p99_ms (a transaction of the contestant's), rows_a_commit, node_cpu_us,
+                database_cpu_us, wal_bytes_each, lost, errors: without HTTP; ``goflow`` is all of
+                it, ``goflow-store`` and the textbooks are without an engine
+    postgres_served
+                data (sqlite or postgresql), nodes, in_flight (on all), round, rate_per_s, p50_ms,
+                p99_ms, cpu_us (of the nodes), database_cpu_us, lost, doubled, errors
+    postgres_commit
+                batch, round, records_per_s, commit_p50_ms, commit_p99_ms, database_cpu_us and
+                wal_bytes of a record, lost
+    postgres_takeover
+                in_flight, load_s (CPU of taking up, without the work), and in seconds from the
+                kill: claimed_s, first_s (moved on), finished_s (all ended); lost
+    postgres_parked
+                executions, disk_bytes_each, accepted_per_s (by the store alone), errors, lost
     purge       ended, purged_per_s, p50_ms, p99_ms and worst_ms of alone_ and beside_, left,
                 refused, error, file_before_mb, file_after_mb
     postgres_hints  contestant (polling: goflow whose servers tell each other nothing), round, and

@@ -6,8 +6,8 @@ from typing import Any
 from benchmarks.result import Figure, Spread, ratio
 
 CASES = (
-    "shape", "contestant", "nodes", "in_flight", "worker_ms", "steps", "states", "executions",
-    "rows", "open", "parked", "ended", "batch", "sealed",
+    "shape", "contestant", "data", "nodes", "in_flight", "worker_ms", "steps", "states",
+    "executions", "rows", "open", "parked", "ended", "batch", "sealed",
 )  # fmt: skip
 """What tells one case of a workload from another."""
 COUNTS = ("lost", "doubled", "errors", "refused")

@@ -6,8 +6,12 @@ from benchmarks.workloads import (
     inflight,
     interpreter,
     parked,
+    postgres_commit,
     postgres_hints,
     postgres_nodes,
+    postgres_parked,
+    postgres_served,
+    postgres_takeover,
     purge,
     recovery,
     restart,
@@ -36,5 +40,9 @@ WORKLOADS = {
         purge.WORKLOAD,
         postgres_nodes.WORKLOAD,
         postgres_hints.WORKLOAD,
+        postgres_served.WORKLOAD,
+        postgres_commit.WORKLOAD,
+        postgres_takeover.WORKLOAD,
+        postgres_parked.WORKLOAD,
     )
 }

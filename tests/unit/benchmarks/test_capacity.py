@@ -179,6 +179,13 @@ def test_a_kept_result_wins_over_the_prototype_and_the_newest_wins(tmp_path: Pat
     assert found["row_cpu_ms"].kind == PRODUCT and "a-bench.json" in found["row_cpu_ms"].source
 
 
+def test_a_run_of_some_workloads_counts_for_what_it_has(tmp_path: Path) -> None:
+    kept(tmp_path, "a-bench-part.json", workloads=commits((1, 1, 2, 210.0), (10, 3, 5, 120.0)))
+    found = facts(tmp_path)
+    assert found["wal_row_kb"].kind == PRODUCT
+    assert found["load_us"] == FIGURES["load_us"]
+
+
 def test_quick_results_and_those_of_another_format_are_passed_over(tmp_path: Path) -> None:
     other = commits((1, 9.0, 9.0, 9.0), (100, 9.0, 9.0, 9.0))
     kept(tmp_path, "a-quick.json", workloads=other)
