@@ -13,7 +13,7 @@ from tests.postgres import Server, server
 
 SETTINGS = {
     "shared_buffers": "256MB",
-    "max_connections": "200",
+    "max_connections": "400",
     "max_wal_size": "4GB",
     "checkpoint_timeout": "15min",
 }
