@@ -4,10 +4,12 @@ Versions never change, so a compiled one is kept for good (least recently used g
 and aliases are not pinned: a change is seen by the next attempt of running executions.
 """
 
+import asyncio
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import Any, TypeVar
 
 import orjson
 
@@ -24,8 +26,7 @@ from goflow_py.errors import Damaged, Invalid, NotFound
 from goflow_py.fsm.compile import Compiled, compile_blueprint
 from goflow_py.ports import BlueprintRow, Store
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+T = TypeVar("T")
 
 COMPILED_VERSIONS_MAX = 1_000
 
@@ -52,6 +53,8 @@ class Catalog:
         self._versions: OrderedDict[tuple[str, str, int], Compiled] = OrderedDict()
         self._activities: dict[tuple[str, str], Activity] = {}
         self._workers: dict[tuple[str, str], Workers] = {}
+        self._readings: dict[tuple[Any, ...], asyncio.Task[Any]] = {}
+        """Those under way, by what is read and since which change."""
         self._generation = 0
         """Rises with every change: what was read before one is not kept after it."""
         self.on_change: Callable[[str, str], None] = lambda _, __: None
@@ -69,10 +72,14 @@ class Catalog:
         if known is not None:
             self._versions.move_to_end((project, activity, version))
             return known
-        row = await self._store.blueprint(project, activity, version)
-        if row is None:
-            raise NotFound(f"{project}/{activity} has no version {version}")
-        return await self._keep(row)
+
+        async def read() -> Compiled:
+            row = await self._store.blueprint(project, activity, version)
+            if row is None:
+                raise NotFound(f"{project}/{activity} has no version {version}")
+            return await self._keep(row)
+
+        return await self._once(("version", project, activity, version), read)
 
     async def compiled_for(self, execution: Execution) -> Compiled:
         """Return what *execution* runs: its version, or one of the private machines of that.
@@ -95,6 +102,10 @@ class Catalog:
         known = self._activities.get((project, activity))
         if known is not None:
             return known
+        reading = ("activity", project, activity)
+        return await self._once(reading, lambda: self._read_activity(project, activity))
+
+    async def _read_activity(self, project: str, activity: str) -> Activity:
         generation = self._generation
         row = await self._store.blueprint(project, activity, None)
         if row is None:
@@ -113,17 +124,41 @@ class Catalog:
     async def workers(self, project: str, activity: str) -> Workers:
         """Return the workers by action, by priority. Raises ``Damaged``."""
         known = self._workers.get((project, activity))
-        if known is None:
-            generation = self._generation
-            body = await self._store.workers(project, activity)
-            try:
-                known = group_workers(body)
-            except ValueError as error:
-                what = f"what is stored of the workers of {project}/{activity}"
-                raise Damaged(f"{what} is damaged: restore a backup") from error
-            if generation == self._generation:
-                self._workers[project, activity] = known
+        if known is not None:
+            return known
+        reading = ("workers", project, activity)
+        return await self._once(reading, lambda: self._read_workers(project, activity))
+
+    async def _read_workers(self, project: str, activity: str) -> Workers:
+        generation = self._generation
+        body = await self._store.workers(project, activity)
+        try:
+            known = group_workers(body)
+        except ValueError as error:
+            what = f"what is stored of the workers of {project}/{activity}"
+            raise Damaged(f"{what} is damaged: restore a backup") from error
+        if generation == self._generation:
+            self._workers[project, activity] = known
         return known
+
+    async def _once(self, what: tuple[Any, ...], read: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Let all who need the same wait for one reading, which ends whoever of them leaves.
+
+        Where nodes are many, all is forgotten every other second: each execution that is under way
+        would read it again by itself.
+        """
+        key = (self._generation, *what)
+        task = self._readings.get(key)
+        if task is None:
+            task = self._readings[key] = asyncio.get_running_loop().create_task(read())
+            task.add_done_callback(partial(self._was_read, key))
+        found: T = await asyncio.shield(task)
+        return found
+
+    def _was_read(self, key: tuple[Any, ...], task: asyncio.Task[Any]) -> None:
+        del self._readings[key]
+        if not task.cancelled():
+            task.exception()  # nobody may be left to whom it is raised
 
     def changed(self, project: str, activity: str) -> None:
         """Forget what an upload replaced."""
