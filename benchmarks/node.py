@@ -26,12 +26,14 @@ from goflow_py.bootstrap import GC_THRESHOLDS
 from goflow_py.clock import SystemClock
 from goflow_py.engine.orchestrator import EngineOptions, Orchestrator
 from goflow_py.engine.requests import StartRequest
+from goflow_py.engine.slots import CALLS_IN_FLIGHT_MAX
 from goflow_py.ports import Answered, Committed, Reply, Request, Store, Verdict, Write
 from goflow_py.store.memory import MemoryStore
 from goflow_py.store.postgres import PostgresStore
 
 INPUT = {"customer": "C-4711", "amount": 120.5, "items": ["lamp", "bulb"]}
 WAIT_SECONDS = 60.0
+ENDLESS = 1_000_000
 
 
 class Inside:
@@ -101,7 +103,11 @@ async def main(url: str, what: str = "engine") -> None:
 def orchestrator(store: Store, *, is_alone: bool = False, answers: bool = True) -> Orchestrator:
     """Return an engine whose workers answer at once, or never."""
     options = EngineOptions(
-        token_key=b"k" * 32, endpoints={"worker": "http://worker"}, is_alone=is_alone
+        token_key=b"k" * 32,
+        endpoints={"worker": "http://worker"},
+        is_alone=is_alone,
+        # Calls that are never answered must not keep others from being made.
+        calls_in_flight_max=CALLS_IN_FLIGHT_MAX if answers else ENDLESS,
     )
     transport = Inside(answers=answers)
     return Orchestrator(store=store, transport=transport, clock=SystemClock(), options=options)
