@@ -75,6 +75,23 @@ async def test_the_work_of_a_dead_node_is_taken_within_its_lease_and_two_seconds
     assert right.it.ownership.is_shared
 
 
+async def test_a_database_that_comes_back_before_the_lease_is_over_ends_no_node(
+    cell: Cell, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left, right = await cell.spread(2)
+    back = clock.monotonic() + LEASE_SECONDS - 1.5
+
+    async def cut(self: MemoryStore, *, now: int) -> bool:
+        if clock.monotonic() < back:
+            raise Unavailable("the database cannot be reached", code="store_unreachable")
+        return await own(self, now=now)
+
+    own = MemoryStore.heartbeat
+    monkeypatch.setattr(MemoryStore, "heartbeat", cut)
+    await clock.advance(LEASE_SECONDS * 2)
+    assert not left.it.lost.is_set() and not right.it.lost.is_set()
+
+
 async def test_a_node_that_ends_hands_its_shards_over_within_a_second(
     cell: Cell, clock: FakeClock
 ) -> None:
