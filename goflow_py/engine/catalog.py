@@ -6,10 +6,9 @@ and aliases are not pinned: a change is seen by the next attempt of running exec
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
-from functools import partial
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import orjson
 
@@ -29,6 +28,8 @@ from goflow_py.ports import BlueprintRow, Store
 T = TypeVar("T")
 
 COMPILED_VERSIONS_MAX = 1_000
+ABANDONED = object()
+"""What a reading comes to whose reader was cancelled."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +54,7 @@ class Catalog:
         self._versions: OrderedDict[tuple[str, str, int], Compiled] = OrderedDict()
         self._activities: dict[tuple[str, str], Activity] = {}
         self._workers: dict[tuple[str, str], Workers] = {}
-        self._readings: dict[tuple[Any, ...], asyncio.Task[Any]] = {}
+        self._readings: dict[tuple[Any, ...], asyncio.Future[Any]] = {}
         """Those under way, by what is read and since which change."""
         self._generation = 0
         """Rises with every change: what was read before one is not kept after it."""
@@ -141,24 +142,31 @@ class Catalog:
             self._workers[project, activity] = known
         return known
 
-    async def _once(self, what: tuple[Any, ...], read: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Let all who need the same wait for one reading, which ends whoever of them leaves.
+    async def _once(self, what: tuple[Any, ...], read: Callable[[], Awaitable[T]]) -> T:
+        """Let all who need the same wait for one reading; when its reader leaves, the next reads.
 
         Where nodes are many, all is forgotten every other second: each execution that is under way
         would read it again by itself.
         """
         key = (self._generation, *what)
-        task = self._readings.get(key)
-        if task is None:
-            task = self._readings[key] = asyncio.get_running_loop().create_task(read())
-            task.add_done_callback(partial(self._was_read, key))
-        found: T = await asyncio.shield(task)
-        return found
-
-    def _was_read(self, key: tuple[Any, ...], task: asyncio.Task[Any]) -> None:
-        del self._readings[key]
-        if not task.cancelled():
-            task.exception()  # nobody may be left to whom it is raised
+        while (reading := self._readings.get(key)) is not None:
+            found = await asyncio.shield(reading)
+            if found is not ABANDONED:
+                return cast("T", found)
+        reading = self._readings[key] = asyncio.get_running_loop().create_future()
+        try:
+            found = await read()
+        except Exception as error:
+            reading.set_exception(error)
+            reading.exception()  # nobody else may wait for it
+            raise
+        else:
+            reading.set_result(found)
+            return found
+        finally:
+            del self._readings[key]
+            if not reading.done():
+                reading.set_result(ABANDONED)
 
     def changed(self, project: str, activity: str) -> None:
         """Forget what an upload replaced."""

@@ -25,6 +25,8 @@ from tests.unit.engine.conftest import Engine
 
 ROUNDS = 45
 """Seconds of the story; the longest wait of a blueprint is shorter."""
+QUIET_TURNS = 4
+"""What a call returned may lead to the next one only some turns later."""
 
 
 class Watched:
@@ -57,10 +59,13 @@ class StoryClock(FakeClock):
         self.store: Watched | None = None
 
     async def _turns(self) -> None:
-        await super()._turns()
-        while self.store is not None and self.store.calls:
-            await asyncio.sleep(0.0002)  # a thread, or a server, is at work
+        quiet = 0
+        while quiet < QUIET_TURNS:
             await super()._turns()
+            quiet += 1
+            if self.store is not None and self.store.calls:
+                await asyncio.sleep(0.0002)  # a thread, or a server, is at work
+                quiet = 0
 
 
 class Story:
