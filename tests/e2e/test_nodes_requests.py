@@ -210,10 +210,13 @@ def follow(asker: Asker, path: str, stop: threading.Event) -> Iterator[Any]:
                     event[name] = text
                     if line:
                         continue
+                    if event.get("event") == "reset" and "too_slow" in event["data"]:
+                        break  # this machine is: what was left out follows the id before
+                    if event.get("event") == "reset":
+                        raise Refused(f"{path} from {last}: {event}")
                     last = {"Last-Event-ID": event["id"]} if "id" in event else last
                     if event.get("event") == "end":
                         return
-                    assert event.get("event") != "reset", event
                     if "data" in event:
                         yield json.loads(event["data"])
                     event = {}
