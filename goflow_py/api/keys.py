@@ -41,6 +41,7 @@ async def create(call: Call) -> Reply:
 @op("GET", "/v1/keys", "admin", answers={200: answers.Items})
 async def keys(call: Call) -> Reply:
     """List the keys, without their secrets."""
+    await call.door.access.load()  # another server may have made or revoked some just now
     mine = call.caller.project
     known = call.door.access.keys.values()
     return answer({"items": [_view(row) for row in known if mine in (None, row.project)]})
@@ -50,6 +51,7 @@ async def keys(call: Call) -> Reply:
 async def revoke(call: Call) -> Reply:
     """Revoke a key; it is refused at once."""
     number, mine = call.path("key"), call.caller.project
+    await call.door.access.load()  # another server may have made it just now
     known = call.door.access.keys.get(number)
     if known is None or (mine is not None and known.project != mine):
         raise NotFound(f"there is no key {number[:64]}")

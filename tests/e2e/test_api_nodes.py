@@ -54,6 +54,12 @@ def no_looks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def no_refreshes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let servers learn nothing by themselves of what others changed."""
+    monkeypatch.setattr(orchestrator, "REFRESH_SECONDS", 3_600.0)
+
+
+@pytest.fixture
 async def pair(
     serve: Serve, store: Callable[..., Store], monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Pair]:
@@ -95,6 +101,18 @@ async def test_any_server_answers_as_the_owner_does(pair: Pair) -> None:
     assert (await waiting)["status"] == "completed"
     assert (await pair.there("DELETE", path)).status == 204
     (await pair.here("GET", path)).problem(404)
+
+
+async def test_a_key_is_listed_and_revoked_by_a_server_that_has_not_heard_of_it(
+    no_refreshes: None, pair: Pair
+) -> None:
+    made = [await pair.here.good("POST", "/v1/keys", {"scopes": ["task"]}) for _ in range(2)]
+    assert (await pair.there("DELETE", f"/v1/keys/{made[0]['id']}")).status == 204
+    left = [key.id for key in await pair.servers[0].door.orchestrator.store.keys()]
+    assert left == [made[1]["id"]]
+    made.append(await pair.here.good("POST", "/v1/keys", {"scopes": ["task"]}))
+    listed = await pair.there.good("GET", "/v1/keys")
+    assert {key["id"] for key in listed["items"]} == {key["id"] for key in made[1:]}
 
 
 async def test_an_event_by_key_reaches_executions_of_both(pair: Pair) -> None:
