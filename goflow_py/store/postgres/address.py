@@ -89,4 +89,11 @@ async def connect(
     url: str, *, role: str, node: str, ttl_ms: int = IDLE_IN_TRANSACTION_MS
 ) -> asyncpg.Connection:
     """Open a session. Raises what the driver raises."""
-    return await asyncpg.connect(url, **options(role, node, ttl_ms=ttl_ms))
+    try:
+        return await asyncpg.connect(url, **options(role, node, ttl_ms=ttl_ms))
+    except asyncpg.InterfaceError:
+        raise
+    except (ValueError, OverflowError) as error:
+        # The driver lets through what the system says of a port or a name that cannot be one.
+        reason = f"check its host and its port ({error})"
+        raise asyncpg.ClientConfigurationError(reason) from error

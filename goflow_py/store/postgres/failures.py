@@ -102,6 +102,8 @@ def refusal(place: str, error: BaseException) -> StartRefused:
             reason = "does not exist: create it"
         case asyncpg.InsufficientPrivilegeError():
             reason = f"refuses this user, {_line(error)}: grant it what is missing"
+        case asyncpg.TooManyConnectionsError():
+            reason = "has no connection left: raise max_connections"
         case TimeoutError():
             reason = "did not answer in time: check its address and the network"
         case OSError() if not isinstance(error, asyncpg.PostgresError):

@@ -131,6 +131,24 @@ async def test_addresses_that_lead_nowhere_are_refused_in_one_line(postgres):
     assert "nobody" in await refused(nobody)
 
 
+async def test_a_database_without_a_connection_left_says_what_to_raise(database, postgres):
+    await run(database, f"ALTER DATABASE {database.rpartition('/')[2]} CONNECTION LIMIT 0")
+    await run(postgres.url(), "CREATE ROLE plain LOGIN")
+    try:
+        said = await refused(database.replace("goflow@", "plain@"))
+    finally:
+        await run(postgres.url(), "DROP ROLE plain")
+    assert said.endswith("has no connection left: raise max_connections")
+
+
+@pytest.mark.parametrize("port", ["port", "70000", "-1"])
+async def test_an_address_that_cannot_be_read_is_refused_in_one_line(port):
+    odd = f"postgresql://goflow:secret@127.0.0.1:{port}/db"
+    assert f"postgresql://goflow@127.0.0.1:{port}/db cannot be" in await refused(odd)
+    with pytest.raises(StartRefused):
+        await server_key(odd, b"k" * 32, clock=FakeClock())
+
+
 async def test_the_tables_of_another_program_are_refused_and_a_schema_of_our_own_is_not(database):
     await run(database, "CREATE TABLE things (n int)")
     assert "has tables of another program" in await refused(database)
