@@ -29,12 +29,13 @@ async def readyz(call: Call) -> Reply:
     call.door.refuse_when_draining()
     if call.door.orchestrator.lost.is_set():
         raise Unavailable("this server may write nothing any more; it is about to end")
+    # First, for without the store all other work breaks, too.
+    await call.door.orchestrator.store.ping()
     if broken := call.door.orchestrator.broken:
         raise Unavailable(
             f"background work breaks again and again ({', '.join(broken)}): see the log",
             code="background_broken",
         )
-    await call.door.orchestrator.store.ping()
     return answer({"status": "ready"})
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from goflow_py.domain.durations import timestamp_ms
+from goflow_py.errors import Unavailable
 from tests.e2e.conftest import Api, RealWorker, Serve, activity, eventually, start
 
 pytestmark = pytest.mark.e2e
@@ -187,6 +188,20 @@ async def test_workers_and_aliases_are_replaced(shop: Api, worker: RealWorker) -
     assert (await shop("DELETE", "/v1/endpoints/elsewhere")).status == 204
     (await shop("DELETE", "/v1/endpoints/elsewhere")).problem(404)
     (await shop("PUT", "/v1/endpoints/elsewhere", {"url": "nowhere"})).problem(422)
+
+
+async def test_a_store_that_is_away_is_named_before_the_work_that_breaks_for_it(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away() -> None:
+        raise Unavailable("the database cannot be reached", code="store_unreachable")
+
+    async with serve() as (server, api):
+        engine = server.orchestrator
+        monkeypatch.setattr(type(engine), "broken", property(lambda _: ["heartbeat"]))
+        (await api("GET", "/readyz")).problem(503, "background_broken")
+        monkeypatch.setattr(engine.store, "ping", away)
+        (await api("GET", "/readyz")).problem(503, "store_unreachable")
 
 
 async def test_health_readiness_version_and_metrics(shop: Api) -> None:
