@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 
+from goflow_py.engine.waiting import tell
 from goflow_py.ports import Message
 
 
@@ -31,7 +32,7 @@ class Mail:
         self.tries = 0
         self._dealt_with += 1
         while self._waiting and self._waiting[0][0] <= self._dealt_with:
-            tell(self._waiting.popleft()[1], done=True)
+            tell(self._waiting.popleft()[1], what=True)
         return self.messages.popleft()
 
     def done_so_far(self) -> asyncio.Future[bool]:
@@ -43,10 +44,4 @@ class Mail:
     def close(self) -> None:
         """Let nobody wait any more: whoever owns the execution now has what is left."""
         while self._waiting:
-            tell(self._waiting.popleft()[1], done=True)
-
-
-def tell(over: asyncio.Future[bool], *, done: bool) -> None:
-    """Wake who waits, if nobody did."""
-    if not over.done():
-        over.set_result(done)
+            tell(self._waiting.popleft()[1], what=True)

@@ -11,12 +11,12 @@ from weakref import WeakValueDictionary
 
 from goflow_py.clock import Clock, uuid7
 from goflow_py.domain.execution import Execution
-from goflow_py.engine import mail
 from goflow_py.engine.catalog import Catalog
 from goflow_py.engine.heads import read_head
 from goflow_py.engine.mail import Mail
 from goflow_py.engine.ring import Ring
 from goflow_py.engine.steps import Result
+from goflow_py.engine.waiting import tell
 from goflow_py.errors import GoFlowError, Moved, NotFound, Unavailable
 from goflow_py.fsm.compile import Compiled
 from goflow_py.ports import SHARDS, Store
@@ -162,7 +162,7 @@ class Memory:
         if found is None or found.work is asyncio.current_task():
             return
         over = found.done_so_far()
-        alarm = self._clock.call_later(MAIL_SECONDS, lambda: mail.tell(over, done=False))
+        alarm = self._clock.call_later(MAIL_SECONDS, lambda: tell(over, what=False))
         try:
             is_done = await over
         finally:
@@ -233,7 +233,7 @@ class Memory:
     def tell_end(self, execution: Execution) -> None:
         """Wake those who wait for the end."""
         for watcher in self._watchers.pop(execution.id, ()):
-            _tell(watcher, execution)
+            tell(watcher, execution)
 
     def tell_followers(self, execution: str) -> None:
         """Wake those who follow its history."""
@@ -253,7 +253,7 @@ class Memory:
         self._waiting_is_over = True
         for watchers in list(self._watchers.values()):
             for watcher in watchers:
-                _tell(watcher, None)
+                tell(watcher, None)
 
     async def wait_end(self, execution: str, seconds: float) -> Execution:
         """Return when it ended, or after *seconds*, as it is then."""
@@ -262,7 +262,7 @@ class Memory:
         watcher: asyncio.Future[Execution | None] = asyncio.get_running_loop().create_future()
         # Watched before it is read: an end between the two is not missed.
         self._watchers.setdefault(execution, []).append(watcher)
-        alarm = self._clock.call_later(seconds, lambda: _tell(watcher, None))
+        alarm = self._clock.call_later(seconds, lambda: tell(watcher, None))
         try:
             now = await self.read(execution)
             if now.ended or seconds <= 0:
@@ -275,8 +275,3 @@ class Memory:
                 waiting.remove(watcher)
             if not waiting:
                 self._watchers.pop(execution, None)
-
-
-def _tell(watcher: asyncio.Future[Execution | None], execution: Execution | None) -> None:
-    if not watcher.done():
-        watcher.set_result(execution)

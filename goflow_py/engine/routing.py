@@ -17,6 +17,7 @@ from goflow_py.engine.letters import Json, Letter, dumps
 from goflow_py.engine.mailbox import ANSWER_KIND, answer_name
 from goflow_py.engine.polls import NO_ANSWER
 from goflow_py.engine.refusals import refusal_of
+from goflow_py.engine.waiting import tell
 from goflow_py.errors import NotFound, Queued, Unavailable
 from goflow_py.ports import Message, Name, Store
 
@@ -98,7 +99,7 @@ class Router:
         number = self._number()
         answered = asyncio.get_running_loop().create_future()
         self._waiting[number] = _Question(answered, self._clock.monotonic())
-        alarm = self._clock.call_later(seconds, lambda: _tell(answered, None))
+        alarm = self._clock.call_later(seconds, lambda: tell(answered, None))
         try:
             letter = Letter(asker=self.node, number=number, what=dict(what), queues=queues)
             await self._deliver(thing, kind, letter)
@@ -168,7 +169,7 @@ class Router:
 
     def _tell(self, name: Name) -> None:
         if name.name in self._waiting:
-            _tell(self._waiting[name.name].answered, name.answer)
+            tell(self._waiting[name.name].answered, name.answer)
 
     async def stop(self) -> None:
         """Look for answers no more."""
@@ -207,8 +208,3 @@ class Router:
                 await self._look_for_old()
             except Unavailable as error:
                 log.warning("answers cannot be read", extra={"why": error.detail})
-
-
-def _tell(waiting: asyncio.Future[bytes | None], answer: bytes | None) -> None:
-    if not waiting.done():
-        waiting.set_result(answer)
