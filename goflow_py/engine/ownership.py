@@ -13,13 +13,12 @@ from goflow_py.clock import Clock, uuid7
 from goflow_py.engine.handover import Handover
 from goflow_py.engine.memory import Memory
 from goflow_py.errors import StartRefused, Unavailable
-from goflow_py.ports import SHARDS, Name, Store
+from goflow_py.ports import BEATS_A_LEASE, SHARDS, Name, Store
 
 log = logging.getLogger(__name__)
 
 TURN_SECONDS = 1.0
 """Between two looks at who lives: with the lease, what a dead node's work waits for at most."""
-BEATS_A_LEASE = 3
 TRIES_A_BEAT = 4
 """Of a heartbeat that fails: a database that is back in time finds the node alive."""
 MOVED_MAX = math.ceil(SHARDS / 10)

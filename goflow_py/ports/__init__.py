@@ -4,7 +4,15 @@ The docstrings are the contract; ``tests/contract`` holds every adapter to it.
 Times are milliseconds since 1970, UTC, given by the caller; durations are seconds.
 """
 
-from goflow_py.ports.nodes import SURVEYED_MAX, Hint, Load, Message, NodeRow, Survey
+from goflow_py.ports.nodes import (
+    BEATS_A_LEASE,
+    SURVEYED_MAX,
+    Hint,
+    Load,
+    Message,
+    NodeRow,
+    Survey,
+)
 from goflow_py.ports.observer import Observer
 from goflow_py.ports.rows import (
     BATCH_BYTES_MAX,
@@ -45,6 +53,7 @@ from goflow_py.ports.transport import Answered, Reply, Request, Transport, Unrea
 __all__ = [
     "BATCH_BYTES_MAX",
     "BATCH_RECORDS_MAX",
+    "BEATS_A_LEASE",
     "COMMITS_BYTES_MAX",
     "PAGE_BYTES_MAX",
     "SHARDS",

@@ -5,14 +5,12 @@ from dataclasses import asdict, dataclass
 
 import asyncpg
 
-from goflow_py.ports import NodeRow
+from goflow_py.ports import BEATS_A_LEASE, NodeRow
 from goflow_py.store.postgres.connections import change
 from goflow_py.store.postgres.queries import SQL
 from goflow_py.store.postgres.reserved import Reserved
 from goflow_py.store.postgres.schema import LOCK_CLASS
 
-BEATS_A_LEASE = 3
-"""A renewal that hangs is given up while there is time for another one."""
 SHARDS_SECONDS = 10.0
 """For a claim, or a look who lives."""
 
