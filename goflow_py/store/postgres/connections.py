@@ -1,7 +1,8 @@
 """The sessions that read, and that make the small changes beside the commits."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+import itertools
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import asyncpg
@@ -163,3 +164,8 @@ async def change(
     """Run a statement; return how many rows it changed."""
     done: str = await session.execute(statement.text, *statement.values(given))
     return int(done.rpartition(" ")[2])
+
+
+def pauses(seconds: Sequence[float]) -> Iterator[float]:
+    """Return the seconds between two tries, for ever: the last of them stays."""
+    return itertools.chain(seconds, itertools.repeat(seconds[-1]))

@@ -6,9 +6,8 @@ nobody waits for it. When the session is lost, or notifications do not come thro
 
 import asyncio
 import contextlib
-import itertools
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import asyncpg
 
@@ -16,6 +15,7 @@ from goflow_py.clock import Clock, Handle
 from goflow_py.ports import Hint
 from goflow_py.store.bell import Bell
 from goflow_py.store.postgres import address, failures
+from goflow_py.store.postgres.connections import pauses
 from goflow_py.store.postgres.news import News, echo, heard
 from goflow_py.store.postgres.queries import SQL
 
@@ -127,7 +127,7 @@ class Herald:
 
     async def _live(self) -> None:
         """Have a session, for ever."""
-        pauses = _pauses()
+        again = pauses(AGAIN_SECONDS)
         while True:
             began = self._clock.monotonic()
             try:
@@ -135,10 +135,10 @@ class Herald:
                 await self._speak()
             except Exception as error:  # noqa: BLE001  # without hints all goes on, at its pace
                 if self._clock.monotonic() - began > STEADY_SECONDS:
-                    self._is_said, pauses = False, _pauses()
+                    self._is_said, again = False, pauses(AGAIN_SECONDS)
                 self._say("hints of other nodes do not come, this one polls", error)
             self._drop()
-            await self._clock.sleep(next(pauses))
+            await self._clock.sleep(next(again))
 
     async def _open(self) -> None:
         session = await address.connect(self._url, role="herald", node=self._node)
@@ -209,8 +209,3 @@ class Herald:
             self._is_said = True
             reason = "" if error is None else str(error) or type(error).__name__
             log.warning(what, extra={"reason": reason})
-
-
-def _pauses() -> Iterator[float]:
-    """Return the seconds between two sessions, for ever."""
-    return itertools.chain(AGAIN_SECONDS, itertools.repeat(AGAIN_SECONDS[-1]))

@@ -8,10 +8,9 @@ again, and the primary key of the history keeps it from being there twice.
 
 import asyncio
 import contextlib
-import itertools
 import logging
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypeVar
 
 import asyncpg
@@ -21,6 +20,7 @@ from goflow_py.errors import StartRefused, Unavailable
 from goflow_py.store import rules
 from goflow_py.store.postgres import address, failures
 from goflow_py.store.postgres.changes import Proof
+from goflow_py.store.postgres.connections import pauses
 from goflow_py.store.postgres.queries import SQL
 from goflow_py.store.postgres.safety import refuse_unsafe
 from goflow_py.store.postgres.schema import LOCK_CLASS
@@ -94,11 +94,11 @@ class Writer:
         Nodes are many by their leases: that they share a lock tells who starts that none is there.
         """
         lock = SQL["lock_server" if self._is_alone else "share_server"].text
-        until, pauses = self._clock.monotonic() + LOCK_SECONDS, _pauses()
+        until, again = self._clock.monotonic() + LOCK_SECONDS, pauses(AGAIN_SECONDS)
         while not await session.fetchval(lock, LOCK_CLASS):
             if self._clock.monotonic() > until:
                 return False
-            await self._clock.sleep(next(pauses))
+            await self._clock.sleep(next(again))
         return True
 
     def keep(self) -> None:
@@ -172,7 +172,7 @@ class Writer:
         be said.
         """
         is_doubtful, met, until = False, 0, self._clock.monotonic() + SETTLE_SECONDS
-        pauses = _pauses()
+        again = pauses(AGAIN_SECONDS)
         while True:
             try:
                 session = await self._ready()
@@ -197,7 +197,7 @@ class Writer:
                 if is_doubtful and self._clock.monotonic() > until:
                     self._fail()
                     raise failures.unknown() from error
-            await self._clock.sleep(next(pauses))
+            await self._clock.sleep(next(again))
 
     async def _try(
         self, session: asyncpg.Connection, attempt: Callable[[asyncpg.Connection], Awaitable[T]]
@@ -296,8 +296,3 @@ class Unconfirmed(Unavailable):
 
 class Lost(OSError):
     """A statement was sent, and its answer did not come."""
-
-
-def _pauses() -> Iterator[float]:
-    """Return the seconds between two tries, for ever."""
-    return itertools.chain(AGAIN_SECONDS, itertools.repeat(AGAIN_SECONDS[-1]))
