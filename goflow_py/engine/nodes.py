@@ -9,6 +9,8 @@ from goflow_py.engine.options import EngineOptions
 from goflow_py.engine.ownership import DRAIN_KIND, DRAINS_MAX, Ownership
 from goflow_py.ports import Load, NodeRow, Store, Survey
 
+COUNTED_MAX = 100_000
+"""Running executions of all nodes that are counted: some 50 ms of a store's time."""
 LATE_SHARE = 0.5
 """Of a lease: with less left, a heartbeat did not come. They come after a third of it."""
 
@@ -29,7 +31,7 @@ class Nodes:
 
     async def view(self, *, is_ending: bool) -> dict[str, Any]:
         """Return all nodes, and what nobody owns; *is_ending*: this one drains."""
-        survey = await self._store.survey(now=self._clock.now_ms())
+        survey = await self._store.survey(now=self._clock.now_ms(), limit=COUNTED_MAX)
         names = await self._store.names("", DRAIN_KIND, "", after="", limit=DRAINS_MAX)
         ending = {name.name for name in names}
         if is_ending:

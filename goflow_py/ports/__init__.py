@@ -4,15 +4,7 @@ The docstrings are the contract; ``tests/contract`` holds every adapter to it.
 Times are milliseconds since 1970, UTC, given by the caller; durations are seconds.
 """
 
-from goflow_py.ports.nodes import (
-    BEATS_A_LEASE,
-    SURVEYED_MAX,
-    Hint,
-    Load,
-    Message,
-    NodeRow,
-    Survey,
-)
+from goflow_py.ports.nodes import BEATS_A_LEASE, Hint, Load, Message, NodeRow, Survey
 from goflow_py.ports.observer import Observer
 from goflow_py.ports.rows import (
     BATCH_BYTES_MAX,
@@ -57,7 +49,6 @@ __all__ = [
     "COMMITS_BYTES_MAX",
     "PAGE_BYTES_MAX",
     "SHARDS",
-    "SURVEYED_MAX",
     "Answered",
     "BatchRow",
     "BlueprintRow",

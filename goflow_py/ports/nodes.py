@@ -8,8 +8,6 @@ from goflow_py.domain.values import value
 
 BEATS_A_LEASE = 3
 """Heartbeats that may be sent within a lease: one that hangs leaves time for another."""
-SURVEYED_MAX = 100_000
-"""Running executions that a survey counts: some 50 ms of a store's time."""
 
 
 class Hint(Flag):

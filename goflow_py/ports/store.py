@@ -55,10 +55,10 @@ class Store(Protocol):
     async def nodes(self, *, now: int) -> list[NodeRow]:
         """Return the nodes whose lease holds, oldest first."""
 
-    async def survey(self, *, now: int) -> Survey:
+    async def survey(self, *, now: int, limit: int) -> Survey:
         """Return the nodes, oldest first, and what each has to do; for people, not once a second.
 
-        Counts ``SURVEYED_MAX`` running executions and no more.
+        When more than *limit* executions run, no node's are counted.
         """
 
     # executions

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
-from goflow_py.ports import SURVEYED_MAX, Fenced, Hint, Load, Message, Name, NodeRow, Survey
+from goflow_py.ports import Fenced, Hint, Load, Message, Name, NodeRow, Survey
 from goflow_py.store import rules
 from goflow_py.store.bell import Bell
 from goflow_py.store.tables import Tables
@@ -62,7 +62,7 @@ class Meeting:
             if until > now
         ]
 
-    async def survey(self, *, now: int) -> Survey:
+    async def survey(self, *, now: int, limit: int) -> Survey:
         tables = self._tables
         owned: dict[str | None, list[int]] = {node: [] for node in (*tables.leases, None)}
         for number, shard in tables.shards.items():
@@ -79,19 +79,19 @@ class Meeting:
         ]
         return Survey(
             now=now,
-            nodes=[(row, self._load(owned[row.node])) for row in rows],
+            nodes=[(row, self._load(owned[row.node], limit)) for row in rows],
             unowned=len(owned[None]),
-            left=self._load(owned[None]),
+            left=self._load(owned[None], limit),
         )
 
-    def _load(self, shards: Sequence[int]) -> Load:
+    def _load(self, shards: Sequence[int], limit: int) -> Load:
         heads = [one.head for one in self._tables.executions.values()]
         running = [head.shard for head in heads if head.status == "running"]
         sent = [
             one.at for one in self._tables.inbox.values() if rules.shard_of(one.execution) in shards
         ]
         return Load(
-            running=None if len(running) > SURVEYED_MAX else sum(one in shards for one in running),
+            running=None if len(running) > limit else sum(one in shards for one in running),
             messages=len(sent),
             oldest=min(sent, default=None),
         )

@@ -6,7 +6,6 @@ from typing import Any
 import orjson
 
 from goflow_py.ports import (
-    SURVEYED_MAX,
     BatchRow,
     BlueprintRow,
     CommitRow,
@@ -337,13 +336,12 @@ def figures(found: Sequence[Row]) -> Figures:
     )
 
 
-def _labels(head: HeadRow) -> str:
-    return orjson.dumps(dict(head.labels)).decode() if head.labels else "{}"
+def survey(found: Sequence[Row], limit: int) -> Survey:
+    """Return the rows of ``survey``: a node each, and what nobody has, if there is such.
 
-
-def survey(found: Sequence[Row]) -> Survey:
-    """Return the rows of ``survey``: a node each, and what nobody has, if there is such."""
-    is_counted = sum(row[7] or 0 for row in found) <= SURVEYED_MAX
+    When they count more than *limit* running executions, there may be any number.
+    """
+    is_counted = sum(row[7] or 0 for row in found) <= limit
     *_, (now, last, *_, unowned, running, messages, oldest) = found
     left = (unowned, running, messages, oldest) if last is None else (0, 0, 0, None)
     return Survey(
@@ -374,3 +372,7 @@ def _load(
         messages=int(messages or 0),
         oldest=oldest,
     )
+
+
+def _labels(head: HeadRow) -> str:
+    return orjson.dumps(dict(head.labels)).decode() if head.labels else "{}"

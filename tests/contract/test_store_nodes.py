@@ -4,10 +4,9 @@ import asyncio
 from dataclasses import replace
 
 from goflow_py.ports import Committed, Fenced, Load, Name
-from goflow_py.store import meeting as memory_meeting
-from goflow_py.store import rows
-from goflow_py.store.postgres import beside
-from goflow_py.store.sqlite import meeting as sqlite_meeting
+
+MANY = 1_000
+"""Executions that are counted."""
 
 
 def answer(body: bytes = b"yes", *, scope: str = "asker", name: str = "000000000001") -> Name:
@@ -114,7 +113,7 @@ async def test_a_survey_says_what_each_node_has_to_do(idle, make):
     )
     sent = [(make.id(1), "a", 7), (make.id(1), "b", 5), (make.id(4, shard=255), "c", 6)]
     await idle.deliver([make.message(id, dedupe, at=at) for id, dedupe, at in sent])
-    survey = await idle.survey(now=make.now + 1)
+    survey = await idle.survey(now=make.now + 1, limit=MANY)
     assert survey.now == make.now + 1
     [(node, load)] = survey.nodes
     assert [node] == await idle.nodes(now=make.now + 1) and node.shards == 3
@@ -123,27 +122,25 @@ async def test_a_survey_says_what_each_node_has_to_do(idle, make):
 
 
 async def test_a_survey_shows_a_lost_node_until_its_shards_are_taken(store, make):
-    lost = await store.survey(now=make.now + 10_000)
+    lost = await store.survey(now=make.now + 10_000, limit=MANY)
     [(node, _)] = lost.nodes
     assert (node.shards, node.lease_until) == (256, lost.now)
     assert (lost.unowned, lost.left) == (0, Load(running=0, messages=0, oldest=None))
     await store.release(range(256))
-    taken = await store.survey(now=make.now + 10_000)
+    taken = await store.survey(now=make.now + 10_000, limit=MANY)
     assert (taken.nodes, taken.unowned) == ([], 256)
 
 
 async def test_a_survey_names_no_owner_that_is_not_there(store, make):
     assert not await store.heartbeat(now=make.now + 10_000), "it is forgotten"
-    survey = await store.survey(now=make.now + 10_000)
+    survey = await store.survey(now=make.now + 10_000, limit=MANY)
     assert (survey.nodes, survey.unowned) == ([], 256)
 
 
-async def test_a_survey_counts_no_more_than_it_may(store, make, monkeypatch):
-    for module in (rows, sqlite_meeting, memory_meeting, beside):
-        monkeypatch.setattr(module, "SURVEYED_MAX", 1)
+async def test_a_survey_counts_no_more_than_it_may(store, make):
     await store.commit([make.start(make.id(1))])
-    [(_, load)] = (await store.survey(now=make.now)).nodes
+    [(_, load)] = (await store.survey(now=make.now, limit=1)).nodes
     assert load.running == 1
     await store.commit([make.start(make.id(2))])
-    survey = await store.survey(now=make.now)
+    survey = await store.survey(now=make.now, limit=1)
     assert [load.running for _, load in survey.nodes] == [None] and survey.left.running is None

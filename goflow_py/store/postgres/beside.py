@@ -5,7 +5,6 @@ from dataclasses import asdict
 from typing import Any
 
 from goflow_py.ports import (
-    SURVEYED_MAX,
     BatchRow,
     EarlyRow,
     Figures,
@@ -38,9 +37,9 @@ class Beside:
 
     # nodes
 
-    async def survey(self, *, now: int) -> Survey:
-        asked = {"now": self._time(now), "limit": SURVEYED_MAX + 1}
-        return values.survey(await self._connections.all("survey", asked))
+    async def survey(self, *, now: int, limit: int) -> Survey:
+        asked = {"now": self._time(now), "limit": limit + 1}
+        return values.survey(await self._connections.all("survey", asked), limit)
 
     # batches
 

@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from goflow_py.ports import SURVEYED_MAX, Fenced, Hint, Message, Name, NodeRow, Survey
+from goflow_py.ports import Fenced, Hint, Message, Name, NodeRow, Survey
 from goflow_py.store import rows
 from goflow_py.store.bell import Bell
 from goflow_py.store.sqlite import jobs
@@ -50,9 +50,9 @@ class Meeting:
             for node, started, until, shards in found
         ]
 
-    async def survey(self, *, now: int) -> Survey:
-        asked = {"now": now, "limit": SURVEYED_MAX + 1}
-        return rows.survey(await self._readers.all("survey", asked))
+    async def survey(self, *, now: int, limit: int) -> Survey:
+        asked = {"now": now, "limit": limit + 1}
+        return rows.survey(await self._readers.all("survey", asked), limit)
 
     # inbox
 
