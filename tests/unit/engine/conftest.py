@@ -1,7 +1,7 @@
 """The engine in memory: a clock moved by hand, a scripted transport, the real batcher."""
 
 from collections.abc import AsyncIterator, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 import pytest
@@ -13,6 +13,9 @@ from goflow_py.engine.orchestrator import EngineOptions, Orchestrator
 from goflow_py.engine.requests import StartRequest
 from goflow_py.store.memory import MemoryStore
 from goflow_py.testing import FakeClock, StubTransport
+
+if TYPE_CHECKING:
+    from tests.unit.engine.cell import Cell
 
 
 class Engine:
@@ -87,3 +90,14 @@ def make_engine(clock: FakeClock) -> Callable[..., Engine]:
         return Engine(clock, store, **options)
 
     return make
+
+
+@pytest.fixture
+async def cell(clock: FakeClock) -> "AsyncIterator[Cell]":
+    """No nodes yet on one store; in the end nothing is broken, and no message is left."""
+    from tests.unit.engine.cell import Cell  # which is made of this module's engine
+
+    found = Cell(clock)
+    yield found
+    await found.close()
+    assert not found.tables.inbox, "nothing is left in the inbox"

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
 from typing import Any
 
 import orjson
@@ -19,7 +18,6 @@ from goflow_py.engine.limits import FULL_SECONDS
 from goflow_py.engine.offers import read_task_id
 from goflow_py.errors import Invalid, TooManyRequests, Unavailable
 from goflow_py.ports import BatchRow, Filter, LimitsRow
-from goflow_py.testing import FakeClock
 from tests.unit.engine.cell import LEASE_SECONDS, Cell
 from tests.unit.engine.conftest import Engine
 from tests.unit.engine.test_early import TWO_STEPS, keep, kept
@@ -34,14 +32,6 @@ PULL = {
     "transitions": [{"current": "init", "event": "start", "next": "pick"}],
 }
 CALLS = {"states": ["a"], "transitions": [{"current": "init", "event": "start", "next": "a"}]}
-
-
-@pytest.fixture
-async def cell(clock: FakeClock) -> AsyncIterator[Cell]:
-    found = Cell(clock)
-    yield found
-    await found.close()
-    assert not found.tables.inbox, "nothing is left in the inbox"
 
 
 @pytest.fixture

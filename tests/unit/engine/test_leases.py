@@ -1,7 +1,6 @@
 """A node keeps its lease as long as the database lets it, and does nothing new without one."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -13,13 +12,6 @@ from tests.unit.engine.conftest import Engine
 
 ONE = {"states": ["a"], "transitions": [{"current": "init", "event": "start", "next": "a"}]}
 WORKER = [{"name": "a", "workerEndpoint": "w", "retryCount": 1, "responseTimeout": 600}]
-
-
-@pytest.fixture
-async def cell(clock: FakeClock) -> AsyncIterator[Cell]:
-    found = Cell(clock)
-    yield found
-    await found.close()
 
 
 @pytest.fixture

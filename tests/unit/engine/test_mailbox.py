@@ -1,7 +1,6 @@
 """What one node asks of another: carried out or refused, and never in the way of what follows."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -12,7 +11,6 @@ from goflow_py.engine.letters import Letter, dumps
 from goflow_py.errors import GoFlowError, Queued, TooLarge, Unavailable
 from goflow_py.ports import Message, TaskFilter
 from goflow_py.store.memory import MemoryStore
-from goflow_py.testing import FakeClock
 from tests.unit.engine.cell import Cell
 from tests.unit.engine.conftest import Engine
 
@@ -34,14 +32,6 @@ HUMAN = {
     "actions": [{"name": "sign", "type": "human", "queue": "desk"}],
     "transitions": [{"current": "init", "event": "start", "next": "sign"}],
 }
-
-
-@pytest.fixture
-async def cell(clock: FakeClock) -> AsyncIterator[Cell]:
-    found = Cell(clock)
-    yield found
-    await found.close()
-    assert not found.tables.inbox, "nothing is left in the inbox"
 
 
 @pytest.fixture

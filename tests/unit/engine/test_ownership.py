@@ -1,7 +1,6 @@
 """Many nodes on one store: who owns what, and what becomes of work whose owner changes."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
@@ -21,13 +20,6 @@ WAITS = {
     "states": [{"name": "open", "on": {"go": "done"}, "after": [{"delay": 30, "next": "done"}]}],
     "transitions": [{"current": "init", "event": "start", "next": "open"}],
 }
-
-
-@pytest.fixture
-async def cell(clock: FakeClock) -> AsyncIterator[Cell]:
-    found = Cell(clock)
-    yield found
-    await found.close()
 
 
 def calls_of(cell: Cell) -> int:

@@ -1,7 +1,6 @@
 """``maxConcurrent`` holds over all nodes, and who waits begins wherever it is."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -12,13 +11,6 @@ from goflow_py.testing import FakeClock
 from tests.unit.engine.cell import LEASE_SECONDS, Cell
 from tests.unit.engine.conftest import Engine
 from tests.unit.engine.test_places import WORKERS, at_most
-
-
-@pytest.fixture
-async def cell(clock: FakeClock) -> AsyncIterator[Cell]:
-    found = Cell(clock)
-    yield found
-    await found.close()
 
 
 @pytest.fixture

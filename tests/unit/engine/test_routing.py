@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -53,14 +52,6 @@ HUMAN = {
     "actions": [{"name": "sign", "type": "human", "queue": "desk"}],
     "transitions": [{"current": "init", "event": "start", "next": "sign"}],
 }
-
-
-@pytest.fixture
-async def cell(clock: FakeClock) -> AsyncIterator[Cell]:
-    found = Cell(clock)
-    yield found
-    await found.close()
-    assert not found.tables.inbox, "nothing is left in the inbox"
 
 
 @pytest.fixture

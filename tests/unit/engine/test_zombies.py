@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from goflow_py.domain.execution import Execution
-from goflow_py.errors import Unavailable
+from goflow_py.errors import Conflict, Unavailable
 from goflow_py.testing import FakeClock
 from tests.unit.engine.cell import Cell, owner_of
 from tests.unit.engine.conftest import Engine
@@ -78,7 +78,7 @@ async def test_a_refusal_that_is_late_is_no_answer(cell: Cell) -> None:
     assert [message.execution for message in cell.tables.inbox.values()] == [execution.id]
     shard.owner, shard.epoch = owner.it.ownership.node, shard.epoch - 1
     await cell.clock.advance(6)
-    with pytest.raises(Exception, match="cancel or terminate it first"):
+    with pytest.raises(Conflict, match="cancel or terminate it first"):
         await asked
 
 
