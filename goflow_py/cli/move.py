@@ -13,7 +13,7 @@ from goflow_py.cli.console import fail, show_json
 from goflow_py.cli.copies import breached, held, moment_of, show_facts
 from goflow_py.cli.session import Json
 from goflow_py.errors import Conflict, GoFlowError, NotFound, StartRefused
-from goflow_py.store.marks import MOVE, MOVED, MOVING, Marks, Moved, Moving
+from goflow_py.store.marks import MOVE, MOVED, MOVING, Marks, MovedAway, Moving
 
 if TYPE_CHECKING:
     from goflow_py.clock import Clock
@@ -81,7 +81,7 @@ async def _to_database(path: Path, url: str) -> Facts:
         async with alone(url, clock=clock) as database:
             marks, there = carrying.marks_of(path), await database.marks()
             name = marks.move or clock.token_bytes(NAME_BYTES).hex()
-            is_cut = there.moving is not None and there.moving["move"] == name
+            is_cut = there.is_filled_by(name)
             if marks.moved is None:
                 await _refuse_filled(database, there, is_cut=is_cut)
                 carrying.put_mark(path, MOVE, name)
@@ -95,9 +95,9 @@ async def _to_database(path: Path, url: str) -> Facts:
                     await database.clear()
                 raise breached(path, report["breaches"], remedy="'goflow verify --data' lists them")
             until = moment_of(await database.newest_change())
-            at = marks.moved_at or _now(clock)
+            at = _now(clock) if marks.moved is None else marks.moved.at
             if marks.moved is None:
-                said = Moved(move=name, target=database.place, at=at)
+                said = MovedAway(move=name, target=database.place, at=at)
                 carrying.put_mark(path, MOVED, said.text())
             # From here on the data is there, and nowhere else.
             await database.drop_mark(MOVING)
@@ -152,7 +152,7 @@ async def _to_file(url: str, path: Path) -> Facts:
             marks = await database.marks()
             there = carrying.marks_of(path)
             name = marks.move or clock.token_bytes(NAME_BYTES).hex()
-            is_cut = there.moving is not None and there.moving["move"] == name
+            is_cut = there.is_filled_by(name)
             if marks.moved is None:
                 marks.refuse(database.place)
                 if is_cut:
@@ -167,9 +167,9 @@ async def _to_file(url: str, path: Path) -> Facts:
                     copies.remove(path)
                 remedy = "'goflow verify --data' lists them"
                 raise breached(database.place, report["breaches"], remedy=remedy)
-            at = marks.moved_at or _now(clock)
+            at = _now(clock) if marks.moved is None else marks.moved.at
             if marks.moved is None:
-                said = Moved(move=name, target=str(path), at=at)
+                said = MovedAway(move=name, target=str(path), at=at)
                 await database.put_mark(MOVED, said.text())
             # From here on the data is there, and nowhere else.
             carrying.drop_mark(path, MOVING)

@@ -8,50 +8,13 @@ At no moment would two servers find the data, whatever is cut.
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TypeVar
 
 from goflow_py.errors import StartRefused
 
 MOVE, MOVING, MOVED = "move", "moving", "moved"
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Marks:
-    """The marks of one store."""
-
-    move: str | None = None
-    """The name of the move out of it."""
-    moving: Mapping[str, Any] | None = None
-    """It is being filled: ``move`` and ``source``."""
-    moved: Mapping[str, Any] | None = None
-    """Its data is elsewhere: ``move``, ``target`` and ``at``."""
-
-    @classmethod
-    def of(cls, rows: Mapping[str, str]) -> "Marks":
-        """Return the marks that stand in a table of facts."""
-        moving, moved = rows.get(MOVING), rows.get(MOVED)
-        return cls(
-            move=rows.get(MOVE),
-            moving=None if moving is None else json.loads(moving),
-            moved=None if moved is None else json.loads(moved),
-        )
-
-    def refuse(self, place: object) -> None:
-        """Raise ``StartRefused`` for a store that no server may have."""
-        if self.moving is not None:
-            raise StartRefused(
-                f"{place} holds an unfinished move of {self.moving['source']}: "
-                "give the same 'goflow move' again"
-            )
-        if self.moved is not None:
-            raise StartRefused(
-                f"{place} was moved at {self.moved_at}: serve {self.moved['target']}"
-            )
-
-    @property
-    def moved_at(self) -> str | None:
-        """Return when the data went elsewhere; None: it did not."""
-        return None if self.moved is None else str(self.moved["at"])
+T = TypeVar("T", "Moving", "MovedAway")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +30,7 @@ class Moving:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Moved:
+class MovedAway:
     """What a source says for ever."""
 
     move: str
@@ -77,3 +40,42 @@ class Moved:
     def text(self) -> str:
         """Return it as it is stored."""
         return json.dumps(asdict(self))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Marks:
+    """The marks of one store."""
+
+    move: str | None = None
+    """The name of the move out of it."""
+    moving: Moving | None = None
+    """It is being filled."""
+    moved: MovedAway | None = None
+    """Its data is elsewhere."""
+
+    @classmethod
+    def of(cls, rows: Mapping[str, str]) -> "Marks":
+        """Return the marks that stand in a table of facts."""
+        return cls(
+            move=rows.get(MOVE),
+            moving=_read(Moving, rows.get(MOVING)),
+            moved=_read(MovedAway, rows.get(MOVED)),
+        )
+
+    def is_filled_by(self, move: str) -> bool:
+        """Tell whether it is just this *move* that fills it, and was cut."""
+        return self.moving is not None and self.moving.move == move
+
+    def refuse(self, place: object) -> None:
+        """Raise ``StartRefused`` for a store that no server may have."""
+        if self.moving is not None:
+            raise StartRefused(
+                f"{place} holds an unfinished move of {self.moving.source}: "
+                "give the same 'goflow move' again"
+            )
+        if self.moved is not None:
+            raise StartRefused(f"{place} was moved at {self.moved.at}: serve {self.moved.target}")
+
+
+def _read(kind: type[T], text: str | None) -> T | None:
+    return None if text is None else kind(**json.loads(text))

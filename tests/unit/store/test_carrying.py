@@ -18,7 +18,7 @@ from goflow_py.clock import SystemClock
 from goflow_py.errors import Conflict, StartRefused, Unavailable
 from goflow_py.ports import KeyRow, LimitsRow, Message, Store
 from goflow_py.store.carried import TABLES, Kind
-from goflow_py.store.marks import MOVED, MOVING, Moved, Moving
+from goflow_py.store.marks import MOVED, MOVING, MovedAway, Moving
 from goflow_py.store.postgres import PostgresStore, carrying, server_key
 from goflow_py.store.postgres.binary import Rows
 from goflow_py.store.postgres.visiting import visiting
@@ -274,7 +274,7 @@ async def test_no_server_takes_what_is_not_all_there(file, database):
 
 
 async def test_no_server_takes_what_was_moved_away(file, database):
-    moved = Moved(move="a1", target="postgresql://there/db", at="2026-01-31T00:00:00Z")
+    moved = MovedAway(move="a1", target="postgresql://there/db", at="2026-01-31T00:00:00Z")
     files.put_mark(file, MOVED, moved.text())
     before = rows_of(file)
     says = "was moved at 2026-01-31T00:00:00Z: serve postgresql://there/db"
@@ -328,7 +328,7 @@ async def test_a_load_that_breaks_leaves_what_was_there(file, database):
         assert await place.counts() == before
         marks = await place.marks()
         assert marks.moving is not None
-        assert marks.moving["move"] == MOVE.move
+        assert marks.moving.move == MOVE.move
 
 
 def _breaking(rows):
