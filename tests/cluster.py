@@ -216,7 +216,7 @@ class Cluster:
         self.judge_logs()
 
     def judge_owners(self) -> None:
-        """S14: one owner a shard at a time, and no record of one behind those of a later one."""
+        """S11: one owner a shard at a time, and no record of one behind those of a later one."""
         assert self.ask(LATE) == []
         ahead = (
             "SELECT 1 FROM history AS h JOIN executions AS e ON e.id = h.execution"
