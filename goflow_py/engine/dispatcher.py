@@ -26,7 +26,7 @@ from goflow_py.fsm.draft import Draft
 from goflow_py.fsm.errands import NOTIFY
 from goflow_py.fsm.inputs import task_ended
 from goflow_py.fsm.rows import CALLS
-from goflow_py.ports import Reply
+from goflow_py.ports import Reply, shard_of
 
 ROUNDS_MAX = 100
 """Tasks of one step that may end one after the other without a call; more are paced."""
@@ -298,8 +298,8 @@ class Dispatcher:
         breaker.lately.note(verdict, at=self._clock.now_ms(), ms=ms)
 
     def new_child(self, parent: str) -> str:
-        """Return the id of a child to be: a family shares a shard, the last byte of its ids."""
-        return uuid7(self._clock, last_byte=int(parent[-2:], 16))
+        """Return the id of a child to be: a family shares a shard."""
+        return uuid7(self._clock, last_byte=shard_of(parent))
 
     def _watch(self, draft: Draft, task: Task, worker: Worker) -> None:
         """Let a timer look after an errand's attempt: an ended execution has nothing else."""

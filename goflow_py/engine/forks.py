@@ -15,7 +15,7 @@ from goflow_py.engine.steps import Step
 from goflow_py.errors import Gone, Invalid, NotFound
 from goflow_py.fsm.fold import fold
 from goflow_py.fsm.forking import VERB, fork
-from goflow_py.ports import Name, Store
+from goflow_py.ports import Name, Store, shard_of
 
 RECORDS_PAGE = 500
 
@@ -52,7 +52,7 @@ class Forks:
         compiled = await self._catalog.compiled_for(head)
         known = await self._catalog.activity(head.project, head.activity)
         check_startable(known, self._catalog.start_problems(compiled, known.workers))
-        shard = int(execution[-2:], 16)
+        shard = shard_of(execution)
         memory = self._owner.memory
         new = Execution(
             # The shard of the original, if it is this node's: who owns one of them owns both.

@@ -19,7 +19,7 @@ from goflow_py.engine.steps import Result
 from goflow_py.engine.waiting import tell
 from goflow_py.errors import GoFlowError, Moved, NotFound, Unavailable
 from goflow_py.fsm.compile import Compiled
-from goflow_py.ports import SHARDS, Store
+from goflow_py.ports import SHARDS, Store, shard_of
 
 MAIL_SECONDS = 5.0
 """For which a request waits for those that came before it by way of other nodes."""
@@ -42,8 +42,8 @@ class Live:
 
     @property
     def shard(self) -> int:
-        """Return the shard: the last byte of the id."""
-        return int(self.execution.id[-2:], 16)
+        """Return the shard that its id names."""
+        return shard_of(self.execution.id)
 
 
 class Memory:
@@ -147,14 +147,14 @@ class Memory:
 
     def owns(self, execution: str) -> bool:
         """Tell whether this node may step the execution."""
-        shard = int(execution[-2:], 16)
+        shard = shard_of(execution)
         return shard in self.epochs and shard not in self.leaving
 
     def epoch(self, execution: str) -> int:
         """Return the epoch in which this node owns the execution's shard. Raises ``Moved``."""
         if not self.owns(execution):
             raise Moved(execution)
-        return self.epochs[int(execution[-2:], 16)]
+        return self.epochs[shard_of(execution)]
 
     async def mail_first(self, execution: str) -> None:
         """Let what was asked by other nodes be done before what is asked here now."""

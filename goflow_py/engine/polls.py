@@ -10,8 +10,9 @@ from goflow_py.engine.claims import Claims
 from goflow_py.engine.desks import Desk, Desks, Row, row_of
 from goflow_py.engine.offers import Claimed
 from goflow_py.engine.queues import Queues
+from goflow_py.engine.refusals import NO_ANSWER
 from goflow_py.errors import GoFlowError, Unavailable
-from goflow_py.ports import QueueRow, Store
+from goflow_py.ports import QueueRow, Store, shard_of
 
 log = logging.getLogger(__name__)
 
@@ -21,8 +22,6 @@ POLL_SECONDS_MAX = 60.0
 POLLS_MAX = 1_000
 """Polls that wait at a time; half of them may be of one project."""
 
-NO_ANSWER = "no_answer"
-"""The code of a refusal: another node owns it, and says nothing."""
 SILENT_SECONDS = 3.0
 """For which the tasks of a shard are passed over whose owner did not answer: it may be dead."""
 PASSED_OVER_MAX = 100
@@ -42,7 +41,7 @@ class Polls:
         self._desks = Desks(store=store, clock=clock)
         self._busy: set[Row] = set()
         """Rows that a poll of this process is claiming now."""
-        self._silent: dict[str, float] = {}
+        self._silent: dict[int, float] = {}
         """By shard, until when it is passed over."""
         self._returning: set[asyncio.Task[None]] = set()
         self._count = 0
@@ -133,7 +132,7 @@ class Polls:
         return []
 
     def _is_silent(self, row: QueueRow) -> bool:
-        return self._clock.monotonic() < self._silent.get(row.execution[-2:], 0.0)
+        return self._clock.monotonic() < self._silent.get(shard_of(row.execution), 0.0)
 
     async def _claim(self, rows: Sequence[QueueRow], worker: str) -> list[Claimed]:
         steps = [self._begin(row, worker) for row in rows]
@@ -159,7 +158,7 @@ class Polls:
             self._busy.discard(row_of(row))
             error = None if step.cancelled() else step.exception()
             if isinstance(error, Unavailable) and error.reason == NO_ANSWER:
-                self._silent[row.execution[-2:]] = self._clock.monotonic() + SILENT_SECONDS
+                self._silent[shard_of(row.execution)] = self._clock.monotonic() + SILENT_SECONDS
             if error is not None and not isinstance(error, GoFlowError):
                 log.error("a task could not be claimed", exc_info=error)
 

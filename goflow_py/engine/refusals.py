@@ -6,6 +6,9 @@ from typing import Any
 from goflow_py import errors
 from goflow_py.errors import GoFlowError
 
+NO_ANSWER = "no_answer"
+"""The code of a refusal: another node has the execution, and says nothing."""
+
 _ERRORS: dict[str, type[GoFlowError]] = {
     name: kind
     for name, kind in vars(errors).items()

@@ -15,8 +15,7 @@ import orjson
 from goflow_py.clock import Clock
 from goflow_py.engine.letters import Json, Letter, dumps
 from goflow_py.engine.mailbox import ANSWER_KIND, answer_name
-from goflow_py.engine.polls import NO_ANSWER
-from goflow_py.engine.refusals import refusal_of
+from goflow_py.engine.refusals import NO_ANSWER, refusal_of
 from goflow_py.engine.waiting import tell
 from goflow_py.errors import NotFound, Queued, Unavailable
 from goflow_py.ports import Message, Name, Store

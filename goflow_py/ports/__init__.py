@@ -4,7 +4,7 @@ The docstrings are the contract; ``tests/contract`` holds every adapter to it.
 Times are milliseconds since 1970, UTC, given by the caller; durations are seconds.
 """
 
-from goflow_py.ports.nodes import BEATS_A_LEASE, Hint, Load, Message, NodeRow, Survey
+from goflow_py.ports.nodes import BEATS_A_LEASE, Hint, Load, Message, NodeRow, Survey, shard_of
 from goflow_py.ports.observer import Observer
 from goflow_py.ports.rows import (
     BATCH_BYTES_MAX,
@@ -87,4 +87,5 @@ __all__ = [
     "UsageRow",
     "Verdict",
     "Write",
+    "shard_of",
 ]

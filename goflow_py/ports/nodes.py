@@ -79,3 +79,11 @@ class Message:
     at: int
     number: int = 0
     """Given by the store; the order of delivery."""
+
+
+def shard_of(thing: str) -> int:
+    """Return the shard that an id names by its last byte; ValueError when it names none."""
+    shard = int(thing[-2:], 16)
+    if shard < 0:
+        raise ValueError(f"no byte in hex at the end of {thing!r}")
+    return shard

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from goflow_py.domain.values import value
+from goflow_py.ports.nodes import shard_of
 
 SHARDS = 256
 """Logical shards; an execution's shard is the last byte of its id."""
@@ -25,7 +26,7 @@ class Name:
     """``key`` (scope: activity), ``idem`` (method and path) or ``event`` (the execution).
 
     ``answer`` (scope: a node): what another node answers it, or that it waits no more.
-    ``drain``: a node that is about to end.
+    ``drain``: a node that is about to end. ``first key``: a node makes it.
     ``place``, ``seat`` and ``waiting`` (scope: activity): who runs of an activity that bounds how
     many may.
     """
@@ -66,8 +67,8 @@ class HeadRow:
 
     @property
     def shard(self) -> int:
-        """Return the shard: the last byte of the id."""
-        return int(self.id[-2:], 16)
+        """Return the shard that its id names."""
+        return shard_of(self.id)
 
 
 @value

@@ -3,8 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
-from goflow_py.ports import Fenced, Hint, Load, Message, Name, NodeRow, Survey
-from goflow_py.store import rules
+from goflow_py.ports import Fenced, Hint, Load, Message, Name, NodeRow, Survey, shard_of
 from goflow_py.store.bell import Bell
 from goflow_py.store.tables import Tables
 
@@ -87,9 +86,7 @@ class Meeting:
     def _load(self, shards: Sequence[int], limit: int) -> Load:
         heads = [one.head for one in self._tables.executions.values()]
         running = [head.shard for head in heads if head.status == "running"]
-        sent = [
-            one.at for one in self._tables.inbox.values() if rules.shard_of(one.execution) in shards
-        ]
+        sent = [one.at for one in self._tables.inbox.values() if shard_of(one.execution) in shards]
         return Load(
             running=None if len(running) > limit else sum(one in shards for one in running),
             messages=len(sent),
@@ -102,7 +99,7 @@ class Meeting:
         tables = self._tables
         answers = []
         for message in messages:
-            rules.shard_of(message.execution)
+            shard_of(message.execution)
         known = {(one.execution, one.kind, one.dedupe) for one in tables.inbox.values()}
         for message in messages:
             place = (message.execution, message.kind, message.dedupe)
@@ -116,13 +113,13 @@ class Meeting:
 
     async def drain(self, shards: Sequence[int], *, limit: int, after: int = 0) -> list[Message]:
         waiting = [one for one in self._tables.inbox.values() if one.number > after]
-        return [one for one in waiting if rules.shard_of(one.execution) in shards][:limit]
+        return [one for one in waiting if shard_of(one.execution) in shards][:limit]
 
     async def settle(
         self, message: Message, answer: Name | None, *, epoch: int | None
     ) -> Name | Fenced | None:
         tables = self._tables
-        shard = tables.shards[rules.shard_of(message.execution)]
+        shard = tables.shards[shard_of(message.execution)]
         if epoch is not None and (shard.owner, shard.epoch) != (self._node, epoch):
             return Fenced()
         winner = None if answer is None else tables.take(answer)

@@ -23,8 +23,8 @@ from goflow_py.ports import (
     RecordRow,
     Slot,
     Survey,
+    shard_of,
 )
-from goflow_py.store import rules
 
 Row = tuple[Any, ...]
 WHOLE = -1
@@ -248,7 +248,7 @@ def early(row: Row) -> EarlyRow:
 
 def sent(message: Message) -> Row:
     """Return the parameters of ``deliver``."""
-    shard = rules.shard_of(message.execution)
+    shard = shard_of(message.execution)
     return shard, message.execution, message.kind, message.dedupe, message.body, message.at
 
 

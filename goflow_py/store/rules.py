@@ -22,6 +22,7 @@ from goflow_py.ports import (
     TaskFilter,
     Upload,
     Write,
+    shard_of,
 )
 
 T = TypeVar("T")
@@ -145,14 +146,6 @@ def _encodable(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def shard_of(execution: str) -> int:
-    """Return the shard that an id names by its last byte; ValueError when it names none."""
-    shard = int(execution[-2:], 16)
-    if shard < 0:
-        raise ValueError(f"no byte in hex at the end of {execution!r}")
-    return shard
 
 
 def deleted(project: str, activity: str, version: int) -> Poisonous:

@@ -3,7 +3,7 @@
 import asyncpg
 
 from goflow_py.errors import Unavailable
-from goflow_py.ports import BlueprintRow, Fenced, Message, Name, Taken, Upload
+from goflow_py.ports import BlueprintRow, Fenced, Message, Name, Taken, Upload, shard_of
 from goflow_py.store import rows, rules
 from goflow_py.store.postgres.connections import change, fetch
 from goflow_py.store.postgres.queries import SQL
@@ -53,7 +53,7 @@ async def settle(
     answer: Name | None,
 ) -> Name | Fenced | None:
     """Delete a message and take the name of its answer; or return who has that name."""
-    fence = {"shard": rules.shard_of(message.execution), "node": node, "epoch": epoch}
+    fence = {"shard": shard_of(message.execution), "node": node, "epoch": epoch}
     values = dict(zip(NAME, NO_NAME if answer is None else rows.named(answer), strict=True))
     given = {**fence, **values, "number": message.number, "silent": answer is None}
     for _ in range(LOOKS_MAX):

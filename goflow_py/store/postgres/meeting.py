@@ -2,8 +2,8 @@
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 
-from goflow_py.ports import Fenced, Hint, Message, Name, Write
-from goflow_py.store import rows, rules
+from goflow_py.ports import Fenced, Hint, Message, Name, Write, shard_of
+from goflow_py.store import rows
 from goflow_py.store.postgres import jobs
 from goflow_py.store.postgres.connections import Connections, fetch
 from goflow_py.store.postgres.herald import Herald
@@ -33,7 +33,7 @@ class Meeting:
             place = (message.execution, message.kind, message.dedupe)
             answers.append(place in new)
             new.discard(place)
-        self._herald.delivered(rules.shard_of(message.execution) for message in messages)
+        self._herald.delivered(shard_of(message.execution) for message in messages)
         return answers
 
     async def drain(self, shards: Sequence[int], *, limit: int, after: int = 0) -> list[Message]:

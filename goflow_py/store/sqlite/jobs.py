@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Sequence
 
-from goflow_py.ports import BlueprintRow, Fenced, Message, Name, Taken, Upload
+from goflow_py.ports import BlueprintRow, Fenced, Message, Name, Taken, Upload, shard_of
 from goflow_py.store import rows, rules
 from goflow_py.store.sqlite.queries import SQL
 
@@ -91,7 +91,7 @@ def settle(
     answer: Name | None,
 ) -> Name | Fenced | None:
     """Delete a message and take the name of its answer; or return who has that name."""
-    fence = (rules.shard_of(message.execution), node, epoch)
+    fence = (shard_of(message.execution), node, epoch)
     if epoch is not None and connection.execute(SQL["owned"], fence).fetchone() is None:
         return Fenced()
     winner = None if answer is None else take(connection, answer)
