@@ -34,10 +34,15 @@ class Store(Protocol):
 
     Raises ``errors.Unavailable`` when nothing can be written now (disk full, busy); nothing of
     the call is then in the store. ``errors.StartRefused`` from ``open`` only.
+
+    Leases are by the *now* of their calls, or by a clock of the store's own that all nodes share.
     """
 
     async def open(self, *, node: str, now: int, ttl_ms: int) -> None:
-        """Migrate, register the node's incarnation; refuse a newer schema or a second server."""
+        """Migrate, and register the node's incarnation.
+
+        Refuses a newer schema, data that was moved, and a second server where none may share it.
+        """
 
     async def close(self) -> None:
         """Release the shards, and every file and thread. Safe to call twice."""
@@ -354,7 +359,7 @@ class Store(Protocol):
         """
 
     async def backup(self, path: str) -> None:
-        """Write a consistent copy of everything to a new file while work goes on."""
+        """Write a consistent copy of everything to a new file while work goes on: a data file."""
 
     # Last, because below it ``list`` no longer means the type.
     async def list(self, which: Filter, *, limit: int, cursor: str | None) -> Page:
