@@ -103,7 +103,8 @@ def screen(found: Json) -> "RenderableType":
         return made
     running, inbox, oldest = _work(left)
     since = f", the oldest for {oldest}" if oldest else ""
-    words = f"{left['shards']} shards have no owner: {running} running, {inbox} in the inbox{since}"
+    shards = "1 shard has" if left["shards"] == 1 else f"{left['shards']} shards have"
+    words = f"{shards} no owner: {running} running, {inbox} in the inbox{since}"
     return Group(made, screens.cell(words, "bold red"))
 
 

@@ -57,6 +57,9 @@ def test_a_lost_node_and_what_nobody_owns_stand_out(stub: Stub) -> None:
     assert "over for 1.5 s" in said.out
     *_, last = said.out.splitlines()
     assert last == "90 shards have no owner: 3 running, 2 in the inbox, the oldest for 4.0 s"
+    stub.answers(NODES, answer(node(1), shards=1))
+    *_, last = goflow("nodes", "--server", stub.url).out.splitlines()
+    assert last == "1 shard has no owner: 0 running, 0 in the inbox"
 
 
 def test_a_narrow_terminal_shows_every_figure() -> None:
