@@ -16,9 +16,8 @@ from benchmarks.node import of_another, recording
 from benchmarks.result import Figure
 from benchmarks.stage import Stage, Workload, each_us
 from goflow_py.clock import SystemClock, uuid7
-from goflow_py.ports import Committed, Write
+from goflow_py.ports import Committed, Write, shard_of
 from goflow_py.store.postgres import PostgresStore
-from goflow_py.store.rules import shard_of
 
 WARM_SECONDS = 0.5
 NOW = 1_800_000_000_000
