@@ -52,6 +52,7 @@ EVERY = {
 }
 
 _USER_END, _OPTIONS = re.compile("[:/?#]"), re.compile("[?#]")
+_SCHEMA = re.compile(r"[?&](search_path=[^&#]+)")
 
 
 def shown(url: str) -> str:
@@ -63,6 +64,12 @@ def shown(url: str) -> str:
     before, _, place = rest.rpartition("@")
     user = _USER_END.split(before, maxsplit=1)[0]
     return f"{scheme}://{user}{'@' if user else ''}{_OPTIONS.split(place, maxsplit=1)[0]}"
+
+
+def with_schema(url: str) -> str:
+    """Return the same with the schema, if one is named: a database may hold several stores."""
+    schema = _SCHEMA.search(url)
+    return f"{shown(url)}{'' if schema is None else f'?{schema[1]}'}"
 
 
 def application(role: str, node: str) -> str:

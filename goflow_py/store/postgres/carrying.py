@@ -1,6 +1,5 @@
 """A database that nothing else uses: filled with what is carried to it, cleared, set aside."""
 
-import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -27,7 +26,6 @@ OWN_TABLES = (
     *("goflow_schema", "meta", "nodes", "shards", "wakes", "commit_line"),
 )
 """All that this release makes; what is not carried is of one place, or made of the others."""
-_SCHEMA = re.compile(r"[?&](search_path=[^&#]+)")
 LANES = frozenset({"tallies", "sizes"})
 """Counters: what is carried is in the lane of everything else."""
 
@@ -38,7 +36,7 @@ async def alone(url: str, *, clock: Clock) -> AsyncIterator["Database"]:
 
     Raises ``StartRefused`` when a server has it, and for what a server would not start on.
     """
-    place, is_open = place_of(url), False
+    place, is_open = address.with_schema(url), False
     writer = Writer(
         url,
         uuid7(clock),
@@ -61,12 +59,6 @@ async def alone(url: str, *, clock: Clock) -> AsyncIterator["Database"]:
         raise failures.refusal(place, error) from error
     finally:
         await writer.close()
-
-
-def place_of(url: str) -> str:
-    """Return a database's address for messages, with its schema: it may hold several stores."""
-    schema = _SCHEMA.search(url)
-    return f"{address.shown(url)}{'' if schema is None else f'?{schema[1]}'}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

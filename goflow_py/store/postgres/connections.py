@@ -85,7 +85,7 @@ class Connections:
     async def _write(self, job: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
         for _ in range(AGAIN_MAX):
             try:
-                return await self._with(lambda session: _uncancelled(session, job))
+                return await self._with(lambda one: uncancelled(one, job, seconds=LONGEST_SECONDS))
             except failures.AGAIN:
                 continue
             except GoFlowError:
@@ -139,12 +139,15 @@ async def whole(work: Coroutine[Any, Any, T]) -> T:
         raise
 
 
-async def _uncancelled(
-    session: asyncpg.Connection, job: Callable[[asyncpg.Connection], Awaitable[T]]
+async def uncancelled(
+    session: asyncpg.Connection,
+    job: Callable[[asyncpg.Connection], Awaitable[T]],
+    *,
+    seconds: float,
 ) -> T:
-    """Run *job*, or give the session up; the driver would cancel it at the server."""
+    """Run *job* to its end, or give the session up; the driver would cancel it at the server."""
     task = asyncio.ensure_future(job(session))
-    done, _ = await asyncio.wait({task}, timeout=LONGEST_SECONDS)
+    done, _ = await asyncio.wait({task}, timeout=seconds)
     if not done:
         session.terminate()
     return await task

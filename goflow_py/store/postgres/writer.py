@@ -20,7 +20,7 @@ from goflow_py.errors import StartRefused, Unavailable
 from goflow_py.store import rules
 from goflow_py.store.postgres import address, failures
 from goflow_py.store.postgres.changes import Proof
-from goflow_py.store.postgres.connections import pauses
+from goflow_py.store.postgres.connections import pauses, uncancelled
 from goflow_py.store.postgres.queries import SQL
 from goflow_py.store.postgres.safety import refuse_unsafe
 from goflow_py.store.postgres.schema import LOCK_CLASS
@@ -144,7 +144,7 @@ class Writer:
     async def read(self, job: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
         """Run a job that changes nothing, or all of it in one transaction; in a ``turn``."""
         session = await self._ready()
-        return await self._within(session, job)
+        return await uncancelled(session, job, seconds=COMMIT_SECONDS)
 
     async def transact(self, job: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
         """Run *job* in a transaction between two commits."""
@@ -203,7 +203,7 @@ class Writer:
         self, session: asyncpg.Connection, attempt: Callable[[asyncpg.Connection], Awaitable[T]]
     ) -> T:
         try:
-            return await self._within(session, attempt)
+            return await uncancelled(session, attempt, seconds=COMMIT_SECONDS)
         except failures.ERRORS as error:
             if failures.is_lost(error):
                 raise Lost(str(error) or type(error).__name__) from error
@@ -221,17 +221,7 @@ class Writer:
             await session.execute(SQL["ping"].text)
             return True
 
-        return await self._within(session, ask)
-
-    async def _within(
-        self, session: asyncpg.Connection, job: Callable[[asyncpg.Connection], Awaitable[T]]
-    ) -> T:
-        """Run *job* to its end, whoever asks for it leaves, or give the connection up."""
-        task = asyncio.ensure_future(job(session))
-        done, _ = await asyncio.wait({task}, timeout=COMMIT_SECONDS)
-        if not done:
-            session.terminate()
-        return await task
+        return await uncancelled(session, ask, seconds=COMMIT_SECONDS)
 
     async def _ready(self) -> asyncpg.Connection:
         """Return the session, a new one if it has to be. Raises ``Unavailable``."""

@@ -285,21 +285,6 @@ async def test_no_server_takes_what_was_moved_away(file, database):
     assert says in await refused(PostgresStore(database))
 
 
-@pytest.mark.parametrize(
-    ("url", "place"),
-    [
-        ("postgresql://me:secret@db/goflow", "postgresql://me@db/goflow"),
-        ("postgresql://db/goflow?sslmode=verify-full", "postgresql://db/goflow"),
-        (
-            "postgresql://me:secret@db/goflow?sslmode=require&search_path=shop",
-            "postgresql://me@db/goflow?search_path=shop",
-        ),
-    ],
-)
-def test_where_data_went_is_said_with_its_schema_and_without_its_password(url, place):
-    assert carrying.place_of(url) == place
-
-
 async def test_a_database_that_a_server_has_is_not_filled(file, database, monkeypatch):
     monkeypatch.setattr("goflow_py.store.postgres.writer.LOCK_SECONDS", 0.0)
     for is_alone in (True, False):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from goflow_py.store.postgres.address import shown
+from goflow_py.store.postgres.address import shown, with_schema
 
 
 @pytest.mark.parametrize(
@@ -22,3 +22,20 @@ from goflow_py.store.postgres.address import shown
 )
 def test_an_address_is_shown_without_its_password_and_options(url: str, place: str) -> None:
     assert shown(url) == place
+
+
+@pytest.mark.parametrize(
+    ("url", "place"),
+    [
+        ("postgresql://me:secret@db/goflow", "postgresql://me@db/goflow"),
+        ("postgresql://db/goflow?sslmode=verify-full", "postgresql://db/goflow"),
+        (
+            "postgresql://me:secret@db/goflow?sslmode=require&search_path=shop",
+            "postgresql://me@db/goflow?search_path=shop",
+        ),
+    ],
+)
+def test_an_address_can_be_shown_with_its_schema_and_without_its_password(
+    url: str, place: str
+) -> None:
+    assert with_schema(url) == place
