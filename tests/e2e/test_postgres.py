@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from tests.cluster import SLOW, TAKEOVER_SECONDS
 from tests.e2e.test_kills import mock, soak
 from tests.harness import Mock, Server, ended, until
 from tests.postgres import Server as Postgres
@@ -107,7 +108,7 @@ def test_two_servers_share_the_work_and_one_goes_on_alone(url: str, mock: Mock) 
         for execution in ids:
             pay(second, execution)  # one that nobody owns waits for its next owner
         assert {second.end_of(one)["status"] for one in ids} == {"completed"}
-        assert time.monotonic() - killed < 10
+        assert time.monotonic() - killed < TAKEOVER_SECONDS * SLOW
         report = second.client.get("/v1/admin/verify", timeout=60).json()
         assert (report["breaches"], report["byStatus"]) == ([], {"completed": 2 * MANY})
 
@@ -119,7 +120,7 @@ def test_a_server_that_finds_no_other_waits_for_no_lease(url: str, mock: Mock) -
     server = Server(url, "--lease", "300")
     with ended(server):
         pay(server, ids[0])
-        assert server.end_of(ids[0], seconds=10)["status"] == "completed"
+        assert server.end_of(ids[0])["status"] == "completed"
 
 
 def test_20_kills_of_the_server_lose_nothing(url: str, mock: Mock) -> None:
