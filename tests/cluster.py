@@ -19,7 +19,7 @@ from typing import Any
 import asyncpg
 import httpx
 
-from tests.e2e.test_kills import BLUEPRINT, RETRY, Client, Notes, judge
+from tests.e2e.test_kills import Client, Notes, judge, upload
 from tests.harness import Mock, Server, until
 from tests.proxy import Front, Loop
 
@@ -314,12 +314,7 @@ def load(
     found: Cluster, mock: Mock, notes: Notes, *, seconds: float = 5.0, clients: int = CLIENTS
 ) -> Iterator[list[Caller]]:
     """Let clients ask the nodes of now."""
-    workers = [
-        {"name": name, "workerEndpoint": f"{mock.url}/w", "retryCount": 50, "retry": RETRY}
-        for name in ("call", "later", "last")
-    ]
-    answer = found.nodes[0].client.post("/v1/blueprints", json={**BLUEPRINT, "workers": workers})
-    assert answer.status_code == 201, answer.text
+    upload(found.nodes[0], mock)
     stop, urls = threading.Event(), [node.url for node in found.nodes]
     callers = [Caller(number, urls, notes, stop, seconds=seconds) for number in range(clients)]
     for caller in callers:

@@ -143,14 +143,9 @@ def mock() -> Iterator[Mock]:
 def soak(mock: Mock, data: Path | str, kills: int) -> None:
     """Run clients while the server is killed; judge what is left."""
     chance = random.Random(kills)
-    workers = [
-        {"name": name, "workerEndpoint": f"{mock.url}/w", "retryCount": 50, "retry": RETRY}
-        for name in ("call", "later", "last")
-    ]
     server = Server(data)
     port = int(server.url.rsplit(":", 1)[1])
-    answer = server.client.post("/v1/blueprints", json={**BLUEPRINT, "workers": workers})
-    assert answer.status_code == 201, answer.text
+    upload(server, mock)
     notes, stop = Notes(), threading.Event()
     clients = [Client(number, server.url, notes, stop) for number in range(CLIENTS)]
     for client in clients:
@@ -167,6 +162,16 @@ def soak(mock: Mock, data: Path | str, kills: int) -> None:
             client.join(timeout=20)
     with ended(server):
         judge(server, mock, notes)
+
+
+def upload(server: Server, mock: Mock) -> None:
+    """Upload what the clients start."""
+    workers = [
+        {"name": name, "workerEndpoint": f"{mock.url}/w", "retryCount": 50, "retry": RETRY}
+        for name in ("call", "later", "last")
+    ]
+    answer = server.client.post("/v1/blueprints", json={**BLUEPRINT, "workers": workers})
+    assert answer.status_code == 201, answer.text
 
 
 def judge(server: Server, mock: Mock, notes: Notes) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 
 from goflow_py.bootstrap import EXIT_LOST
-from tests.e2e.test_kills import BLUEPRINT, CLIENTS, RETRY, Client, Notes, judge
+from tests.e2e.test_kills import CLIENTS, Client, Notes, judge, upload
 from tests.harness import Mock, Server, until
 
 LEASE_SECONDS = 3
@@ -85,15 +85,8 @@ def suffer(
 ) -> Nodes:
     """Run clients while *fault* happens again and again; judge what is left. Return the nodes."""
     chance = random.Random(faults)
-    workers = [
-        {"name": name, "workerEndpoint": f"{mock.url}/w", "retryCount": 50, "retry": RETRY}
-        for name in ("call", "later", "last")
-    ]
     with Nodes(data, **given) as nodes:
-        answer = nodes.servers[0].client.post(
-            "/v1/blueprints", json={**BLUEPRINT, "workers": workers}
-        )
-        assert answer.status_code == 201, answer.text
+        upload(nodes.servers[0], mock)
         notes, stop = Notes(), threading.Event()
         clients = [Caller(number, nodes.urls, notes, stop) for number in range(CLIENTS)]
         for client in clients:
