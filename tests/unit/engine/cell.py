@@ -13,6 +13,30 @@ from tests.unit.engine.conftest import Engine
 LEASE_SECONDS = 10.0
 SPREAD_SECONDS = 40.0
 """After which any number of nodes has shared the shards."""
+NOTES: dict[str, Any] = {
+    "data": {"notes": []},
+    "states": [
+        {
+            "name": "open",
+            "on": {
+                "go": "done",
+                "note": {"set": {"notes": "${ $append(data.notes, event.data) }"}},
+            },
+        }
+    ],
+    "transitions": [{"current": "init", "event": "start", "next": "open"}],
+    "output": {"notes": "${ data.notes }"},
+}
+PULL: dict[str, Any] = {
+    "states": ["pick"],
+    "actions": [{"name": "pick", "type": "pull", "queue": "q", "lease": 30}],
+    "transitions": [{"current": "init", "event": "start", "next": "pick"}],
+}
+HUMAN: dict[str, Any] = {
+    "states": ["sign"],
+    "actions": [{"name": "sign", "type": "human", "queue": "desk"}],
+    "transitions": [{"current": "init", "event": "start", "next": "sign"}],
+}
 
 
 class Cell:

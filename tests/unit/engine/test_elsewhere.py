@@ -18,18 +18,13 @@ from goflow_py.engine.limits import FULL_SECONDS
 from goflow_py.engine.offers import read_task_id
 from goflow_py.errors import Invalid, TooManyRequests, Unavailable
 from goflow_py.ports import BatchRow, Filter, LimitsRow
-from tests.unit.engine.cell import LEASE_SECONDS, Cell
+from tests.unit.engine.cell import LEASE_SECONDS, PULL, Cell
 from tests.unit.engine.conftest import Engine
 from tests.unit.engine.test_early import TWO_STEPS, keep, kept
 
 WAITS = {
     "states": [{"name": "open", "on": {"go": "done"}}],
     "transitions": [{"current": "init", "event": "start", "next": "open"}],
-}
-PULL = {
-    "states": ["pick"],
-    "actions": [{"name": "pick", "type": "pull", "queue": "q", "lease": 30}],
-    "transitions": [{"current": "init", "event": "start", "next": "pick"}],
 }
 CALLS = {"states": ["a"], "transitions": [{"current": "init", "event": "start", "next": "a"}]}
 

@@ -11,27 +11,8 @@ from goflow_py.engine.letters import Letter, dumps
 from goflow_py.errors import GoFlowError, Queued, TooLarge, Unavailable
 from goflow_py.ports import Message, TaskFilter
 from goflow_py.store.memory import MemoryStore
-from tests.unit.engine.cell import Cell
+from tests.unit.engine.cell import HUMAN, NOTES, Cell
 from tests.unit.engine.conftest import Engine
-
-NOTES = {
-    "data": {"notes": []},
-    "states": [
-        {
-            "name": "open",
-            "on": {
-                "go": "done",
-                "note": {"set": {"notes": "${ $append(data.notes, event.data) }"}},
-            },
-        }
-    ],
-    "transitions": [{"current": "init", "event": "start", "next": "open"}],
-}
-HUMAN = {
-    "states": ["sign"],
-    "actions": [{"name": "sign", "type": "human", "queue": "desk"}],
-    "transitions": [{"current": "init", "event": "start", "next": "sign"}],
-}
 
 
 @pytest.fixture

@@ -18,23 +18,9 @@ from goflow_py.engine.verdict import Definite, Success
 from goflow_py.errors import Conflict, EventNotAccepted, GoFlowError, NotFound, Queued, Unavailable
 from goflow_py.ports import TaskFilter
 from goflow_py.testing import FakeClock, answer
-from tests.unit.engine.cell import LEASE_SECONDS, Cell
+from tests.unit.engine.cell import HUMAN, LEASE_SECONDS, NOTES, PULL, Cell
 from tests.unit.engine.conftest import Engine
 
-NOTES = {
-    "data": {"notes": []},
-    "states": [
-        {
-            "name": "open",
-            "on": {
-                "go": "done",
-                "note": {"set": {"notes": "${ $append(data.notes, event.data) }"}},
-            },
-        }
-    ],
-    "transitions": [{"current": "init", "event": "start", "next": "open"}],
-    "output": {"notes": "${ data.notes }"},
-}
 ASYNC = {
     "states": ["a"],
     "actions": [{"name": "a", "type": "async"}],
@@ -42,16 +28,6 @@ ASYNC = {
 }
 SECRET = "s3cr3t-of-the-worker"
 WORKER = [{"name": "a", "workerEndpoint": "w", "headers": {"X-Key": "${secret:key}"}}]
-PULL = {
-    "states": ["pick"],
-    "actions": [{"name": "pick", "type": "pull", "queue": "q", "lease": 30}],
-    "transitions": [{"current": "init", "event": "start", "next": "pick"}],
-}
-HUMAN = {
-    "states": ["sign"],
-    "actions": [{"name": "sign", "type": "human", "queue": "desk"}],
-    "transitions": [{"current": "init", "event": "start", "next": "sign"}],
-}
 
 
 @pytest.fixture
