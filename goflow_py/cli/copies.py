@@ -240,7 +240,9 @@ def restore(
         else:
             facts = _restored(file.resolve(), to, force=force)
     except OSError as error:
-        refusal = StartRefused(f"{data} cannot be written: {error.strerror}: check its directory")
+        # Of a database it is the copy; an address may have a password, too.
+        what = f"{file} cannot be read" if to is None else f"{data} cannot be written"
+        refusal = StartRefused(f"{what}: {error.strerror}: check its directory")
         fail(refusal, as_json=as_json)
     except GoFlowError as error:
         fail(error, as_json=as_json)
