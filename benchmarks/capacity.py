@@ -38,7 +38,7 @@ OVERLOAD = 1.3
 STEPS = (1, 2, 4, 8, 16, 32, 64)
 COSTS = (1.0, 3.0, 5.0)
 STORE = ("commit_cpu_ms", "row_cpu_ms", "row_wait_ms", "wal_row_kb")
-"""Figures that grow when a transition is dearer than the prototype's."""
+"""Figures that grow when a transition is dearer than the measured one."""
 
 Figures = Mapping[str, float]
 Table = list[list[str]]
@@ -229,7 +229,7 @@ def tables(known: Mapping[str, Fact], found: Model) -> list[tuple[str, Table]]:
         ("What the model is fed with", _fed(known)),
         ("What to run, on PostgreSQL", _plans(found.plans)),
         (f"Nodes on one database of {DATABASE_CORES_MIN} cores, asked for more", _rising(found)),
-        ("100,000/s when a transition costs more than the prototype's", _costs(found.costs)),
+        ("100,000/s when a transition costs more", _costs(found.costs)),
         (f"A herd: {HERD_SHARE:.0%} of the parked wake at once, a call each", _herds(known, found)),
         (f"What a death does (at second {FAULT_S:g})", _deaths(found.deaths)),
         ("Second by second: executions that are open or wait, and p99", _over_time(found.deaths)),
