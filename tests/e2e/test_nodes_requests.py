@@ -204,14 +204,7 @@ def follow(asker: Asker, path: str, stop: threading.Event) -> Iterator[Any]:
                     return
                 if answer.status_code != 200:
                     continue
-                event: dict[str, str] = {}
-                for line in answer.iter_lines():
-                    name, _, text = line.partition(": ")
-                    event[name] = text
-                    if line:
-                        continue
-                    if event.get("event") == "reset" and "too_slow" in event["data"]:
-                        break  # this machine is: what was left out follows the id before
+                for event in told_by(answer):
                     if event.get("event") == "reset":
                         raise Refused(f"{path} from {last}: {event}")
                     last = {"Last-Event-ID": event["id"]} if "id" in event else last
@@ -219,11 +212,24 @@ def follow(asker: Asker, path: str, stop: threading.Event) -> Iterator[Any]:
                         return
                     if "data" in event:
                         yield json.loads(event["data"])
-                    event = {}
                     if asker.chance.random() < MOVE_CHANCE:
                         break
         except httpx.HTTPError:
             continue
+
+
+def told_by(answer: httpx.Response) -> Iterator[dict[str, str]]:
+    """Yield the events of a stream, each by its fields, until it is too slow."""
+    event: dict[str, str] = {}
+    for line in answer.iter_lines():
+        name, _, text = line.partition(": ")
+        event[name] = text
+        if line:
+            continue
+        if event.get("event") == "reset" and "too_slow" in event["data"]:
+            return  # this machine is: what was left out follows the id before
+        yield event
+        event = {}
 
 
 def moves(found: Cluster) -> None:
