@@ -1,10 +1,13 @@
 """Nodes, their leases, and the shards that they own; each is one statement or one transaction."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import asyncpg
 
+from goflow_py.clock import Clock
+from goflow_py.errors import StartRefused
 from goflow_py.ports import BEATS_A_LEASE, NodeRow
 from goflow_py.store.postgres.connections import change
 from goflow_py.store.postgres.queries import SQL
@@ -13,6 +16,12 @@ from goflow_py.store.postgres.schema import LOCK_CLASS
 
 SHARDS_SECONDS = 10.0
 """For a claim, or a look who lives."""
+CLOCK_MS_SAID = 1_000
+"""By which a clock may differ from the database's before it is said: timers go by it."""
+CLOCK_MS_MAX = 30_000
+"""With a clock that differs by more, no node begins."""
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,9 +62,13 @@ class Ownership:
     Times are the database's where *now* is None.
     """
 
-    def __init__(self, url: str, node: str, *, ttl_ms: int) -> None:
+    def __init__(self, url: str, node: str, *, ttl_ms: int, clock: Clock) -> None:
         self._node = node
         self._ttl_ms = ttl_ms
+        self._clock = clock
+        self._ahead_ms = 0
+        """Of the database's clock, at least; below nothing when it is behind."""
+        self._is_said = False
         beat = ttl_ms / 1000 / BEATS_A_LEASE
         self._lease = Reserved(url, node, role="lease", seconds=beat)
         # Apart from the lease: to give up a shard waits for the commits in it.
@@ -64,8 +77,33 @@ class Ownership:
     async def heartbeat(self, *, now: int | None) -> bool:
         """Renew the lease, or end it for ever."""
         given = {"node": self._node, "now": now, "ttl": self._ttl_ms}
-        [(renewed,)] = await self._lease.all("heartbeat", given)
+        sent = self._clock.now_ms()
+        [(renewed, time)] = await self._lease.all("heartbeat", given)
+        if now is None:
+            self._compare(time, sent=sent, came=self._clock.now_ms())
         return bool(renewed)
+
+    async def refuse_wrong_clock(self, session: asyncpg.Connection) -> None:
+        """Raise ``StartRefused`` when this machine's clock is not the database's."""
+        sent = self._clock.now_ms()
+        time = await session.fetchval(SQL["time"].text)
+        self._compare(time, sent=sent, came=self._clock.now_ms())
+        if abs(self._ahead_ms) > CLOCK_MS_MAX:
+            where = "ahead of" if self._ahead_ms > 0 else "behind"
+            raise StartRefused(
+                f"this machine's clock is {abs(self._ahead_ms) / 1000:.0f} s {where} the "
+                "database's, and timers would ring at wrong times: set the clocks right"
+            )
+
+    def _compare(self, time: int, *, sent: int, came: int) -> None:
+        self._ahead_ms = sent - time if time < sent else min(0, came - time)
+        is_off = abs(self._ahead_ms) > CLOCK_MS_SAID
+        if is_off and not self._is_said:
+            log.error(
+                "this machine's clock is not the database's, timers go wrong by that: set it right",
+                extra={"aheadSeconds": self._ahead_ms / 1000},
+            )
+        self._is_said = is_off
 
     async def claim(self, *, now: int | None, limit: int) -> dict[int, int]:
         """Own free shards."""

@@ -55,6 +55,9 @@ SELECT 1;
 -- ---------------------------------------------------------------- ownership
 -- The time is the database's, unless the caller gives one.
 
+-- name: time
+SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint;
+
 -- name: register_node
 INSERT INTO nodes (node, address, version, started, lease_until)
 SELECT :node::text, :address::text, :version::text, t.now, t.now + :ttl::bigint
@@ -90,7 +93,7 @@ renewed AS (
   RETURNING node),
 buried AS (
   DELETE FROM nodes USING t WHERE node = :node::text AND lease_until <= t.now)
-SELECT count(*) FROM renewed;
+SELECT (SELECT count(*) FROM renewed), t.now FROM t;
 
 -- name: bury_node
 DELETE FROM nodes WHERE node = :node::text;

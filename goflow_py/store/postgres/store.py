@@ -102,7 +102,11 @@ class PostgresStore(Meeting, Beside):
             await ownership.register(session, about, now=self._time(now), ttl_ms=ttl_ms)
             self._open_connections = Connections(self._url, node, ttl_ms=ttl_ms)
             await self._open_connections.open()
-            self._open_ownership = ownership.Ownership(self._url, node, ttl_ms=ttl_ms)
+            self._open_ownership = ownership.Ownership(
+                self._url, node, ttl_ms=ttl_ms, clock=self._clock
+            )
+            if self._has_own_time and not self._is_alone:
+                await self._open_ownership.refuse_wrong_clock(session)
             if not self._is_alone:
                 self._herald.start()
         except BaseException as error:

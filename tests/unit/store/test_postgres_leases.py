@@ -4,7 +4,9 @@ import asyncio
 
 import pytest
 
-from goflow_py.errors import Unavailable
+from goflow_py.clock import SystemClock
+from goflow_py.errors import StartRefused, Unavailable
+from goflow_py.ports import SHARDS
 from goflow_py.store.postgres import PostgresStore, address
 from goflow_py.store.postgres.connections import SESSIONS_MAX
 from tests.contract.conftest import NOW, Make
@@ -105,3 +107,34 @@ async def test_a_lease_outlives_a_standby_that_does_not_answer():
                 assert await store.heartbeat(now=NOW + 6_000)
             finally:
                 await store.close()
+
+
+class OtherClock(SystemClock):
+    """Differs from the database's."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self._ahead_ms = round(seconds * 1000)
+
+    def now_ms(self) -> int:
+        return super().now_ms() + self._ahead_ms
+
+
+@pytest.mark.parametrize(("seconds", "what"), [(3_600, "3600 s ahead of"), (-60, "60 s behind")])
+async def test_a_clock_that_is_not_the_databases_begins_no_node(database, seconds, what):
+    """Its timers would ring early, or late, where another node takes over."""
+    store = PostgresStore(database, is_alone=False, clock=OtherClock(seconds))
+    with pytest.raises(StartRefused, match=f"this machine's clock is {what}"):
+        await store.open(node="a", now=NOW, ttl_ms=TTL_MS)
+    async with node(database, "b", has_own_time=True) as b:
+        assert len(await b.claim(limit=SHARDS, now=NOW)) == SHARDS
+
+
+async def test_a_clock_that_goes_wrong_is_said_once(database, caplog):
+    clock = OtherClock(0)
+    async with node(database, "a", has_own_time=True, clock=clock) as a:
+        assert "clock" not in caplog.text
+        clock._ahead_ms = -5_000
+        for _ in range(2):
+            assert await a.heartbeat(now=NOW)
+        assert caplog.text.count("this machine's clock is not the database's") == 1
