@@ -10,6 +10,7 @@ import sys
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,12 +25,61 @@ HOURS_MAX = 12.0
 
 FAULTS = 1_000_000
 STORIES = 40
-IMAGES = 100_000
-KILLS = 1_000
-SYSCALL_KILLS = 400
-BIT_FLIPS = 20_000
-CRASHES = 200
 NODES = 3
+
+
+@dataclass(frozen=True)
+class Sized:
+    """Tests whose size a variable says."""
+
+    instrument: str
+    most: int
+    what: str
+    variable: str
+    chosen: tuple[str, ...]
+
+
+def in_soak(*chosen: str) -> tuple[str, ...]:
+    return ("-m", "soak", *chosen)
+
+
+KILLED, CUT = "tests/e2e/test_nodes_kills.py", "tests/e2e/test_nodes_network.py"
+MOVED, BEGUN = "tests/e2e/test_nodes_requests.py", "tests/e2e/test_nodes_restarts.py"
+SIZED = (
+    Sized(
+        "power loss", 100_000, "images", "GOFLOW_POWER_IMAGES", ("tests/faults/test_power_loss.py",)
+    ),
+    Sized("kill -9 under load", 1_000, "kills", "GOFLOW_KILLS", in_soak("tests/e2e/test_kills.py")),
+    Sized(
+        "kill -9 at a system call",
+        400,
+        "kills",
+        "GOFLOW_SYSCALL_KILLS",
+        ("tests/faults/test_syscalls.py",),
+    ),
+    Sized("flipped bits", 20_000, "flips", "GOFLOW_BIT_FLIPS", ("tests/faults/test_bits.py",)),
+    Sized(
+        "crashes of the database",
+        200,
+        "crashes",
+        "GOFLOW_CRASHES",
+        in_soak("tests/faults/test_database_crashes.py"),
+    ),
+    Sized("kill -9 of a node", 100, "kills", "GOFLOW_TAKEOVERS", in_soak(KILLED, "-k", "killed")),
+    Sized(
+        "nodes that wake behind their lease",
+        100,
+        "zombies",
+        "GOFLOW_ZOMBIES",
+        in_soak(KILLED, "-k", "wake"),
+    ),
+    Sized("nodes cut off from the database", 25, "rounds", "GOFLOW_PARTITIONS", in_soak(CUT)),
+    Sized("rolling restarts", 100, "restarts", "GOFLOW_RESTARTS", in_soak(BEGUN, "-k", "rolling")),
+    Sized(
+        "nodes that come and go", 100, "rounds", "GOFLOW_RACES", in_soak(BEGUN, "-k", "come_and_go")
+    ),
+    Sized("requests while shards move", 30, "rounds", "GOFLOW_MOVES", in_soak(MOVED)),
+)
 
 
 @dataclass(frozen=True)
@@ -53,25 +103,7 @@ def main() -> int:
         lambda: simulation(asked.seed, round(FAULTS * asked.scale)),
         lambda: simulation(asked.seed, round(FAULTS * asked.scale / 10), nodes=NODES),
         lambda: crash_points(asked.seed, max(1, round(STORIES * asked.scale))),
-        lambda: tests("power loss", "images", IMAGES, asked.scale, "GOFLOW_POWER_IMAGES", POWER),
-        lambda: tests("kill -9 under load", "kills", KILLS, asked.scale, "GOFLOW_KILLS", KILL),
-        lambda: tests(
-            "kill -9 at a system call",
-            "kills",
-            SYSCALL_KILLS,
-            asked.scale,
-            "GOFLOW_SYSCALL_KILLS",
-            SYSCALLS,
-        ),
-        lambda: tests(
-            "crashes of the database",
-            "crashes",
-            CRASHES,
-            asked.scale,
-            "GOFLOW_CRASHES",
-            DATABASE,
-        ),
-        lambda: tests("flipped bits", "flips", BIT_FLIPS, asked.scale, "GOFLOW_BIT_FLIPS", BITS),
+        *(partial(tests, one, scale=asked.scale) for one in SIZED),
     ]
     lines = []
     for instrument in instruments:
@@ -80,13 +112,6 @@ def main() -> int:
     if not asked.no_report:
         REPORT.write_text(report(lines, asked.seed, asked.scale), "utf-8")
     return 0 if all(line.ok for line in lines) else 1
-
-
-POWER = ("tests/faults/test_power_loss.py",)
-KILL = ("-m", "soak", "tests/e2e/test_kills.py")
-DATABASE = ("-m", "soak", "tests/faults/test_database_crashes.py")
-SYSCALLS = ("tests/faults/test_syscalls.py",)
-BITS = ("tests/faults/test_bits.py",)
 
 
 def simulation(seed: int, faults: int, *, nodes: int = 1) -> Line:
@@ -120,15 +145,13 @@ def found(totals: Totals) -> str:
     return f"**{rules}** ({runs}) {' '.join(totals.broken)[:200]}".strip()
 
 
-def tests(
-    instrument: str, what: str, most: int, scale: float, variable: str, chosen: tuple[str, ...]
-) -> Line:
+def tests(one: Sized, *, scale: float) -> Line:
     """Run tests at a size that a variable gives them."""
-    size, began = max(1, round(most * scale)), time.monotonic()
+    size, began = max(1, round(one.most * scale)), time.monotonic()
     said = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "--timeout", "0", *chosen],
+        [sys.executable, "-m", "pytest", "-q", "--timeout", "0", *one.chosen],
         cwd=ROOT,
-        env={**os.environ, variable: str(size)},
+        env={**os.environ, one.variable: str(size)},
         capture_output=True,
         text=True,
         check=False,
@@ -139,8 +162,8 @@ def tests(
         print(said.stdout[-4_000:], file=sys.stderr)
     last = ends[-1].strip("= ") if ends else "nothing was said"
     return Line(
-        instrument,
-        f"{size:,} {what}",
+        one.instrument,
+        f"{size:,} {one.what}",
         f"nothing lost ({last})" if ok else f"**{last}**",
         time.monotonic() - began,
         ok,
