@@ -7,7 +7,7 @@ import pytest
 from goflow_py.clock import SystemClock
 from goflow_py.errors import StartRefused, Unavailable
 from goflow_py.ports import SHARDS
-from goflow_py.store.postgres import PostgresStore, address
+from goflow_py.store.postgres import PostgresStore, address, connections
 from goflow_py.store.postgres.connections import SESSIONS_MAX
 from tests.contract.conftest import NOW, Make
 from tests.postgres import server
@@ -74,6 +74,7 @@ async def test_a_node_that_stands_still_holds_nothing_longer_than_its_lease(
 
 async def test_what_no_standby_has_is_not_said_to_be_done(monkeypatch):
     monkeypatch.setattr(address, "CALL_SECONDS", 0.5)
+    monkeypatch.setattr(connections, "LONGEST_SECONDS", 0.5)
     with server() as own:
         async with own.fresh() as url:
             store = PostgresStore(url, is_alone=False)
