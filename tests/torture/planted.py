@@ -145,7 +145,7 @@ def an_event_with_a_known_id_is_applied_again(patch: pytest.MonkeyPatch) -> None
 # ---------------------------------------------------------------- what is to be done
 
 
-@bug("S15", "S5", seeds=300, worker_5xx=0.8)
+@bug("S15", "S5", worker_5xx=0.5)
 def a_retry_has_no_timer(patch: pytest.MonkeyPatch) -> None:
     """R1, R8: the work is open, and nothing will ever look at it."""
     patch.setattr(attempts, "wait_for_worker", lambda draft, task, until: None)
