@@ -4,9 +4,12 @@ A supervisor would start a server again that ended with code 3; so does ``Nodes`
 """
 
 import random
+import shutil
+import tempfile
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -40,7 +43,9 @@ class Nodes:
     def __init__(self, data: str, *, count: int = 2, lease: float = LEASE_SECONDS) -> None:
         self._data = data
         self._flags = ("--lease", str(lease))
-        self.servers = [Server(data, *self._flags) for _ in range(count)]
+        # Files: hundreds of crashes fill a pipe that nobody reads, and a server waits for it.
+        self._folder = Path(tempfile.mkdtemp(prefix="goflow-nodes-"))
+        self.servers = [self._serve(place, 0) for place in range(count)]
         self.urls = [server.url for server in self.servers]
         self.lapsed = 0
         """Servers that ended because their lease did."""
@@ -51,18 +56,25 @@ class Nodes:
     def __exit__(self, *_: object) -> None:
         for server in self.servers:
             server.stop()  # one that has ended has pipes to be closed
+        shutil.rmtree(self._folder)
+
+    def _serve(self, place: int, port: int) -> Server:
+        return Server(self._data, *self._flags, port=port, log=self._log(place))
+
+    def _log(self, place: int) -> Path:
+        return self._folder / f"node-{place}.log"
 
     def supervise(self) -> None:
         """Start again what has ended. Fails when it ended for any other reason than its lease."""
         for place, server in enumerate(self.servers):
             if server.child.poll() is not None:
-                assert server.child.stderr is not None
-                said = server.child.stderr.read()
+                said = self._log(place).read_text("utf-8")
+                self._log(place).unlink()
                 assert server.stop() == EXIT_LOST, said
                 assert "this node's lease" in said or "of this node are another's" in said, said
                 self.lapsed += 1
                 port = int(server.url.rsplit(":", 1)[1])
-                self.servers[place] = Server(self._data, *self._flags, port=port)
+                self.servers[place] = self._serve(place, port)
 
     def ready(self) -> bool:
         """Tell whether every one of them takes work; one that is about to end does not."""
